@@ -1,0 +1,42 @@
+// Every kernel over the vectors of one instruction set; included once for each, inside its namespace.
+
+#include "product.inl"
+#include "cross_entropy.inl"
+#include "dropout.inl"
+#include "layer_norm.inl"
+#include "optimizer.inl"
+#include "elementwise.inl"
+
+#define PEFTJAVA_BY_TYPE(kernel) {kernel<float>, kernel<bf16>}
+#define PEFTJAVA_BY_TYPES(kernel) \
+  {{kernel<float, float>, kernel<float, bf16>}, {kernel<bf16, float>, kernel<bf16, bf16>}}
+
+template <typename X, typename Y>
+void dropoutWrite(const DropoutArgs& a, int64_t begin, int64_t end) {
+  dropout<X, Y, false>(a, begin, end);
+}
+template <typename X, typename Y>
+void dropoutAdd(const DropoutArgs& a, int64_t begin, int64_t end) {
+  dropout<X, Y, true>(a, begin, end);
+}
+
+inline KernelTable makeTable(const char* name) {
+  return {name,
+          kLanes,
+          PEFTJAVA_BY_TYPE(product),
+          PEFTJAVA_BY_TYPE(crossEntropy),
+          PEFTJAVA_BY_TYPES(dropoutWrite),
+          PEFTJAVA_BY_TYPES(dropoutAdd),
+          PEFTJAVA_BY_TYPES(layerNorm),
+          PEFTJAVA_BY_TYPES(layerNormInputGrad),
+          PEFTJAVA_BY_TYPES(layerNormWeightGrad),
+          adamw,
+          PEFTJAVA_BY_TYPE(squaredNorm),
+          PEFTJAVA_BY_TYPE(scaleInPlace),
+          PEFTJAVA_BY_TYPES(biasRelu),
+          PEFTJAVA_BY_TYPE(reluGrad),
+          PEFTJAVA_BY_TYPES(addScaled)};
+}
+
+#undef PEFTJAVA_BY_TYPE
+#undef PEFTJAVA_BY_TYPES

@@ -1,0 +1,37 @@
+// Element types of the kernels: float and bfloat16, with the conversions between them.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace peftjava {
+
+/// The upper half of an IEEE binary32: 1 sign, 8 exponent, 7 fraction bits.
+struct bf16 {
+  uint16_t bits;
+};
+
+/// Type codes shared with ElementType.java.
+enum ElementType { kFloat32 = 0, kBFloat16 = 1 };
+
+inline float toFloat(float value) { return value; }
+
+inline float toFloat(bf16 value) {
+  uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
+  float result;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+/// Round to nearest, ties to even; every NaN becomes the quiet NaN 0x7fc0, as in libtorch.
+inline bf16 toBfloat16(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return {0x7fc0};
+  return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
+}
+
+inline void put(float* target, float value) { *target = value; }
+inline void put(bf16* target, float value) { *target = toBfloat16(value); }
+
+}  // namespace peftjava

@@ -1,0 +1,122 @@
+// What a kernel is given, and the table of kernels that each instruction set fills in.
+//
+// A kernel works on one range of its index space on the calling thread; parallel.h hands out the
+// ranges. No kernel's result depends on where the ranges are cut.
+#pragma once
+
+#include <cstdint>
+
+namespace peftjava {
+
+/// y[m, n] = sum_k x[m, k] w[n, k] + bias[n]. Strides count elements. Index space: n.
+struct ProductArgs {
+  const void* x;
+  const void* w;
+  const void* bias;  // null: none
+  void* y;
+  int m;
+  int64_t k, xStride, wStride, yStride;
+};
+
+/// Per row: loss = log(sum exp(z)) - z[target]; then, if asked, z = (softmax(z) - onehot) scale.
+struct CrossEntropyArgs {
+  void* logits;
+  const int64_t* targets;
+  double* rowLoss;
+  int64_t vocabulary, stride, ignoreIndex;
+  float scale;
+  bool gradient;
+};
+
+/// y = keep(i) x * multiplier, or y += ... Index space: blocks of 64 elements.
+struct DropoutArgs {
+  const void* x;
+  void* y;
+  int64_t count;
+  uint64_t seed, offset;
+  uint32_t threshold;  // an element is kept when its random word is >= threshold
+  bool keepAll, dropAll;
+  float multiplier;
+};
+
+/// h = x + residual (when given); y = (h - mean) rstd weight + bias. Index space: rows.
+struct LayerNormArgs {
+  const void* x;
+  const void* residual;  // null: h is x and sum is not written
+  void* sum;
+  const void* weight;  // null: 1
+  const void* bias;    // null: 0
+  void* y;
+  float* mean;
+  float* rstd;
+  int64_t width;
+  double eps;
+};
+
+/// Gradient of LayerNormArgs with respect to h. Index space: rows (input) or columns (weights).
+struct LayerNormGradArgs {
+  const void* gy;
+  const void* h;
+  const void* weight;  // null: 1
+  const float* mean;
+  const float* rstd;
+  const void* add;  // null: nothing; else added to gh, may be gh itself
+  void* gh;
+  void* gweight;  // null: not wanted
+  void* gbias;    // null: not wanted
+  int64_t rows, width;
+};
+
+/// One AdamW step on elements [begin, end) of one parameter.
+struct AdamWArgs {
+  float* p;
+  const float* g;
+  float* m;
+  float* v;
+  float gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, rootCorrection2, eps, negStepSize;
+};
+
+/// y = relu(y + bias) by rows. Index space: rows.
+struct BiasReluArgs {
+  void* y;
+  const void* bias;  // null: none
+  int64_t width, stride;
+};
+
+/// gx = y <= 0 ? 0 : g. Index space: elements.
+struct ReluGradArgs {
+  const void* g;
+  const void* y;
+  void* gx;
+};
+
+/// y += scale x. Index space: elements.
+struct AddScaledArgs {
+  const void* x;
+  void* y;
+  float scale;
+};
+
+template <typename Args>
+using Range = void (*)(const Args&, int64_t begin, int64_t end);
+
+/// One instruction set's kernels; indices are ElementType codes in the order the comments name.
+struct KernelTable {
+  const char* name;
+  int lanes;                                // floats in one vector
+  Range<ProductArgs> product[2];            // x, w, bias, y
+  Range<CrossEntropyArgs> crossEntropy[2];  // logits
+  Range<DropoutArgs> dropout[2][2];         // x, y
+  Range<DropoutArgs> dropoutAdd[2][2];      // x, y
+  Range<LayerNormArgs> layerNorm[2][2];     // activations, weights
+  Range<LayerNormGradArgs> layerNormInputGrad[2][2];
+  Range<LayerNormGradArgs> layerNormWeightGrad[2][2];
+  Range<AdamWArgs> adamw;
+  double (*squaredNorm[2])(const void* x, int64_t count);
+  void (*scale[2])(void* x, int64_t count, float factor);
+  Range<BiasReluArgs> biasRelu[2][2];  // y, bias
+  Range<ReluGradArgs> reluGrad[2];
+  Range<AddScaledArgs> addScaled[2][2];  // x, y
+};
+
+}  // namespace peftjava

@@ -1,0 +1,58 @@
+// Ranges over threads. On Linux this is OpenMP with the runtime that libtorch brings (libgomp.so.1):
+// a second pool would fight the first one for the cores.
+#pragma once
+
+#include <cstdint>
+
+#include "kernel_table.h"
+
+#if defined(_OPENMP)
+#include <omp.h>
+#elif defined(__APPLE__)
+#include <dispatch/dispatch.h>
+#endif
+
+namespace peftjava {
+
+/// Calls fn on the pieces of [0, count); fewer than two grains run on the calling thread, because
+/// waking the others costs some microseconds.
+template <typename Args>
+void parallelRange(Range<Args> fn, const Args& args, int64_t count, int64_t grain, int threads) {
+  if (count <= 0) return;
+  if (threads <= 1 || count < 2 * grain) return fn(args, 0, count);
+  int64_t pieces = threads < count ? threads : count;
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(static_cast<int>(pieces))
+  {
+    int64_t piece = omp_get_thread_num(), all = omp_get_num_threads();
+    fn(args, count * piece / all, count * (piece + 1) / all);
+  }
+#elif defined(__APPLE__)
+  struct Job {
+    Range<Args> fn;
+    const Args* args;
+    int64_t count, pieces;
+    static void run(void* job, size_t piece) {
+      const Job& j = *static_cast<Job*>(job);
+      int64_t p = static_cast<int64_t>(piece);
+      j.fn(*j.args, j.count * p / j.pieces, j.count * (p + 1) / j.pieces);
+    }
+  } job = {fn, &args, count, pieces};
+  dispatch_apply_f(static_cast<size_t>(pieces),
+                   dispatch_get_global_queue(QOS_CLASS_USER_INTERACTIVE, 0), &job, &Job::run);
+#else
+  (void)pieces;
+  fn(args, 0, count);
+#endif
+}
+
+/// Elements a thread must have before another one is worth waking.
+constexpr int64_t kGrainElements = 16384;
+
+/// kGrainElements in rows of a width.
+inline int64_t grainRows(int64_t width) {
+  int64_t rows = kGrainElements / (width < 1 ? 1 : width);
+  return rows < 1 ? 1 : rows;
+}
+
+}  // namespace peftjava

@@ -1,0 +1,62 @@
+// y[m, n] = sum_k x[m, k] w[n, k] + bias[n] for a few rows of x: the decode-time matrix product.
+//
+// It is bound by reading w once, so several rows of w are taken together: each load of x serves
+// them all. Every output has one accumulator and one order of summation, whatever its neighbours.
+
+template <typename T, int M, int R>
+inline void productRows(const ProductArgs& a, int64_t row) {
+  const T* x = static_cast<const T*>(a.x);
+  const T* w = static_cast<const T*>(a.w) + row * a.wStride;
+  const T* bias = static_cast<const T*>(a.bias);
+  T* y = static_cast<T*>(a.y) + row;
+  Vec sum[R][M];
+  for (int r = 0; r < R; r++)
+    for (int m = 0; m < M; m++) sum[r][m] = splat(0.0f);
+  int64_t k = 0;
+  for (; k + 2 * kLanes <= a.k; k += 2 * kLanes) {
+    Vec first[R], second[R];
+    for (int r = 0; r < R; r++) loadPair(w + r * a.wStride + k, first[r], second[r]);
+    for (int m = 0; m < M; m++) {
+      Vec x1, x2;
+      loadPair(x + m * a.xStride + k, x1, x2);
+      for (int r = 0; r < R; r++) {
+        sum[r][m] = fma(first[r], x1, sum[r][m]);
+        sum[r][m] = fma(second[r], x2, sum[r][m]);
+      }
+    }
+  }
+  for (; k < a.k; k += kLanes) {
+    int part = static_cast<int>(a.k - k < kLanes ? a.k - k : kLanes);
+    for (int m = 0; m < M; m++) {
+      Vec xs = loadPart(x + m * a.xStride + k, part);
+      for (int r = 0; r < R; r++)
+        sum[r][m] = fma(loadPart(w + r * a.wStride + k, part), xs, sum[r][m]);
+    }
+  }
+  for (int r = 0; r < R; r++) {
+    float shift = bias == nullptr ? 0.0f : toFloat(bias[row + r]);
+    for (int m = 0; m < M; m++) put(y + m * a.yStride + r, sumLanes(sum[r][m]) + shift);
+  }
+}
+
+template <typename T, int M>
+inline void productRange(const ProductArgs& a, int64_t begin, int64_t end) {
+  constexpr int R = rowsAtOnce(M);
+  int64_t row = begin;
+  for (; row + R <= end; row += R) productRows<T, M, R>(a, row);
+  for (; row < end; row++) productRows<T, M, 1>(a, row);
+}
+
+template <typename T>
+void product(const ProductArgs& a, int64_t begin, int64_t end) {
+  switch (a.m) {
+    case 1: return productRange<T, 1>(a, begin, end);
+    case 2: return productRange<T, 2>(a, begin, end);
+    case 3: return productRange<T, 3>(a, begin, end);
+    case 4: return productRange<T, 4>(a, begin, end);
+    case 5: return productRange<T, 5>(a, begin, end);
+    case 6: return productRange<T, 6>(a, begin, end);
+    case 7: return productRange<T, 7>(a, begin, end);
+    default: return productRange<T, 8>(a, begin, end);
+  }
+}

@@ -1,0 +1,135 @@
+// Vectors of 4 floats in standard C++, left to the compiler's own vectoriser. Included inside the
+// namespace of the portable kernels.
+
+constexpr int kLanes = 4;
+
+struct Vec {
+  float v[kLanes];
+};
+
+template <typename F>
+inline Vec eachLane(F f) {
+  Vec result;
+  for (int i = 0; i < kLanes; i++) result.v[i] = f(i);
+  return result;
+}
+
+inline Vec splat(float value) {
+  return eachLane([&](int) { return value; });
+}
+inline Vec operator+(Vec a, Vec b) {
+  return eachLane([&](int i) { return a.v[i] + b.v[i]; });
+}
+inline Vec operator-(Vec a, Vec b) {
+  return eachLane([&](int i) { return a.v[i] - b.v[i]; });
+}
+inline Vec operator*(Vec a, Vec b) {
+  return eachLane([&](int i) { return a.v[i] * b.v[i]; });
+}
+inline Vec operator/(Vec a, Vec b) {
+  return eachLane([&](int i) { return a.v[i] / b.v[i]; });
+}
+inline Vec root(Vec a) {
+  return eachLane([&](int i) { return std::sqrt(a.v[i]); });
+}
+// Two roundings: std::fma is a slow library call where the hardware has none.
+inline Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
+
+/// The larger of the two; b where either is NaN.
+inline Vec larger(Vec a, Vec b) {
+  return eachLane([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+}
+
+/// test <= 0 ? 0 : value (a NaN test keeps value).
+inline Vec zeroUnlessPositive(Vec test, Vec value) {
+  return eachLane([&](int i) { return test.v[i] <= 0.0f ? 0.0f : value.v[i]; });
+}
+
+/// Bit i of keep set ? lane i : 0.
+inline Vec keepLanes(uint32_t keep, Vec value) {
+  return eachLane([&](int i) { return ((keep >> i) & 1u) ? value.v[i] : 0.0f; });
+}
+
+template <typename T>
+inline Vec load(const T* p) {
+  return eachLane([&](int i) { return toFloat(p[i]); });
+}
+template <typename T>
+inline void store(T* p, Vec a) {
+  for (int i = 0; i < kLanes; i++) put(p + i, a.v[i]);
+}
+template <typename T>
+inline Vec loadPart(const T* p, int count) {
+  return eachLane([&](int i) { return i < count ? toFloat(p[i]) : 0.0f; });
+}
+template <typename T>
+inline void storePart(T* p, Vec a, int count) {
+  for (int i = 0; i < count; i++) put(p + i, a.v[i]);
+}
+template <typename T>
+inline void loadPair(const T* p, Vec& a, Vec& b) {
+  a = load(p);
+  b = load(p + kLanes);
+}
+
+inline float sumLanes(Vec a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
+inline float largestLane(Vec a) {
+  float result = a.v[0];
+  for (int i = 1; i < kLanes; i++) result = a.v[i] > result ? a.v[i] : result;
+  return result;
+}
+
+/// fraction * 2^power for integral power in [-126, 0].
+inline Vec scaleByPowerOfTwo(Vec fraction, Vec power) {
+  return eachLane([&](int i) {
+    // NaN fails the test: a float-to-int conversion of it is undefined.
+    int32_t exponent = power.v[i] >= -126.0f ? static_cast<int32_t>(power.v[i]) + 127 : 1;
+    uint32_t bits = static_cast<uint32_t>(exponent) << 23;
+    float factor;
+    std::memcpy(&factor, &bits, sizeof factor);
+    return fraction.v[i] * factor;
+  });
+}
+/// For |a| < 2^22: adding 1.5 * 2^23 leaves no fraction bits.
+inline Vec nearestInteger(Vec a) {
+  return eachLane([&](int i) { return (a.v[i] + 12582912.0f) - 12582912.0f; });
+}
+/// a < bound ? 0 : value.
+inline Vec zeroBelow(Vec a, Vec bound, Vec value) {
+  return eachLane([&](int i) { return a.v[i] < bound.v[i] ? 0.0f : value.v[i]; });
+}
+
+/// 4 words of 32 bits.
+struct Words {
+  uint32_t v[kLanes];
+};
+constexpr int kWordLanes = 4;
+inline Words splatWord(uint32_t w) { return {{w, w, w, w}}; }
+inline Words laneIndices() { return {{0, 1, 2, 3}}; }
+inline Words operator+(Words a, Words b) {
+  for (int i = 0; i < kWordLanes; i++) a.v[i] += b.v[i];
+  return a;
+}
+inline Words operator^(Words a, Words b) {
+  for (int i = 0; i < kWordLanes; i++) a.v[i] ^= b.v[i];
+  return a;
+}
+
+/// The high and low words of a * factor.
+inline void wideMultiply(Words a, uint32_t factor, Words& high, Words& low) {
+  for (int i = 0; i < kWordLanes; i++) {
+    uint64_t product = static_cast<uint64_t>(a.v[i]) * factor;
+    high.v[i] = static_cast<uint32_t>(product >> 32);
+    low.v[i] = static_cast<uint32_t>(product);
+  }
+}
+
+/// Bit i set when lane i is >= bound, unsigned.
+inline uint32_t atLeast(Words a, uint32_t bound) {
+  uint32_t bits = 0;
+  for (int i = 0; i < kWordLanes; i++) bits |= static_cast<uint32_t>(a.v[i] >= bound) << i;
+  return bits;
+}
+
+/// Weight rows to take at once for m rows of x.
+constexpr int rowsAtOnce(int m) { return m == 1 ? 4 : m <= 4 ? 2 : 1; }

@@ -1,0 +1,164 @@
+package org.peftjava.torch.kernels;
+
+import org.bytedeco.javacpp.annotation.Cast;
+import org.bytedeco.javacpp.annotation.Namespace;
+import org.bytedeco.javacpp.annotation.NoException;
+import org.bytedeco.javacpp.annotation.Platform;
+import org.bytedeco.javacpp.annotation.Properties;
+import org.bytedeco.javacpp.annotation.StdString;
+
+/**
+ * The functions of {@code kernels.h}, one to one and unchecked.
+ *
+ * <p>On Linux the OpenMP runtime that ships with libtorch is loaded first, from the same file that
+ * libtorch loads it from, so that a process has one thread pool whichever library comes first.
+ */
+@Properties({
+  @Platform(
+      include = "kernels.h",
+      compiler = {"cpp17", "kernels"},
+      library = KernelLibrary.NAME),
+  @Platform(value = "linux", preload = "gomp@.1", preloadresource = "/org/bytedeco/pytorch/")
+})
+@Namespace("peftjava")
+final class KernelLibrary {
+  static final String NAME = "jnipeftkernels";
+
+  private KernelLibrary() {}
+
+  @NoException
+  static native int highestLevel();
+
+  @NoException
+  static native void useLevel(int level);
+
+  static native @StdString String describe();
+
+  @NoException
+  static native void product(
+      long x,
+      long xStride,
+      long w,
+      long wStride,
+      long bias,
+      long y,
+      long yStride,
+      int m,
+      long n,
+      long k,
+      int type,
+      int threads);
+
+  @NoException
+  static native long firstBadTarget(long targets, long rows, long vocabulary, long ignore);
+
+  @NoException
+  static native long targetAt(long targets, long row);
+
+  @NoException
+  static native long countTargets(long targets, long rows, long ignore);
+
+  static native double crossEntropy(
+      long logits,
+      long targets,
+      long rowLosses,
+      long rows,
+      long vocabulary,
+      long stride,
+      long ignore,
+      float scale,
+      @Cast("bool") boolean gradient,
+      int type,
+      int threads);
+
+  @NoException
+  static native void dropout(
+      long x,
+      int xType,
+      long y,
+      int yType,
+      long count,
+      double p,
+      long seed,
+      long offset,
+      @Cast("bool") boolean add,
+      int threads);
+
+  @NoException
+  static native void layerNorm(
+      long x,
+      long residual,
+      long sum,
+      long weight,
+      long bias,
+      long y,
+      long mean,
+      long rstd,
+      long rows,
+      long width,
+      double eps,
+      int type,
+      int weightType,
+      int threads);
+
+  @NoException
+  static native void layerNormGrad(
+      long gy,
+      long h,
+      long weight,
+      long mean,
+      long rstd,
+      long add,
+      long gh,
+      long gweight,
+      long gbias,
+      long rows,
+      long width,
+      int type,
+      int weightType,
+      int threads);
+
+  @NoException
+  static native void adamw(
+      @Cast("const int64_t*") long[] p,
+      @Cast("const int64_t*") long[] g,
+      @Cast("const int64_t*") long[] m,
+      @Cast("const int64_t*") long[] v,
+      @Cast("const int64_t*") long[] counts,
+      int arrays,
+      double gradScale,
+      double lr,
+      double beta1,
+      double beta2,
+      double eps,
+      double weightDecay,
+      long step,
+      int threads);
+
+  static native double squaredNorm(
+      @Cast("const int64_t*") long[] arrays,
+      @Cast("const int64_t*") long[] counts,
+      int count,
+      int type,
+      int threads);
+
+  @NoException
+  static native void scale(
+      @Cast("const int64_t*") long[] arrays,
+      @Cast("const int64_t*") long[] counts,
+      int count,
+      double factor,
+      int type,
+      int threads);
+
+  @NoException
+  static native void biasRelu(
+      long y, long stride, int type, long bias, int biasType, long rows, long width, int threads);
+
+  @NoException
+  static native void reluGrad(long g, long y, long gx, long count, int type, int threads);
+
+  @NoException
+  static native void addScaled(
+      long x, int xType, long y, int yType, long count, double scale, int threads);
+}
