@@ -1,0 +1,51 @@
+package org.peftjava.torch;
+
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.jspecify.annotations.Nullable;
+
+/** The backward pass. */
+final class Autograd {
+  /**
+   * What the last hook of this thread returned; the engine has read it by the time the next hook
+   * runs.
+   */
+  private static final ThreadLocal<@Nullable TensorVector> RETURNED = new ThreadLocal<>();
+
+  private Autograd() {}
+
+  static void backward(Tensor tensor, @Nullable Tensor gradient) {
+    if (!tensor.requiresGrad()) {
+      throw new IllegalStateException(
+          "backward() needs a tensor that depends on something trainable, but this "
+              + tensor
+              + " does not. Is an adapter active, and was the forward pass run outside"
+              + " GradMode.noGrad()?");
+    }
+    try (TensorScope scope = TensorScope.open("backward")) {
+      org.bytedeco.pytorch.Tensor start =
+          gradient == null ? new org.bytedeco.pytorch.Tensor() : gradient.handle();
+      tensor.handle().backward(start, new BoolOptional(), false, new TensorArrayRefOptional());
+    } catch (RuntimeException e) {
+      throw NativeErrors.translate(e);
+    } finally {
+      forgetReturned();
+    }
+  }
+
+  /** Keeps a vector alive until the engine has taken it over. */
+  static TensorVector returned(TensorVector vector) {
+    forgetReturned();
+    RETURNED.set(vector);
+    return vector;
+  }
+
+  private static void forgetReturned() {
+    TensorVector previous = RETURNED.get();
+    if (previous != null) {
+      previous.releaseReference();
+      RETURNED.remove();
+    }
+  }
+}

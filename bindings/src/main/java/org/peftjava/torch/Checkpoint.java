@@ -1,0 +1,67 @@
+package org.peftjava.torch;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Gradient checkpointing: runs a block without recording, and once more in the backward pass.
+ *
+ * <p>Trades a second forward pass for the memory of the block's intermediates. Random state is
+ * restored for the second run, so dropout draws the same masks. Parameters inside the block receive
+ * their gradients also when no input needs one. Reference: {@code torch.utils.checkpoint},
+ * arXiv:1604.06174.
+ */
+public final class Checkpoint {
+  private Checkpoint() {}
+
+  /** Returns {@code block(inputs)}; only the inputs stay in memory for the backward pass. */
+  public static Tensor run(Function<List<Tensor>, Tensor> block, List<Tensor> inputs) {
+    if (!GradMode.isEnabled()) {
+      return block.apply(inputs);
+    }
+    Randomness.State before = Randomness.save();
+    Tensor value;
+    try (TensorScope scope = TensorScope.open("checkpoint");
+        GradMode off = GradMode.noGrad()) {
+      Tensor result = block.apply(inputs);
+      value = scope.keep(inputs.contains(result) ? result.alias() : result);
+    }
+    boolean[] needs = new boolean[inputs.size()];
+    for (int i = 0; i < needs.length; i++) {
+      needs[i] = inputs.get(i).requiresGrad();
+    }
+    return CustomGradient.attach(
+        value, inputs, inputs, (gradient, saved) -> again(block, before, needs, gradient, saved));
+  }
+
+  private static List<@Nullable Tensor> again(
+      Function<List<Tensor>, Tensor> block,
+      Randomness.State before,
+      boolean[] needs,
+      Tensor gradient,
+      List<Tensor> saved) {
+    Randomness.State after = Randomness.save();
+    List<Tensor> inputs = new ArrayList<>();
+    for (int i = 0; i < needs.length; i++) {
+      Tensor input = saved.get(i).detach();
+      inputs.add(needs[i] ? input.requiresGrad(true) : input);
+    }
+    try (TensorScope scope = TensorScope.openGraph("recompute");
+        GradMode on = GradMode.enableGrad()) {
+      Randomness.restore(before);
+      Tensor result = block.apply(inputs);
+      if (result.requiresGrad()) {
+        result.backward(gradient);
+      }
+    } finally {
+      Randomness.restore(after);
+    }
+    List<@Nullable Tensor> gradients = new ArrayList<>();
+    for (Tensor input : inputs) {
+      gradients.add(input.grad().orElse(null));
+    }
+    return gradients;
+  }
+}

@@ -1,0 +1,185 @@
+package org.peftjava.torch;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Edge;
+import org.bytedeco.pytorch.FunctionPostHook;
+import org.bytedeco.pytorch.FunctionPreHook;
+import org.bytedeco.pytorch.Node;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An autograd function written in Java: a value computed by hand, and a backward that returns the
+ * gradients of its inputs.
+ *
+ * <p>How it works on the stock presets: {@code cat} over dummy scalars gives a graph node with one
+ * edge per input. The edges are pointed at the inputs. A hook before the node takes the incoming
+ * gradient and passes an undefined tensor on, so that the node itself computes nothing; a hook
+ * after the node returns the real gradients.
+ *
+ * <p>Saved tensors stay alive until the backward has run, or until the graph scope ends ({@link
+ * TensorScope#openGraph}).
+ */
+public final class CustomGradient {
+  private static final org.bytedeco.pytorch.Tensor DUMMY;
+  private static final TensorVector UNDEFINED;
+
+  static {
+    org.peftjava.torch.runtime.NativeRuntime.ensureLoaded();
+    try (PointerScope scope = new PointerScope()) {
+      DUMMY = own(torch.zeros(1).set_requires_grad(true));
+      UNDEFINED = own(new TensorVector(new org.bytedeco.pytorch.Tensor()));
+    }
+  }
+
+  /**
+   * Computes the gradients of the inputs. Runs without recording gradients, in a scope of its own.
+   */
+  @FunctionalInterface
+  public interface Backward {
+    /**
+     * Returns one gradient per input, null where none is needed.
+     *
+     * @param gradient of the value
+     * @param saved what was saved in the forward pass, in that order
+     */
+    List<@Nullable Tensor> gradients(Tensor gradient, List<Tensor> saved);
+  }
+
+  private CustomGradient() {}
+
+  /**
+   * Makes {@code value} depend on {@code inputs}. Returns the value as it is where no gradient is
+   * recorded.
+   *
+   * @param value computed under {@link GradMode#noGrad()}; must not be an input itself
+   * @param inputs the tensors whose gradients {@code backward} returns
+   * @param saved tensors that {@code backward} needs
+   */
+  public static Tensor of(
+      Tensor value, List<Tensor> inputs, List<Tensor> saved, Backward backward) {
+    if (!GradMode.isEnabled() || inputs.stream().noneMatch(Tensor::requiresGrad)) {
+      return value;
+    }
+    return attach(value, inputs, saved, backward);
+  }
+
+  /**
+   * As {@link #of}, also when no input needs a gradient: for a backward that reaches parameters by
+   * itself.
+   */
+  static Tensor attach(Tensor value, List<Tensor> inputs, List<Tensor> saved, Backward backward) {
+    TensorScope graph = TensorScope.graphScope();
+    if (graph == null) {
+      throw new IllegalStateException(
+          "A custom gradient was recorded outside every TensorScope, so nothing would end its life."
+              + " Open one: try (var scope = TensorScope.openGraph(\"step\")) {...}.");
+    }
+    List<Tensor> kept = new ArrayList<>(saved.size());
+    for (Tensor tensor : saved) {
+      kept.add(tensor.alias().escape());
+    }
+    try (PointerScope pointers = new PointerScope()) {
+      org.bytedeco.pytorch.Tensor[] dummies = new org.bytedeco.pytorch.Tensor[inputs.size()];
+      java.util.Arrays.fill(dummies, DUMMY);
+      Node node = torch.cat(new TensorVector(dummies)).grad_fn();
+      for (int i = 0; i < dummies.length; i++) {
+        node.set_next_edge(i, edge(inputs.get(i)));
+      }
+      node.clear_input_metadata();
+      Recorded recorded = new Recorded(kept, backward);
+      node.add_pre_hook(recorded.before);
+      node.add_post_hook(recorded.after);
+      torch.create_gradient_edge(value.handle(), node);
+      graph.onClose(recorded::release);
+      return value;
+    } catch (RuntimeException e) {
+      kept.forEach(Tensor::close);
+      throw NativeErrors.translate(e);
+    }
+  }
+
+  private static Edge edge(Tensor input) {
+    org.bytedeco.pytorch.Tensor x = input.handle();
+    if (!x.requires_grad()) {
+      return new Edge();
+    }
+    Node producer = x.grad_fn();
+    if (producer == null || producer.isNull()) {
+      x = x.view_as(x); // a leaf has no node of its own; its view does
+      producer = x.grad_fn();
+    }
+    return new Edge(producer, (int) x.output_nr());
+  }
+
+  private static <P extends Pointer> P own(P pointer) {
+    return pointer.retainReference();
+  }
+
+  /**
+   * One node's hooks and saved tensors. The native side holds the hooks weakly: the graph scope
+   * keeps this object.
+   */
+  private static final class Recorded {
+    private final FunctionPreHook before;
+    private final FunctionPostHook after;
+    private List<Tensor> saved;
+    private @Nullable Backward backward;
+    private org.bytedeco.pytorch.@Nullable Tensor gradient;
+
+    Recorded(List<Tensor> saved, Backward backward) {
+      this.saved = saved;
+      this.backward = backward;
+      before =
+          new FunctionPreHook() {
+            @Override
+            public TensorVector apply(TensorVector gradients) {
+              try (PointerScope scope = new PointerScope()) {
+                gradient = own(new org.bytedeco.pytorch.Tensor(gradients.get(0)));
+              }
+              return UNDEFINED;
+            }
+          };
+      after =
+          new FunctionPostHook() {
+            @Override
+            public TensorVector apply(TensorVector outputs, TensorVector inputs) {
+              return run();
+            }
+          };
+    }
+
+    private TensorVector run() {
+      Backward function = backward;
+      org.bytedeco.pytorch.Tensor incoming = gradient;
+      if (function == null || incoming == null) {
+        throw new IllegalStateException(
+            "backward() reached a part of the graph whose scope has ended. Call backward() inside"
+                + " the scope of the forward pass, and only once.");
+      }
+      gradient = null;
+      try (TensorScope scope = TensorScope.open("custom backward");
+          GradMode off = GradMode.noGrad()) {
+        TensorVector result = new TensorVector();
+        Tensor upstream = new Tensor(new org.bytedeco.pytorch.Tensor(incoming));
+        incoming.releaseReference();
+        for (Tensor input : function.gradients(upstream, saved)) {
+          result.push_back(input == null ? new org.bytedeco.pytorch.Tensor() : input.handle());
+        }
+        return Autograd.returned(own(result));
+      } finally {
+        release();
+      }
+    }
+
+    void release() {
+      saved.forEach(Tensor::close);
+      saved = List.of();
+      backward = null;
+    }
+  }
+}

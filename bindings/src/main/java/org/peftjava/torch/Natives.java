@@ -1,0 +1,68 @@
+package org.peftjava.torch;
+
+import java.util.function.Supplier;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch.DeviceType;
+import org.jspecify.annotations.Nullable;
+
+/** The only crossing between {@link Tensor} and libtorch's tensors. */
+final class Natives {
+  private Natives() {}
+
+  /** Runs an operator and owns its result. */
+  static Tensor op(Supplier<org.bytedeco.pytorch.Tensor> operator) {
+    try {
+      return new Tensor(operator.get());
+    } catch (RuntimeException e) {
+      throw NativeErrors.translate(e);
+    }
+  }
+
+  /** Runs code that returns no tensor. */
+  static <T extends @Nullable Object> T call(Supplier<T> code) {
+    try {
+      return code.get();
+    } catch (RuntimeException e) {
+      throw NativeErrors.translate(e);
+    }
+  }
+
+  static Scalar scalar(double value) {
+    return new Scalar(value);
+  }
+
+  static TensorOptions options(DType type, Device device) {
+    TensorOptions options = new TensorOptions(type.scalarType());
+    return device.equals(Device.CPU)
+        ? options
+        : options.device(new org.bytedeco.pytorch.DeviceOptional(nativeDevice(device)));
+  }
+
+  static org.bytedeco.pytorch.Device nativeDevice(Device device) {
+    return switch (device.type()) {
+      case "cuda" -> new org.bytedeco.pytorch.Device(DeviceType.CUDA, (byte) device.index());
+      case "meta" -> new org.bytedeco.pytorch.Device(DeviceType.Meta);
+      default -> new org.bytedeco.pytorch.Device(DeviceType.CPU);
+    };
+  }
+
+  static TensorOptional optional(@Nullable Tensor tensor) {
+    return tensor == null ? new TensorOptional() : new TensorOptional(tensor.handle());
+  }
+
+  static DoubleOptional optional(@Nullable Double value) {
+    return value == null ? new DoubleOptional() : new DoubleOptional(value);
+  }
+
+  static TensorVector vector(Iterable<Tensor> tensors) {
+    TensorVector vector = new TensorVector();
+    for (Tensor tensor : tensors) {
+      vector.push_back(tensor.handle());
+    }
+    return vector;
+  }
+}

@@ -1,0 +1,177 @@
+package org.peftjava.torch;
+
+import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.T_TensorTensor_T;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Operators of neural networks, each with libtorch's semantics and gradients unless its text says
+ * otherwise.
+ */
+public final class Ops {
+  private Ops() {}
+
+  /**
+   * Values and indices along a dimension, as {@code torch.topk} and {@code torch.sort} return them.
+   */
+  public record Ranked(Tensor values, Tensor indices) {}
+
+  /** {@code max(x, 0)}. */
+  public static Tensor relu(Tensor x) {
+    return Natives.op(() -> torch.relu(x.handle()));
+  }
+
+  /**
+   * Gaussian error linear unit.
+   *
+   * @param approximate "none" for the exact form, "tanh" for the approximation
+   */
+  public static Tensor gelu(Tensor x, String approximate) {
+    return Natives.op(() -> torch.gelu(x.handle(), approximate));
+  }
+
+  /** {@code x * sigmoid(x)}. */
+  public static Tensor silu(Tensor x) {
+    return Natives.op(() -> torch.silu(x.handle()));
+  }
+
+  /** Hyperbolic tangent. */
+  public static Tensor tanh(Tensor x) {
+    return Natives.op(() -> torch.tanh(x.handle()));
+  }
+
+  /** Exponentials that sum to one along a dimension. */
+  public static Tensor softmax(Tensor x, int dim) {
+    return Natives.op(() -> torch.softmax(x.handle(), dim));
+  }
+
+  /** Logarithm of the softmax, computed in {@code type}. */
+  public static Tensor logSoftmax(Tensor x, int dim, DType type) {
+    return Natives.op(
+        () -> torch.log_softmax(x.handle(), dim, new ScalarTypeOptional(type.scalarType())));
+  }
+
+  /**
+   * Normalises the last dimension to mean 0 and variance 1, then scales and shifts.
+   *
+   * @param x (..., d)
+   * @param weight (d), or null for 1
+   * @param bias (d), or null for 0
+   */
+  public static Tensor layerNorm(
+      Tensor x, @Nullable Tensor weight, @Nullable Tensor bias, double eps) {
+    return Natives.op(
+        () ->
+            torch.layer_norm(
+                x.handle(),
+                new long[] {x.size(-1)},
+                Natives.optional(weight),
+                Natives.optional(bias),
+                eps,
+                true));
+  }
+
+  /**
+   * Rows of a table.
+   *
+   * @param weight (n, d)
+   * @param ids int64, each in [0, n); anything else is an error, never a crash
+   * @return (ids..., d)
+   */
+  public static Tensor embedding(Tensor weight, Tensor ids) {
+    if (ids.numel() > 0) {
+      long lowest = ids.min().toLong();
+      long highest = ids.max().toLong();
+      if (lowest < 0 || highest >= weight.size(0)) {
+        throw new IllegalArgumentException(
+            "Token id "
+                + (lowest < 0 ? lowest : highest)
+                + " is outside the vocabulary: expected 0 to "
+                + (weight.size(0) - 1)
+                + ". Does the tokenizer belong to this model?");
+      }
+    }
+    return Natives.op(() -> torch.embedding(weight.handle(), ids.handle()));
+  }
+
+  /**
+   * The rows, without the check of {@link #embedding}: for ids that come from this code itself,
+   * such as positions.
+   */
+  public static Tensor embeddingUnchecked(Tensor weight, Tensor ids) {
+    return Natives.op(() -> torch.embedding(weight.handle(), ids.handle()));
+  }
+
+  /**
+   * Attention: {@code softmax(q k^T * scale + mask) v}.
+   *
+   * @param q (b, h, t, d)
+   * @param k (b, h, s, d)
+   * @param v (b, h, s, d)
+   * @param mask null, or broadcastable to (b, h, t, s): boolean (true takes part) or an addend in
+   *     q's dtype
+   * @param causal whether token i sees only tokens up to i; needs t = s and no mask
+   * @param scale of the products, or null for {@code 1/sqrt(d)}
+   * @return (b, h, t, d)
+   */
+  public static Tensor scaledDotProductAttention(
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor mask,
+      double dropout,
+      boolean causal,
+      @Nullable Double scale) {
+    return Natives.op(
+        () ->
+            torch.scaled_dot_product_attention(
+                q.handle(),
+                k.handle(),
+                v.handle(),
+                Natives.optional(mask),
+                dropout,
+                causal,
+                Natives.optional(scale),
+                false));
+  }
+
+  /** Picks from the first where the mask is true, else from the second. */
+  public static Tensor where(Tensor mask, Tensor ifTrue, Tensor ifFalse) {
+    return Natives.op(() -> torch.where(mask.handle(), ifTrue.handle(), ifFalse.handle()));
+  }
+
+  /** The k largest elements along the last dimension, largest first. */
+  public static Ranked topK(Tensor x, long k) {
+    return ranked(Natives.call(() -> torch.topk(x.handle(), k)));
+  }
+
+  /** Sorts along the last dimension. */
+  public static Ranked sort(Tensor x, boolean descending) {
+    return ranked(Natives.call(() -> torch.sort(x.handle(), -1, descending)));
+  }
+
+  /**
+   * Draws one index per row of a matrix of probabilities, from libtorch's generator. Returns (rows,
+   * 1), int64.
+   */
+  public static Tensor multinomial(Tensor probabilities) {
+    return Natives.op(
+        () -> torch.multinomial(probabilities.handle(), 1, false, new GeneratorOptional()));
+  }
+
+  /**
+   * A copy of x whose elements at {@code index} along {@code dim} are {@code source}'s
+   * (torch.scatter).
+   */
+  public static Tensor scatter(Tensor x, int dim, Tensor index, Tensor source) {
+    return Natives.op(() -> torch.scatter(x.handle(), dim, index.handle(), source.handle()));
+  }
+
+  private static Ranked ranked(T_TensorTensor_T pair) {
+    return new Ranked(
+        new Tensor(new org.bytedeco.pytorch.Tensor(pair.get0())),
+        new Tensor(new org.bytedeco.pytorch.Tensor(pair.get1())));
+  }
+}

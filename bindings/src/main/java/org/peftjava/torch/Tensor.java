@@ -1,0 +1,588 @@
+package org.peftjava.torch;
+
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.MemoryFormatOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A multi-dimensional array in native memory, with automatic differentiation.
+ *
+ * <p>Owned by exactly one of: the {@link TensorScope} in which it was created (or that it was kept
+ * for), or, after {@link #escape()}, whoever called that and must {@link #close()} it. Operations
+ * return new tensors, which may share memory with their operand ({@code view}, {@code transpose},
+ * {@code narrow}, ...); names that end in {@code InPlace} change the operand. Use after closing
+ * throws {@link TorchException.ClosedTensor}.
+ */
+public final class Tensor implements AutoCloseable {
+  private final org.bytedeco.pytorch.Tensor handle;
+  private final boolean counted;
+  private @Nullable TensorScope owner;
+  private @Nullable String closedBy;
+
+  Tensor(org.bytedeco.pytorch.Tensor handle) {
+    this.handle = handle;
+    owner = TensorScope.current();
+    counted = owner != null;
+    if (owner == null) {
+      TensorLedger.unscoped();
+    } else {
+      owner.adopt(this);
+      TensorLedger.opened(this);
+    }
+  }
+
+  org.bytedeco.pytorch.Tensor handle() {
+    if (closedBy != null) {
+      throw new TorchException.ClosedTensor(
+          "This tensor was closed "
+              + closedBy
+              + ". Call scope.keep(tensor) before the scope ends,"
+              + " or tensor.escape() to own it yourself.");
+    }
+    return handle;
+  }
+
+  @Nullable TensorScope owner() {
+    return owner;
+  }
+
+  void ownedBy(TensorScope scope) {
+    owner = scope;
+  }
+
+  void closedByScope(String scope) {
+    closedBy = "with the scope \"" + scope + "\"";
+    owner = null;
+    TensorLedger.closed(this);
+  }
+
+  /**
+   * Takes this tensor out of its scope: the caller owns it from now on and must close it. Returns
+   * this.
+   */
+  public Tensor escape() {
+    TensorScope scope = owner;
+    if (scope != null) {
+      scope.release(this);
+      owner = null;
+    }
+    return this;
+  }
+
+  /** Frees the native memory, unless other tensors share it. Closing twice does nothing. */
+  @Override
+  public void close() {
+    if (closedBy == null) {
+      closedBy = "explicitly";
+      owner = null;
+      if (counted) {
+        TensorLedger.closed(this);
+      }
+      handle.deallocate();
+    }
+  }
+
+  /** Whether this tensor has been closed. */
+  public boolean isClosed() {
+    return closedBy != null;
+  }
+
+  /**
+   * A second handle on the same values and the same place in the graph, owned by the current scope.
+   */
+  public Tensor alias() {
+    return Natives.op(() -> new org.bytedeco.pytorch.Tensor(handle()));
+  }
+
+  /** Element type. */
+  public DType dtype() {
+    return DType.of(handle().scalar_type());
+  }
+
+  /** Where the values live. */
+  public Device device() {
+    if (handle().is_cpu()) {
+      return Device.CPU;
+    }
+    try (org.bytedeco.pytorch.Device device = handle().device()) {
+      return device.is_cuda() ? Device.cuda(device.index()) : new Device("meta", 0);
+    }
+  }
+
+  /** The sizes. */
+  public Shape shape() {
+    long[] sizes = new long[rank()];
+    for (int i = 0; i < sizes.length; i++) {
+      sizes[i] = handle.size(i);
+    }
+    return Shape.of(sizes);
+  }
+
+  /** Size of one dimension; a negative number counts from the end. */
+  public long size(int dim) {
+    return Natives.call(() -> handle().size(dim));
+  }
+
+  /** Number of dimensions. */
+  public int rank() {
+    return (int) handle().dim();
+  }
+
+  /** Number of elements. */
+  public long numel() {
+    return handle().numel();
+  }
+
+  /**
+   * Address of the first element; valid while this tensor is open. For kernels, which take
+   * contiguous memory.
+   */
+  public long address() {
+    return handle().data_ptr().address();
+  }
+
+  /** Elements between neighbours along one dimension. */
+  public long stride(int dim) {
+    return Natives.call(() -> handle().stride(dim));
+  }
+
+  /** Whether the elements lie in row-major order without gaps. */
+  public boolean isContiguous() {
+    return handle().is_contiguous();
+  }
+
+  /** This tensor if contiguous, else a contiguous copy. */
+  public Tensor contiguous() {
+    return isContiguous() ? this : Natives.op(() -> handle().contiguous());
+  }
+
+  /** A copy with memory of its own. */
+  public Tensor copy() {
+    return Natives.op(() -> handle().clone());
+  }
+
+  /** This tensor if it has that type, else a converted copy. */
+  public Tensor to(DType type) {
+    return dtype() == type ? this : Natives.op(() -> handle().to(type.scalarType()));
+  }
+
+  /** This tensor if it is there, else a copy on that device. */
+  public Tensor to(Device target) {
+    return device().equals(target)
+        ? this
+        : Natives.op(
+            () ->
+                handle()
+                    .to(
+                        Natives.nativeDevice(target),
+                        handle().scalar_type(),
+                        false,
+                        false,
+                        new MemoryFormatOptional()));
+  }
+
+  /** Whether gradients flow to this tensor. */
+  public boolean requiresGrad() {
+    return handle().requires_grad();
+  }
+
+  /** Makes this leaf collect gradients, or stop. Returns this. */
+  public Tensor requiresGrad(boolean required) {
+    Natives.call(() -> handle().set_requires_grad(required));
+    return this;
+  }
+
+  /**
+   * The gradient that backward passes have added up here. The returned tensor is a handle on the
+   * same memory.
+   */
+  public Optional<Tensor> grad() {
+    org.bytedeco.pytorch.Tensor gradient = Natives.call(() -> handle().grad());
+    return gradient.defined()
+        ? Optional.of(Natives.op(() -> new org.bytedeco.pytorch.Tensor(gradient)))
+        : Optional.empty();
+  }
+
+  /** Sets the gradient; null removes it and frees its memory. */
+  public void setGrad(@Nullable Tensor gradient) {
+    Natives.call(
+        () ->
+            handle()
+                .mutable_grad()
+                .put(gradient == null ? new org.bytedeco.pytorch.Tensor() : gradient.handle()));
+  }
+
+  /** The same values outside the graph. Shares memory. */
+  public Tensor detach() {
+    return Natives.op(() -> handle().detach());
+  }
+
+  /** Computes gradients of this scalar with respect to every leaf below it. */
+  public void backward() {
+    Autograd.backward(this, null);
+  }
+
+  /** Computes gradients, given the gradient of this tensor. */
+  public void backward(Tensor gradient) {
+    Autograd.backward(this, gradient);
+  }
+
+  // ---- shape ----
+
+  /** The same elements in another shape; one size may be -1. Copies only if it must. */
+  public Tensor reshape(long... sizes) {
+    return Natives.op(() -> handle().reshape(sizes));
+  }
+
+  /**
+   * The same memory read as another type, such as bytes as floats. The last dimension scales
+   * accordingly.
+   */
+  public Tensor viewAs(DType type) {
+    return Natives.op(() -> handle().view(type.scalarType()));
+  }
+
+  /** Exchanges two dimensions. Shares memory. */
+  public Tensor transpose(int first, int second) {
+    return Natives.op(() -> handle().transpose(first, second));
+  }
+
+  /** Transposes a matrix. Shares memory. */
+  public Tensor t() {
+    return Natives.op(() -> handle().t());
+  }
+
+  /** Reorders the dimensions. Shares memory. */
+  public Tensor permute(long... dims) {
+    return Natives.op(() -> handle().permute(dims));
+  }
+
+  /** {@code length} slices from {@code start} along one dimension. Shares memory. */
+  public Tensor narrow(int dim, long start, long length) {
+    return Natives.op(() -> handle().narrow(dim, start, length));
+  }
+
+  /** One slice along one dimension, which disappears. Shares memory. */
+  public Tensor select(int dim, long index) {
+    return Natives.op(() -> handle().select(dim, index));
+  }
+
+  /** Adds a dimension of size 1. Shares memory. */
+  public Tensor unsqueeze(int dim) {
+    return Natives.op(() -> handle().unsqueeze(dim));
+  }
+
+  /** Removes a dimension of size 1. Shares memory. */
+  public Tensor squeeze(int dim) {
+    return Natives.op(() -> handle().squeeze(dim));
+  }
+
+  /** Repeats dimensions of size 1 without copying; -1 leaves a size as it is. */
+  public Tensor expand(long... sizes) {
+    return Natives.op(() -> handle().expand(sizes));
+  }
+
+  /** Equal parts along one dimension. Share memory. */
+  public List<Tensor> chunk(int parts, int dim) {
+    return listOf(Natives.call(() -> handle().chunk(parts, dim)));
+  }
+
+  /** Rows picked by an int64 vector along one dimension. */
+  public Tensor indexSelect(int dim, Tensor index) {
+    return Natives.op(() -> handle().index_select(dim, index.handle()));
+  }
+
+  /** Elements picked by int64 indices along one dimension (torch.gather). */
+  public Tensor gather(int dim, Tensor index) {
+    return Natives.op(() -> handle().gather(dim, index.handle()));
+  }
+
+  private static List<Tensor> listOf(TensorVector vector) {
+    Tensor[] tensors = new Tensor[(int) vector.size()];
+    for (int i = 0; i < tensors.length; i++) {
+      tensors[i] = new Tensor(new org.bytedeco.pytorch.Tensor(vector.get(i)));
+    }
+    return List.of(tensors);
+  }
+
+  // ---- arithmetic ----
+
+  /** Element-wise sum, with broadcasting. */
+  public Tensor add(Tensor other) {
+    return Natives.op(() -> handle().add(other.handle()));
+  }
+
+  /** {@code this + alpha * other}. */
+  public Tensor add(Tensor other, double alpha) {
+    return Natives.op(() -> handle().add(other.handle(), Natives.scalar(alpha)));
+  }
+
+  /** Adds a number to every element. */
+  public Tensor add(double value) {
+    return Natives.op(() -> handle().add(Natives.scalar(value)));
+  }
+
+  /** Adds {@code alpha * other} to this tensor. */
+  public Tensor addInPlace(Tensor other, double alpha) {
+    Natives.call(() -> handle().add_(other.handle(), Natives.scalar(alpha)));
+    return this;
+  }
+
+  /** Adds to this tensor. */
+  public Tensor addInPlace(Tensor other) {
+    Natives.call(() -> handle().add_(other.handle()));
+    return this;
+  }
+
+  /** Element-wise difference, with broadcasting. */
+  public Tensor sub(Tensor other) {
+    return Natives.op(() -> handle().sub(other.handle()));
+  }
+
+  /** Subtracts {@code alpha * other} from this tensor. */
+  public Tensor subInPlace(Tensor other, double alpha) {
+    Natives.call(() -> handle().sub_(other.handle(), Natives.scalar(alpha)));
+    return this;
+  }
+
+  /** Element-wise product, with broadcasting. */
+  public Tensor mul(Tensor other) {
+    return Natives.op(() -> handle().mul(other.handle()));
+  }
+
+  /** Multiplies every element by a number. */
+  public Tensor mul(double value) {
+    return Natives.op(() -> handle().mul(Natives.scalar(value)));
+  }
+
+  /** Multiplies this tensor by a number. */
+  public Tensor mulInPlace(double value) {
+    Natives.call(() -> handle().mul_(Natives.scalar(value)));
+    return this;
+  }
+
+  /** Multiplies this tensor element-wise. */
+  public Tensor mulInPlace(Tensor other) {
+    Natives.call(() -> handle().mul_(other.handle()));
+    return this;
+  }
+
+  /** Element-wise quotient, with broadcasting. */
+  public Tensor div(Tensor other) {
+    return Natives.op(() -> handle().div(other.handle()));
+  }
+
+  /** Divides every element by a number. */
+  public Tensor div(double value) {
+    return Natives.op(() -> handle().div(Natives.scalar(value)));
+  }
+
+  /** Changes the sign. */
+  public Tensor neg() {
+    return Natives.op(() -> handle().neg());
+  }
+
+  /** Element-wise square root. */
+  public Tensor sqrt() {
+    return Natives.op(() -> handle().sqrt());
+  }
+
+  /** Element-wise power. */
+  public Tensor pow(double exponent) {
+    return Natives.op(() -> handle().pow(Natives.scalar(exponent)));
+  }
+
+  /** Element-wise exponential. */
+  public Tensor exp() {
+    return Natives.op(() -> handle().exp());
+  }
+
+  /** Element-wise natural logarithm. */
+  public Tensor log() {
+    return Natives.op(() -> handle().log());
+  }
+
+  /** Element-wise absolute value. */
+  public Tensor abs() {
+    return Natives.op(() -> handle().abs());
+  }
+
+  /** Matrix product, batched over leading dimensions. */
+  public Tensor matmul(Tensor other) {
+    return Natives.op(() -> handle().matmul(other.handle()));
+  }
+
+  // ---- reductions and comparisons ----
+
+  /** Sum of all elements, a scalar tensor. */
+  public Tensor sum() {
+    return Natives.op(() -> handle().sum());
+  }
+
+  /** Sum along some dimensions, which disappear. */
+  public Tensor sum(long... dims) {
+    return Natives.op(() -> handle().sum(dims));
+  }
+
+  /** Running sum along one dimension. */
+  public Tensor cumsum(int dim) {
+    return Natives.op(() -> handle().cumsum(dim));
+  }
+
+  /** Mean of all elements, a scalar tensor. */
+  public Tensor mean() {
+    return Natives.op(() -> handle().mean());
+  }
+
+  /** Largest element, a scalar tensor. */
+  public Tensor max() {
+    return Natives.op(() -> handle().max());
+  }
+
+  /** Smallest element, a scalar tensor. */
+  public Tensor min() {
+    return Natives.op(() -> handle().min());
+  }
+
+  /** Index of the largest element along one dimension, int64. */
+  public Tensor argmax(int dim) {
+    return Natives.op(() -> handle().argmax(new org.bytedeco.pytorch.LongOptional(dim), false));
+  }
+
+  /** Whether each element equals a number, as booleans. */
+  public Tensor eq(double value) {
+    return Natives.op(() -> handle().eq(Natives.scalar(value)));
+  }
+
+  /** Whether each element differs from a number, as booleans. */
+  public Tensor ne(double value) {
+    return Natives.op(() -> handle().ne(Natives.scalar(value)));
+  }
+
+  /** Whether each element is below the other's, as booleans. */
+  public Tensor lt(Tensor other) {
+    return Natives.op(() -> handle().lt(other.handle()));
+  }
+
+  /** Whether each element is above a number, as booleans. */
+  public Tensor gt(double value) {
+    return Natives.op(() -> handle().gt(Natives.scalar(value)));
+  }
+
+  /** Element-wise and of booleans. */
+  public Tensor and(Tensor other) {
+    return Natives.op(() -> handle().logical_and(other.handle()));
+  }
+
+  /** Element-wise not of booleans. */
+  public Tensor not() {
+    return Natives.op(() -> handle().logical_not());
+  }
+
+  /** A copy with {@code value} where the boolean mask is true. */
+  public Tensor maskedFill(Tensor mask, double value) {
+    return Natives.op(() -> handle().masked_fill(mask.handle(), Natives.scalar(value)));
+  }
+
+  /** Whether all elements are neither infinite nor NaN. */
+  public boolean isFinite() {
+    return Natives.call(() -> handle().isfinite().all().item_bool());
+  }
+
+  // ---- in place ----
+
+  /** Copies the values of another tensor into this one, converting type and device. */
+  public Tensor copyInPlace(Tensor source) {
+    Natives.call(() -> handle().copy_(source.handle()));
+    return this;
+  }
+
+  /** Adds a number to every element of this tensor. */
+  public Tensor addInPlace(double value) {
+    Natives.call(() -> handle().add_(Natives.scalar(value)));
+    return this;
+  }
+
+  /** Divides this tensor by a number. */
+  public Tensor divInPlace(double value) {
+    Natives.call(() -> handle().div_(Natives.scalar(value)));
+    return this;
+  }
+
+  /** Moves this tensor towards another: {@code this += weight * (end - this)}. */
+  public Tensor lerpInPlace(Tensor end, double weight) {
+    Natives.call(() -> handle().lerp_(end.handle(), Natives.scalar(weight)));
+    return this;
+  }
+
+  /** Adds {@code value * a * b} to this tensor. */
+  public Tensor addcmulInPlace(Tensor a, Tensor b, double value) {
+    Natives.call(() -> handle().addcmul_(a.handle(), b.handle(), Natives.scalar(value)));
+    return this;
+  }
+
+  /** Adds {@code value * a / b} to this tensor. */
+  public Tensor addcdivInPlace(Tensor a, Tensor b, double value) {
+    Natives.call(() -> handle().addcdiv_(a.handle(), b.handle(), Natives.scalar(value)));
+    return this;
+  }
+
+  /** Sets every element. */
+  public Tensor fillInPlace(double value) {
+    Natives.call(() -> handle().fill_(Natives.scalar(value)));
+    return this;
+  }
+
+  /** Fills with independent normal numbers from libtorch's generator. */
+  public Tensor normalInPlace(double mean, double std) {
+    Natives.call(() -> handle().normal_(mean, std, new GeneratorOptional()));
+    return this;
+  }
+
+  /** Fills with independent uniform numbers in [from, to) from libtorch's generator. */
+  public Tensor uniformInPlace(double from, double to) {
+    Natives.call(() -> handle().uniform_(from, to, new GeneratorOptional()));
+    return this;
+  }
+
+  /** Sets the picked rows along one dimension; {@code index} is int64. */
+  public Tensor indexFillInPlace(int dim, Tensor index, double value) {
+    Natives.call(() -> handle().index_fill_(dim, index.handle(), Natives.scalar(value)));
+    return this;
+  }
+
+  // ---- to Java ----
+
+  /** The single element as a number. */
+  public double toDouble() {
+    return Natives.call(() -> handle().item_double());
+  }
+
+  /** The single element as an integer. */
+  public long toLong() {
+    return Natives.call(() -> handle().item_long());
+  }
+
+  /** All elements, row-major, converted to float. */
+  public float[] toFloats() {
+    return HostCopies.floats(this);
+  }
+
+  /** All elements, row-major, converted to long. */
+  public long[] toLongs() {
+    return HostCopies.longs(this);
+  }
+
+  /** The raw bytes of all elements, row-major, in this machine's byte order. */
+  public byte[] toBytes() {
+    return HostCopies.bytes(this);
+  }
+
+  @Override
+  public String toString() {
+    return closedBy != null ? "Tensor[closed]" : "Tensor" + shape() + " " + dtype();
+  }
+}

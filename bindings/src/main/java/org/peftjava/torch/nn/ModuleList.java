@@ -1,0 +1,41 @@
+package org.peftjava.torch.nn;
+
+import java.util.AbstractList;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Children named "0", "1", ...: a stack of equal blocks.
+ *
+ * @param <M> the blocks' type
+ */
+public final class ModuleList<M extends Module> extends Module {
+  private final List<Slot<M>> slots = new ArrayList<>();
+  private final Class<M> type;
+
+  /** An empty list of blocks of this type. */
+  public ModuleList(Class<M> type) {
+    this.type = type;
+  }
+
+  /** Appends a block. */
+  public ModuleList<M> add(M module) {
+    slots.add(child(Integer.toString(slots.size()), type, module));
+    return this;
+  }
+
+  /** The blocks, in order. */
+  public List<M> list() {
+    return new AbstractList<>() {
+      @Override
+      public M get(int index) {
+        return slots.get(index).get();
+      }
+
+      @Override
+      public int size() {
+        return slots.size();
+      }
+    };
+  }
+}

@@ -1,0 +1,176 @@
+package org.peftjava.torch.nn;
+
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.Shape;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+
+/**
+ * A weight of a module: a tensor that the module owns, and whether it is trained.
+ *
+ * <p>It has a shape and a type from the start, memory only when values are loaded or initialised,
+ * so that a model can be built from its config, counted and then filled from a file without ever
+ * being held twice. Modules that share a weight share the parameter object.
+ */
+public final class Parameter implements AutoCloseable {
+  private final Shape shape;
+  private DType dtype;
+  private Init init;
+  private boolean requiresGrad;
+  private @Nullable Tensor tensor;
+
+  /** A trainable parameter without memory; {@code init} says how {@link #initialize} fills it. */
+  public Parameter(Shape shape, DType dtype, Init init) {
+    this.shape = shape;
+    this.dtype = dtype;
+    this.init = init;
+    this.requiresGrad = dtype.isFloatingPoint();
+  }
+
+  /** Sizes. */
+  public Shape shape() {
+    return shape;
+  }
+
+  /** Element type. */
+  public DType dtype() {
+    return dtype;
+  }
+
+  /** Number of elements. */
+  public long numel() {
+    return shape.numel();
+  }
+
+  /** Whether values have been loaded or initialised. */
+  public boolean isMaterialized() {
+    return tensor != null;
+  }
+
+  /** The values. Owned by the module: do not close. */
+  public Tensor tensor() {
+    if (tensor == null) {
+      throw new IllegalStateException(
+          "A parameter of shape "
+              + shape
+              + " was used before it had values. Load a state dict, or"
+              + " call initialize().");
+    }
+    return tensor;
+  }
+
+  /** Says how {@link #initialize} fills this parameter. */
+  public void init(Init newInit) {
+    init = newInit;
+  }
+
+  /** Allocates the memory and fills it, unless there are values already. */
+  public void initialize() {
+    if (tensor == null) {
+      try (TensorScope scope = TensorScope.open("initialize");
+          GradMode off = GradMode.noGrad()) {
+        Tensor fresh = Creation.empty(dtype, Device.CPU, shape.toArray());
+        init.fill(fresh);
+        adopt(fresh);
+      }
+    }
+  }
+
+  /**
+   * Takes over a tensor of the same shape as the new values, without copying; its type becomes the
+   * parameter's.
+   */
+  public void adopt(Tensor values) {
+    if (!values.shape().equals(shape)) {
+      throw new IllegalArgumentException(
+          "A parameter of shape " + shape + " cannot take values of shape " + values.shape() + ".");
+    }
+    try (TensorScope scope = TensorScope.open("adopt")) {
+      Tensor fresh = values.detach().escape();
+      close();
+      dtype = fresh.dtype();
+      tensor = fresh;
+      applyRequiresGrad();
+    }
+  }
+
+  /** Copies values into the existing memory, converting their type. */
+  public void copyFrom(Tensor values) {
+    try (GradMode off = GradMode.noGrad()) {
+      if (tensor == null) {
+        initializeEmpty();
+      }
+      tensor().copyInPlace(values);
+    }
+  }
+
+  /** Converts to another floating-point type; integer parameters stay. */
+  public void to(DType type) {
+    if (!dtype.isFloatingPoint() || dtype == type) {
+      return;
+    }
+    if (tensor == null) {
+      dtype = type;
+      return;
+    }
+    try (TensorScope scope = TensorScope.open("to")) {
+      adopt(tensor().detach().to(type));
+    }
+  }
+
+  /** Moves to a device. */
+  public void to(Device device) {
+    if (tensor != null && !tensor.device().equals(device)) {
+      try (TensorScope scope = TensorScope.open("to")) {
+        adopt(tensor().detach().to(device));
+      }
+    }
+  }
+
+  /** Whether this parameter collects gradients. */
+  public boolean requiresGrad() {
+    return requiresGrad;
+  }
+
+  /** Makes this parameter collect gradients, or stop; stopping drops the gradient. */
+  public void requiresGrad(boolean required) {
+    requiresGrad = required && dtype.isFloatingPoint();
+    applyRequiresGrad();
+  }
+
+  /** Drops the gradient and its memory. */
+  public void zeroGrad() {
+    if (tensor != null) {
+      tensor.setGrad(null);
+    }
+  }
+
+  /** Frees the memory; the parameter can be filled again. */
+  @Override
+  public void close() {
+    if (tensor != null) {
+      tensor.setGrad(null);
+      tensor.close();
+      tensor = null;
+    }
+  }
+
+  private void initializeEmpty() {
+    try (TensorScope scope = TensorScope.open("initialize")) {
+      adopt(Creation.empty(dtype, Device.CPU, shape.toArray()));
+    }
+  }
+
+  private void applyRequiresGrad() {
+    if (tensor != null) {
+      if (!requiresGrad) {
+        tensor.setGrad(null);
+      }
+      tensor.requiresGrad(requiresGrad);
+    }
+  }
+}
