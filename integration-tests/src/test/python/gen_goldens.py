@@ -1,0 +1,64 @@
+#!/usr/bin/env python
+"""Writes the golden data that the Java tests compare with, using the real PEFT and transformers.
+
+    python gen_goldens.py OUT            every section
+    python gen_goldens.py OUT opt_lora   only the sections whose name contains the word
+
+OUT is created; a folder or file of a section that runs is replaced. The layout is described in
+src/test/resources/golden/README.md. Versions: see `goldens.common.PINNED` (others are refused).
+Runs on the CPU with one thread and takes about a minute. No network is used.
+"""
+
+import os
+import sys
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    # Sets of strings are written in hash order by PEFT: fix the hash seed so that two runs give equal files.
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        os.environ["PYTHONHASHSEED"] = "0"
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+
+    from goldens import common
+
+    common.prepare_process()
+    from goldens import (
+        config_files,
+        counts,
+        custom_layers,
+        lora_opt,
+        matching,
+        multi_adapter,
+        optimization,
+        safetensors_files,
+        sampling,
+        tokenizer,
+        train50,
+    )
+
+    out = common.Path(sys.argv[1])
+    out.mkdir(parents=True, exist_ok=True)
+    words = sys.argv[2:]
+    modules = [
+        lora_opt,
+        multi_adapter,
+        custom_layers,
+        train50,
+        optimization,
+        matching,
+        config_files,
+        counts,
+        safetensors_files,
+        sampling,
+        tokenizer,
+    ]
+    for module in modules:
+        for name, write in module.SECTIONS.items():
+            if not words or any(word in name for word in words):
+                common.run_section(out, name, write)
+
+
+if __name__ == "__main__":
+    main()

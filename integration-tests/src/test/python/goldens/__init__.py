@@ -1,0 +1,1 @@
+"""The sections of the golden data; every module has SECTIONS: name -> function(output folder)."""

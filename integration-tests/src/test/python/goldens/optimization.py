@@ -1,0 +1,101 @@
+"""Optimizer arithmetic on fixed gradients, gradient clipping, and learning-rate schedules."""
+
+import torch
+from transformers import get_scheduler
+
+from . import common
+
+STEPS = 10
+SHAPES = {"weight": (4, 3), "bias": (5,), "sometimes": (2, 2)}
+SKIPPED = 4  # step (from 0) in which "sometimes" has no gradient
+
+OPTIMIZERS = {
+    "adamw": {"class": "AdamW", "lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01},
+    "adamw_strong": {"class": "AdamW", "lr": 0.05, "betas": [0.8, 0.95], "eps": 1e-3, "weight_decay": 0.3},
+    "adamw_amsgrad_off_no_decay": {"class": "AdamW", "lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8,
+                                   "weight_decay": 0.0},
+    "sgd": {"class": "SGD", "lr": 0.1},
+    "sgd_momentum": {"class": "SGD", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.05},
+    "sgd_nesterov": {"class": "SGD", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.05},
+    "sgd_dampening": {"class": "SGD", "lr": 0.1, "momentum": 0.7, "dampening": 0.3},
+}
+
+
+def write_optimizers(folder):
+    generator = torch.Generator().manual_seed(21)
+    start = {n: torch.randn(s, generator=generator) for n, s in SHAPES.items()}
+    grads = [{n: torch.randn(s, generator=generator) for n, s in SHAPES.items()} for _ in range(STEPS)]
+    tensors = {f"start.{n}": v for n, v in start.items()}
+    for name in SHAPES:
+        tensors[f"grad.{name}"] = torch.stack([g[name] for g in grads])
+    for label, settings in OPTIMIZERS.items():
+        parameters = {n: torch.nn.Parameter(v.clone()) for n, v in start.items()}
+        kwargs = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k != "class"}
+        optimizer = getattr(torch.optim, settings["class"])(parameters.values(), foreach=False, **kwargs)
+        history = {n: [] for n in SHAPES}
+        for step in range(STEPS):
+            for name, parameter in parameters.items():
+                skipped = name == "sometimes" and step == SKIPPED
+                parameter.grad = None if skipped else grads[step][name].clone()
+            optimizer.step()
+            for name, parameter in parameters.items():
+                history[name].append(parameter.detach().clone())
+        for name, values in history.items():
+            tensors[f"{label}.{name}"] = torch.stack(values)
+    common.write_tensors(folder / "io.safetensors", tensors)
+    common.write_json(
+        folder / "case.json",
+        {
+            "note": "start.<p> first values; grad.<p> [10, ...] gradient of every step; <optimizer>.<p> [10, ...] "
+            f"value after every step. Parameter 'sometimes' has no gradient (None) in step {SKIPPED}, counted from 0: "
+            "it is left alone, its moments and its own step counter too.",
+            "versions": common.versions(),
+            "tolerances": {"value": 2e-6},
+            "noGradient": {"parameter": "sometimes", "step": SKIPPED},
+            "optimizers": OPTIMIZERS,
+            "clipping": clipping(),
+        },
+    )
+
+
+def clipping():
+    """clip_grad_norm_ on two gradients: total norm returned and values afterwards."""
+    rows = []
+    for scale, max_norm, kind in [(1.0, 1.0, 2.0), (0.01, 1.0, 2.0), (3.0, 0.5, 2.0), (1.0, 1.0, 1.0),
+                                  (2.0, 1.5, float("inf")), (0.0, 1.0, 2.0)]:
+        values = [torch.tensor([1.0, -2.0, 0.5]) * scale, torch.tensor([[0.25, 4.0]]) * scale]
+        parameters = [torch.nn.Parameter(torch.zeros_like(v)) for v in values]
+        for parameter, value in zip(parameters, values):
+            parameter.grad = value.clone()
+        norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm, norm_type=kind)
+        rows.append(
+            {
+                "gradients": [v.flatten().tolist() for v in values],
+                "maxNorm": max_norm,
+                "normType": "inf" if kind == float("inf") else kind,
+                "totalNorm": float(norm),
+                "clipped": [p.grad.flatten().tolist() for p in parameters],
+            }
+        )
+    return rows
+
+
+def write_schedules(path):
+    """Learning rate used in every step: schedules[i].rates[k] belongs to optimizer step k, counted from 0."""
+    base = 5e-3
+    schedules = []
+    for name in ("linear", "cosine", "constant", "constant_with_warmup"):
+        for steps, warmup in [(10, 0), (10, 3), (50, 5), (7, 7), (1, 0), (20, 30)]:
+            parameter = torch.nn.Parameter(torch.zeros(1))
+            optimizer = torch.optim.SGD([parameter], lr=base)
+            scheduler = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=steps)
+            rates = []
+            for _ in range(steps + 2):  # two more than planned: what happens after the end
+                rates.append(scheduler.get_last_lr()[0])
+                optimizer.step()
+                scheduler.step()
+            schedules.append({"name": name, "steps": steps, "warmupSteps": warmup, "rates": rates})
+    common.write_json(path, {"versions": common.versions(), "learningRate": base, "schedules": schedules})
+
+
+SECTIONS = {"optimizers": write_optimizers, "schedules.json": write_schedules}
