@@ -90,7 +90,6 @@ void crossEntropy(const CrossEntropyArgs& a, int64_t begin, int64_t end) {
     a.rowLoss[row] = loss;
     if (!a.gradient) continue;
     softmaxInPlace(z, a.vocabulary, sum.maximum, static_cast<float>(a.scale / sum.sum));
-    // p - 1 = expm1(-loss), without the cancellation of a confident prediction.
-    put(z + target, static_cast<float>(std::expm1(-loss) * a.scale));
+    put(z + target, static_cast<float>((std::exp(-loss) - 1.0) * a.scale));
   }
 }
