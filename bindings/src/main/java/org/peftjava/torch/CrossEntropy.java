@@ -2,6 +2,7 @@ package org.peftjava.torch;
 
 import java.util.Arrays;
 import java.util.List;
+import org.peftjava.torch.kernels.CrossEntropyKernel;
 
 /**
  * Cross entropy of next-token predictions: {@code -log softmax(logits)[label]}, summed over the
@@ -15,7 +16,8 @@ public final class CrossEntropy {
   /** The label that takes no part in the loss. */
   public static final long IGNORED = -100;
 
-  private static final long CHUNK_ROWS = 128;
+  /** Positions whose logits exist at one time. */
+  private static final long CHUNK_ROWS = 256;
 
   private CrossEntropy() {}
 
@@ -37,25 +39,24 @@ public final class CrossEntropy {
   public static Tensor ofLogits(Tensor logits, Tensor labels, double divisor) {
     checkLabels(labels, logits.size(-1));
     Tensor log = Ops.logSoftmax(logits, -1, DType.FLOAT32);
-    Tensor counts = labels.ne(IGNORED);
-    Tensor safe = labels.maskedFill(counts.not(), 0).unsqueeze(-1);
-    Tensor picked = log.gather(-1, safe).squeeze(-1).maskedFill(counts.not(), 0);
-    return picked.sum().mul(-1 / divisor);
+    Tensor ignored = labels.eq(IGNORED);
+    Tensor safe = labels.maskedFill(ignored, 0).unsqueeze(-1);
+    return log.gather(-1, safe).squeeze(-1).maskedFill(ignored, 0).sum().mul(-1 / divisor);
   }
 
   /**
    * The loss of a linear head, without ever holding all logits: some rows at a time are multiplied,
-   * turned into their gradient in place, and multiplied back. The forward pass so computes the
-   * gradient with respect to {@code hidden}; the backward pass only scales it.
+   * turned into their gradient in place, and multiplied back. So the forward pass computes the
+   * gradient with respect to {@code hidden}, and the backward pass only scales it.
    *
    * @param hidden (n, d)
-   * @param weight of the head (v, d), frozen
+   * @param weight of the head (v, d); if it is trained, the logits are held after all
    * @param labels (n), int64
    * @param divisor of the sum: the number of counting labels for the mean
    * @return a float32 scalar
    */
   public static Tensor ofLinear(Tensor hidden, Tensor weight, Tensor labels, double divisor) {
-    if (weight.requiresGrad()) {
+    if (weight.requiresGrad() && GradMode.isEnabled()) {
       return ofLogits(MatrixOps.linear(hidden, weight, null), labels, divisor);
     }
     checkLabels(labels, weight.size(0));
@@ -64,30 +65,20 @@ public final class CrossEntropy {
     Tensor gradient;
     try (TensorScope scope = TensorScope.open("chunked cross entropy");
         GradMode off = GradMode.noGrad()) {
-      loss = scope.keep(Creation.zeros(DType.FLOAT32));
-      gradient =
-          scope.keep(
-              wantsGradient
-                  ? Creation.empty(hidden.dtype(), Device.CPU, hidden.shape().toArray())
-                  : Creation.zeros(DType.FLOAT32));
+      loss = scope.keep(Creation.zeros(DType.FLOAT32, hidden.device()));
+      long[] sizes = wantsGradient ? hidden.shape().toArray() : new long[] {0};
+      gradient = scope.keep(Creation.empty(hidden.dtype(), hidden.device(), sizes));
       for (long start = 0; start < hidden.size(0); start += CHUNK_ROWS) {
-        long rows = Math.min(CHUNK_ROWS, hidden.size(0) - start);
         try (TensorScope chunk = TensorScope.open("rows")) {
+          long rows = Math.min(CHUNK_ROWS, hidden.size(0) - start);
           Tensor h = hidden.detach().narrow(0, start, rows);
+          Tensor logits = logits(h, weight.detach());
           Tensor label = labels.narrow(0, start, rows);
-          Tensor logits = MatrixOps.linear(h, weight.detach(), null);
-          Tensor log = Ops.logSoftmax(logits, -1, DType.FLOAT32);
-          Tensor counts = label.ne(IGNORED);
-          Tensor safe = label.maskedFill(counts.not(), 0).unsqueeze(-1);
-          Tensor picked = log.gather(-1, safe).squeeze(-1).maskedFill(counts.not(), 0);
-          loss.addInPlace(picked.sum(), -1 / divisor);
           if (wantsGradient) {
-            Tensor g = log.exp();
-            g = Ops.scatter(g, -1, safe, g.gather(-1, safe).add(-1));
-            g.mulInPlace(counts.to(DType.FLOAT32).unsqueeze(-1)).mulInPlace(1 / divisor);
-            gradient
-                .narrow(0, start, rows)
-                .copyInPlace(g.to(weight.dtype()).matmul(weight.detach()));
+            addLossAndDifferentiate(logits, label, loss, 1 / divisor);
+            gradient.narrow(0, start, rows).copyInPlace(timesWeight(logits, weight.detach()));
+          } else {
+            loss.addInPlace(ofLogits(logits, label, divisor));
           }
         }
       }
@@ -96,7 +87,66 @@ public final class CrossEntropy {
         loss,
         List.of(hidden),
         List.of(gradient),
-        (upstream, saved) -> Arrays.asList(saved.get(0).mul(upstream.to(saved.get(0).dtype()))));
+        (upstream, saved) -> Arrays.asList(saved.get(0).mulInPlace(upstream.to(hidden.dtype()))));
+  }
+
+  /** {@code h W^T} in memory that is reused, where that is possible. */
+  private static Tensor logits(Tensor h, Tensor weight) {
+    if (!h.handle().is_cpu()) {
+      return MatrixOps.linear(h, weight, null);
+    }
+    long numel = h.size(0) * weight.size(0);
+    Tensor buffer =
+        Scratch.floats(Scratch.Purpose.LOGITS, numel).reshape(h.size(0), weight.size(0));
+    if (h.dtype() == DType.FLOAT32) {
+      MatrixOps.addmmInto(buffer, h, weight.t(), 0, 1);
+    } else if (MatrixOps.widens(weight)) {
+      MatrixOps.widenedProductInto(buffer, h.to(DType.FLOAT32), weight, true);
+    } else {
+      return MatrixOps.linear(h, weight, null);
+    }
+    return buffer;
+  }
+
+  /** {@code g W}. */
+  private static Tensor timesWeight(Tensor g, Tensor weight) {
+    if (g.dtype() == DType.FLOAT32 && MatrixOps.widens(weight)) {
+      Tensor result = Creation.empty(DType.FLOAT32, Device.CPU, g.size(0), weight.size(1));
+      MatrixOps.widenedProductInto(result, g, weight, false);
+      return result;
+    }
+    return g.matmul(weight);
+  }
+
+  /**
+   * Adds {@code scale} times the rows' loss to {@code loss} and overwrites the logits with its
+   * gradient.
+   */
+  private static void addLossAndDifferentiate(
+      Tensor logits, Tensor labels, Tensor loss, double scale) {
+    if (FastPath.covers(logits) && labels.isContiguous()) {
+      double sum =
+          CrossEntropyKernel.lossSumAndGradient(
+              FastPath.type(logits),
+              logits.address(),
+              logits.size(1),
+              labels.address(),
+              0,
+              logits.size(0),
+              logits.size(1),
+              scale,
+              FastPath.threads());
+      loss.addInPlace(sum * scale);
+      return;
+    }
+    Tensor log = Ops.logSoftmax(logits, -1, DType.FLOAT32);
+    Tensor ignored = labels.eq(IGNORED);
+    Tensor safe = labels.maskedFill(ignored, 0).unsqueeze(-1);
+    Tensor picked = log.gather(-1, safe);
+    loss.addInPlace(picked.squeeze(-1).maskedFill(ignored, 0).sum(), -scale);
+    Tensor softmax = log.exp();
+    Tensor gradient = Ops.scatter(softmax, -1, safe, softmax.gather(-1, safe).add(-1));
+    logits.copyInPlace(gradient.maskedFill(ignored.unsqueeze(-1), 0).mulInPlace(scale));
   }
 
   private static void checkLabels(Tensor labels, long vocabulary) {

@@ -1,8 +1,15 @@
 package org.peftjava.torch;
 
+import java.util.Arrays;
+import java.util.List;
 import org.bytedeco.pytorch.global.torch;
+import org.peftjava.torch.kernels.DropoutKernel;
 
-/** Dropout as an operator. */
+/**
+ * Dropout. On the CPU the mask is a function of a seed and the element's place, so the backward
+ * pass draws it again instead of keeping it; elsewhere it is libtorch's. The two draw different
+ * masks from one seed.
+ */
 public final class Dropouts {
   private Dropouts() {}
 
@@ -12,6 +19,42 @@ public final class Dropouts {
    * @param p in [0, 1); 0 returns x itself
    */
   public static Tensor dropout(Tensor x, double p) {
-    return p == 0 ? x : Natives.op(() -> torch.dropout(x.handle(), p, true));
+    if (p == 0) {
+      return x;
+    }
+    if (!FastPath.covers(x)) {
+      return Natives.op(() -> torch.dropout(x.handle(), p, true));
+    }
+    long seed = Randomness.nextMaskSeed();
+    Tensor value = Creation.empty(x.dtype(), Device.CPU, x.shape().toArray());
+    mask(x, value, p, seed);
+    return CustomGradient.of(
+        value,
+        List.of(x),
+        List.of(),
+        (gradient, saved) -> {
+          Tensor g = gradient.contiguous();
+          Tensor gx = Creation.empty(g.dtype(), Device.CPU, g.shape().toArray());
+          mask(g, gx, p, seed);
+          return Arrays.asList(gx);
+        });
+  }
+
+  /**
+   * Writes {@code x * mask / (1-p)} into y, converting the type on the way; p = 0 only converts.
+   * Both are covered by the fast path and have equally many elements. A mask is its own derivative,
+   * so the backward pass calls this too.
+   */
+  static void mask(Tensor x, Tensor y, double p, long seed) {
+    DropoutKernel.forward(
+        FastPath.type(x),
+        x.address(),
+        FastPath.type(y),
+        y.address(),
+        x.numel(),
+        p,
+        seed,
+        0,
+        FastPath.threads());
   }
 }

@@ -2,14 +2,15 @@ package org.peftjava.torch;
 
 import java.util.Arrays;
 import java.util.List;
+import org.peftjava.torch.kernels.ElementwiseKernel;
 
 /**
  * {@code y + s * (drop(x) A^T) B^T}: the operator behind LoRA, with a gradient written by hand.
  *
  * <p>Shapes: x (..., d), y (..., o), A (r, d), B (o, r). The sum is computed in A's type and
- * returned in y's. Compared with composing it from operators it saves only x and the low-rank
- * product, adds into y's memory instead of making two copies, and casts each operand once.
- * Reference: PEFT {@code tuners/lora/layer.py::Linear.forward}.
+ * rounded once to y's. Compared with a composition of operators, only x and the (..., r) product
+ * are saved, no mask, the sum is added into y's memory, and casts happen inside the passes that are
+ * needed anyway. Reference: PEFT {@code tuners/lora/layer.py::Linear.forward}.
  */
 public final class LowRankUpdate {
   private LowRankUpdate() {}
@@ -21,17 +22,28 @@ public final class LowRankUpdate {
    * @param dropout probability in [0, 1), 0 when not training
    */
   public static Tensor add(Tensor y, Tensor x, Tensor a, Tensor b, double scaling, double dropout) {
-    Randomness.State before = Randomness.save();
+    return FastPath.covers(y, x, a, b) && a.dtype() == DType.FLOAT32 && b.dtype() == DType.FLOAT32
+        ? addFused(y, x, a, b, scaling, dropout)
+        : addComposed(y, x, a, b, scaling, dropout);
+  }
+
+  private static Tensor addComposed(
+      Tensor y, Tensor x, Tensor a, Tensor b, double scaling, double dropout) {
+    Tensor dropped = Dropouts.dropout(x.to(a.dtype()), dropout);
+    Tensor low = MatrixOps.linear(dropped, a, null);
+    return y.add(MatrixOps.linear(low, b, null).mul(scaling)).to(y.dtype());
+  }
+
+  private static Tensor addFused(
+      Tensor y, Tensor x, Tensor a, Tensor b, double scaling, double dropout) {
+    long seed = dropout == 0 ? 0 : Randomness.nextMaskSeed();
     Tensor value;
     Tensor low;
     try (TensorScope scope = TensorScope.open("low rank");
         GradMode off = GradMode.noGrad()) {
-      Tensor dropped = dropped(x, a.dtype(), dropout);
-      Tensor flatLow = MatrixOps.linear(dropped, a.detach(), null); // (n, r)
-      Tensor sum = y.detach().to(a.dtype()).reshape(-1, y.size(-1));
-      MatrixOps.addmmInto(sum, flatLow, b.detach().t(), 1, scaling);
-      value = scope.keep(sum.to(y.dtype()).reshape(y.shape().toArray()));
-      low = scope.keep(flatLow);
+      low = scope.keep(dropped(x, dropout, seed).matmul(a.detach().t())); // (n, r)
+      value = scope.keep(y.detach());
+      addProduct(value.reshape(-1, y.size(-1)), low, b.detach().t(), scaling);
     }
     boolean gradientOfX = x.requiresGrad();
     return CustomGradient.of(
@@ -40,37 +52,58 @@ public final class LowRankUpdate {
         List.of(x, a, b, low),
         (gradient, saved) -> {
           Tensor savedX = saved.get(0);
-          Tensor savedA = saved.get(1);
-          Tensor savedB = saved.get(2);
-          Tensor g = gradient.to(savedA.dtype()).reshape(-1, gradient.size(-1)); // (n, o)
-          Tensor gLow = g.matmul(savedB).mulInPlace(scaling); // (n, r)
+          Tensor g = gradient.to(DType.FLOAT32).reshape(-1, gradient.size(-1)); // (n, o)
           Tensor gB = g.t().matmul(saved.get(3)).mulInPlace(scaling); // (o, r)
-          Randomness.State after = Randomness.save();
-          Randomness.restore(before);
-          Tensor mask =
-              dropout == 0
-                  ? null
-                  : Dropouts.dropout(
-                      Creation.ones(
-                          savedA.dtype(), savedX.numel() / savedX.size(-1), savedX.size(-1)),
-                      dropout);
-          Randomness.restore(after);
-          Tensor plain = savedX.to(savedA.dtype()).reshape(-1, savedX.size(-1));
-          Tensor gA = gLow.t().matmul(mask == null ? plain : plain.mul(mask)); // (r, d)
-          Tensor gX = null;
-          if (gradientOfX) {
-            gX = gLow.matmul(savedA);
-            gX = (mask == null ? gX : gX.mulInPlace(mask)).to(savedX.dtype());
-            gX = gX.reshape(savedX.shape().toArray());
-          }
+          Tensor gLow = g.matmul(saved.get(2)).mulInPlace(scaling); // (n, r)
+          Tensor gA = gLow.t().matmul(dropped(savedX, dropout, seed)); // (r, d)
+          Tensor gX = gradientOfX ? gradientOfX(savedX, gLow, saved.get(1), dropout, seed) : null;
           return Arrays.asList(gradient, gX, gA, gB);
         });
   }
 
-  private static Tensor dropped(Tensor x, DType type, double p) {
-    Tensor flat = x.detach().to(type).reshape(-1, x.size(-1));
-    return p == 0
-        ? flat
-        : flat.mul(Dropouts.dropout(Creation.ones(type, flat.size(0), flat.size(1)), p));
+  /**
+   * x after dropout as float32 (n, d): x itself if nothing is to be done, else in memory that is
+   * reused.
+   */
+  private static Tensor dropped(Tensor x, double dropout, long seed) {
+    Tensor flat = x.detach().reshape(-1, x.size(-1));
+    if (dropout == 0 && x.dtype() == DType.FLOAT32) {
+      return flat;
+    }
+    Tensor buffer =
+        Scratch.floats(Scratch.Purpose.DROPPED, x.numel()).reshape(flat.shape().toArray());
+    Dropouts.mask(flat, buffer, dropout, seed);
+    return buffer;
+  }
+
+  /** {@code y += scaling * low * bt}, computed in float32 and rounded once. */
+  private static void addProduct(Tensor y, Tensor low, Tensor bt, double scaling) {
+    if (y.dtype() == DType.FLOAT32) {
+      MatrixOps.addmmInto(y, low, bt, 1, scaling);
+      return;
+    }
+    Tensor update = Scratch.floats(Scratch.Purpose.DROPPED, y.numel()).reshape(y.shape().toArray());
+    MatrixOps.addmmInto(update, low, bt, 0, scaling);
+    ElementwiseKernel.addScaled(
+        FastPath.type(update),
+        update.address(),
+        FastPath.type(y),
+        y.address(),
+        y.numel(),
+        1,
+        FastPath.threads());
+  }
+
+  private static Tensor gradientOfX(Tensor x, Tensor gLow, Tensor a, double dropout, long seed) {
+    long[] sizes = x.shape().toArray();
+    if (dropout == 0 && x.dtype() == DType.FLOAT32) {
+      return gLow.matmul(a).reshape(sizes);
+    }
+    Tensor wide =
+        Scratch.floats(Scratch.Purpose.DROPPED, x.numel()).reshape(gLow.size(0), a.size(1));
+    MatrixOps.addmmInto(wide, gLow, a, 0, 1);
+    Tensor gX = Creation.empty(x.dtype(), Device.CPU, sizes);
+    Dropouts.mask(wide, gX, dropout, seed);
+    return gX;
   }
 }

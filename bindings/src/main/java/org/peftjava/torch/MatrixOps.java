@@ -4,20 +4,21 @@ import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.kernels.SmallProductKernel;
 import org.peftjava.torch.runtime.NativeRuntime;
 
 /**
  * Matrix products.
  *
- * <p>Letters in the shapes: {@code d} input features, {@code o} output features, {@code r} rank,
+ * <p>Letters in the shapes: {@code d} input features, {@code o} output features, {@code n} rows,
  * {@code ...} any leading sizes.
  */
 public final class MatrixOps {
   /**
-   * Rows of a bfloat16 weight that are widened at a time: small enough to stay in the second-level
-   * cache.
+   * Elements of a bfloat16 weight that are widened at a time: few enough to stay in the
+   * second-level cache.
    */
-  private static final long WIDENED_ELEMENTS = 1 << 19;
+  private static final long WIDENED_ELEMENTS = 1 << 18;
 
   private MatrixOps() {}
 
@@ -30,6 +31,9 @@ public final class MatrixOps {
    * @return (..., o)
    */
   public static Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias) {
+    if (isSmall(x, weight, bias)) {
+      return smallLinear(x, weight, bias);
+    }
     if (needsWidening(x, weight, bias)) {
       return widenedLinear(x, weight, bias);
     }
@@ -37,8 +41,7 @@ public final class MatrixOps {
   }
 
   /**
-   * Writes {@code a b} into {@code out}, or adds it with {@code out = beta * out + alpha * a b}.
-   * All are matrices.
+   * {@code out = beta * out + alpha * a b}, all matrices; beta 0 ignores what was in {@code out}.
    */
   public static void addmmInto(Tensor out, Tensor a, Tensor b, double beta, double alpha) {
     Natives.call(
@@ -52,26 +55,62 @@ public final class MatrixOps {
                 Natives.scalar(alpha)));
   }
 
+  /** A few rows without gradients: decoding, where reading the weight is all the work. */
+  private static boolean isSmall(Tensor x, Tensor weight, @Nullable Tensor bias) {
+    return !GradMode.isEnabled()
+        && x.numel() > 0
+        && x.numel() <= SmallProductKernel.MAX_ROWS * x.size(-1)
+        && x.dtype() == weight.dtype()
+        && weight.rank() == 2
+        && weight.size(1) == x.size(-1)
+        && FastPath.covers(x, weight)
+        && (bias == null || (FastPath.covers(bias) && bias.dtype() == x.dtype()));
+  }
+
+  private static Tensor smallLinear(Tensor x, Tensor weight, @Nullable Tensor bias) {
+    long in = weight.size(1);
+    long out = weight.size(0);
+    Tensor y = Creation.empty(x.dtype(), Device.CPU, withLast(x, out));
+    SmallProductKernel.product(
+        FastPath.type(x),
+        x.address(),
+        in,
+        weight.address(),
+        in,
+        bias == null ? 0 : bias.address(),
+        y.address(),
+        out,
+        (int) (x.numel() / in),
+        out,
+        in,
+        FastPath.threads());
+    return y;
+  }
+
   /**
-   * On CPUs without bfloat16 instructions libtorch's bfloat16 product runs at a quarter of the
+   * On CPUs without bfloat16 instructions libtorch's bfloat16 product runs at a fraction of the
    * float32 rate, so weights are widened block by block into kept memory and multiplied in float32:
    * the same products and sums, rounded once at the end.
    */
   private static boolean needsWidening(Tensor x, Tensor weight, @Nullable Tensor bias) {
     return x.dtype() == DType.BFLOAT16
-        && weight.dtype() == DType.BFLOAT16
-        && !NativeRuntime.hasBfloat16Products()
-        && x.handle().is_cpu()
+        && widens(weight)
         && !weight.requiresGrad()
         && (bias == null || !bias.requiresGrad());
+  }
+
+  /** Whether products with this weight are computed in float32 from a widened copy. */
+  static boolean widens(Tensor weight) {
+    return weight.dtype() == DType.BFLOAT16
+        && weight.handle().is_cpu()
+        && !NativeRuntime.hasBfloat16Products();
   }
 
   private static Tensor widenedLinear(Tensor x, Tensor weight, @Nullable Tensor bias) {
     Tensor value;
     try (TensorScope scope = TensorScope.open("bf16 linear");
         GradMode off = GradMode.noGrad()) {
-      Tensor wide = x.detach().to(DType.FLOAT32).reshape(-1, x.size(-1));
-      Tensor y = widenedProduct(wide, weight, true);
+      Tensor y = widenedProduct(rows(x.detach()), weight.detach(), true);
       if (bias != null) {
         y.addInPlace(bias.detach());
       }
@@ -83,40 +122,46 @@ public final class MatrixOps {
         List.of(weight),
         (gradient, saved) -> {
           Tensor w = saved.get(0);
-          Tensor wide = gradient.to(DType.FLOAT32).reshape(-1, w.size(0));
-          Tensor gx = widenedProduct(wide, w, false).to(DType.BFLOAT16);
-          return Arrays.asList(gx.reshape(withLast(gradient, w.size(1))));
+          Tensor gx = widenedProduct(rows(gradient), w, false);
+          return Arrays.asList(gx.to(DType.BFLOAT16).reshape(withLast(gradient, w.size(1))));
         });
   }
 
+  private static Tensor rows(Tensor x) {
+    return x.to(DType.FLOAT32).reshape(-1, x.size(-1));
+  }
+
+  private static Tensor widenedProduct(Tensor a, Tensor weight, boolean transposed) {
+    long columns = weight.size(transposed ? 0 : 1);
+    Tensor result = Creation.empty(DType.FLOAT32, Device.CPU, a.size(0), columns);
+    widenedProductInto(result, a, weight, transposed);
+    return result;
+  }
+
   /**
-   * {@code a W^T} (transposed) or {@code a W} in float32, for a bfloat16 W that is widened block by
-   * block.
+   * Writes {@code a W^T} (transposed) or {@code a W} in float32, for a W whose rows are widened
+   * block by block.
    */
-  static Tensor widenedProduct(Tensor a, Tensor weight, boolean transposed) {
+  static void widenedProductInto(Tensor out, Tensor a, Tensor weight, boolean transposed) {
     long rows = weight.size(0);
     long columns = weight.size(1);
-    long block = Math.max(16, WIDENED_ELEMENTS / columns);
-    Tensor result =
-        Creation.empty(DType.FLOAT32, Device.CPU, a.size(0), transposed ? rows : columns);
-    Tensor scratch =
-        Scratch.floats(Scratch.Purpose.WIDENED_WEIGHT, Math.min(block, rows) * columns);
+    long block = Math.min(rows, Math.max(16, WIDENED_ELEMENTS / columns));
+    Tensor scratch = Scratch.floats(Scratch.Purpose.WIDENED_WEIGHT, block * columns);
     for (long start = 0; start < rows; start += block) {
       try (TensorScope scope = TensorScope.open("block")) {
         long length = Math.min(block, rows - start);
         Tensor wide = scratch.narrow(0, 0, length * columns).reshape(length, columns);
         wide.copyInPlace(weight.narrow(0, start, length));
         if (transposed) {
-          addmmInto(result.narrow(1, start, length), a, wide.t(), 0, 1);
+          addmmInto(out.narrow(1, start, length), a, wide.t(), 0, 1);
         } else {
-          addmmInto(result, a.narrow(1, start, length), wide, start == 0 ? 0 : 1, 1);
+          addmmInto(out, a.narrow(1, start, length), wide, start == 0 ? 0 : 1, 1);
         }
       }
     }
-    return result;
   }
 
-  static long[] withLast(Tensor like, long last) {
+  private static long[] withLast(Tensor like, long last) {
     long[] sizes = like.shape().toArray();
     sizes[sizes.length - 1] = last;
     return sizes;

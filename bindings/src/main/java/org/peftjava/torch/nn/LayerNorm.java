@@ -1,5 +1,6 @@
 package org.peftjava.torch.nn;
 
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Shape;
@@ -10,20 +11,28 @@ import org.peftjava.torch.Tensor;
  * torch.nn.LayerNorm}.
  */
 public final class LayerNorm extends Module implements Layer {
-  private final Parameter weight;
-  private final Parameter bias;
+  private final @Nullable Parameter weight;
+  private final @Nullable Parameter bias;
   private final double eps;
 
   /** A layer over vectors of this size, without memory. */
   public LayerNorm(long size, double eps, DType dtype) {
+    this(size, eps, true, dtype);
+  }
+
+  /** The same; without {@code elementwiseAffine} it has no parameters and only normalises. */
+  public LayerNorm(long size, double eps, boolean elementwiseAffine, DType dtype) {
     this.eps = eps;
-    weight = register("weight", new Parameter(Shape.of(size), dtype, Init.ones()));
-    bias = register("bias", new Parameter(Shape.of(size), dtype, Init.zeros()));
+    Shape shape = Shape.of(size);
+    weight =
+        elementwiseAffine ? register("weight", new Parameter(shape, dtype, Init.ones())) : null;
+    bias = elementwiseAffine ? register("bias", new Parameter(shape, dtype, Init.zeros())) : null;
   }
 
   /** Normalises (..., d). */
   @Override
   public Tensor forward(Tensor x) {
-    return Ops.layerNorm(x, weight.tensor(), bias.tensor(), eps);
+    return Ops.layerNorm(
+        x, weight == null ? null : weight.tensor(), bias == null ? null : bias.tensor(), eps);
   }
 }

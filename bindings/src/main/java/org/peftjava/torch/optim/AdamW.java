@@ -75,19 +75,33 @@ public final class AdamW implements Optimizer {
 
   @Override
   public void step() {
-    try (GradMode off = GradMode.noGrad()) {
+    try (TensorScope scope = TensorScope.open("adamw");
+        GradMode off = GradMode.noGrad()) {
+      Map<Long, FusedAdamW> fused = new LinkedHashMap<>();
       parameters.forEach(
-          (name, parameter) -> {
-            try (TensorScope scope = TensorScope.open("adamw")) {
-              parameter.tensor().grad().ifPresent(g -> update(name, parameter.tensor(), g));
-            }
-          });
+          (name, parameter) ->
+              parameter.tensor().grad().ifPresent(g -> step(name, parameter.tensor(), g, fused)));
+      fused.forEach((step, update) -> update.run(options, learningRate, step));
     }
   }
 
-  private void update(String name, Tensor p, Tensor gradient) {
+  /**
+   * Updates one parameter, or leaves it to a kernel that updates all parameters of one step count
+   * in one call.
+   */
+  private void step(String name, Tensor p, Tensor gradient, Map<Long, FusedAdamW> fused) {
     State state = states.computeIfAbsent(name, key -> freshState(p));
     state.steps++;
+    if (FusedAdamW.covers(p, gradient)) {
+      fused
+          .computeIfAbsent(state.steps, key -> new FusedAdamW())
+          .add(p, gradient, state.mean, state.square);
+    } else {
+      update(p, gradient, state);
+    }
+  }
+
+  private void update(Tensor p, Tensor gradient, State state) {
     if (options.weightDecay() != 0) {
       p.mulInPlace(1 - learningRate * options.weightDecay());
     }

@@ -8,7 +8,10 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.kernels.ElementType;
+import org.peftjava.torch.kernels.GradientNormKernel;
 import org.peftjava.torch.nn.Parameter;
+import org.peftjava.torch.runtime.NativeRuntime;
 
 /** What is done to gradients between the backward pass and the optimizer step. */
 public final class Gradients {
@@ -32,17 +35,28 @@ public final class Gradients {
       if (gradients.isEmpty()) {
         return 0;
       }
-      List<Tensor> squares = new ArrayList<>();
-      for (Tensor gradient : gradients) {
-        Tensor wide = gradient.to(DType.FLOAT32);
-        squares.add(wide.mul(wide).sum());
-      }
-      double norm = Math.sqrt(Creation.stack(squares, 0).sum().toDouble());
+      double norm = norm(gradients);
       double factor = maxNorm / (norm + 1e-6);
       if (factor < 1) {
         gradients.forEach(gradient -> gradient.mulInPlace(factor));
       }
       return norm;
     }
+  }
+
+  private static double norm(List<Tensor> gradients) {
+    if (gradients.stream().allMatch(g -> FusedAdamW.covers(g, g))) {
+      long[] addresses = gradients.stream().mapToLong(Tensor::address).toArray();
+      long[] counts = gradients.stream().mapToLong(Tensor::numel).toArray();
+      return Math.sqrt(
+          GradientNormKernel.squaredNorm(
+              ElementType.FLOAT32, addresses, counts, NativeRuntime.threads()));
+    }
+    List<Tensor> squares = new ArrayList<>();
+    for (Tensor gradient : gradients) {
+      Tensor wide = gradient.to(DType.FLOAT32);
+      squares.add(wide.mul(wide).sum());
+    }
+    return Math.sqrt(Creation.stack(squares, 0).sum().toDouble());
   }
 }

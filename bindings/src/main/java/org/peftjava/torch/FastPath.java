@@ -1,0 +1,44 @@
+package org.peftjava.torch;
+
+import org.peftjava.torch.kernels.ElementType;
+import org.peftjava.torch.kernels.NativeKernels;
+import org.peftjava.torch.runtime.NativeRuntime;
+
+/**
+ * Decides whether the native kernels can work on some tensors: there, on the CPU, gapless, float32
+ * or bfloat16.
+ */
+final class FastPath {
+  static {
+    NativeRuntime.ensureLoaded(); // the kernels share libtorch's OpenMP: it loads first
+  }
+
+  private FastPath() {}
+
+  static boolean covers(Tensor first, Tensor... others) {
+    if (!NativeKernels.available() || !covers(first)) {
+      return false;
+    }
+    for (Tensor other : others) {
+      if (!covers(other)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static boolean covers(Tensor tensor) {
+    DType type = tensor.dtype();
+    return (type == DType.FLOAT32 || type == DType.BFLOAT16)
+        && tensor.handle().is_cpu()
+        && tensor.isContiguous();
+  }
+
+  static ElementType type(Tensor tensor) {
+    return tensor.dtype() == DType.BFLOAT16 ? ElementType.BFLOAT16 : ElementType.FLOAT32;
+  }
+
+  static int threads() {
+    return NativeRuntime.threads();
+  }
+}
