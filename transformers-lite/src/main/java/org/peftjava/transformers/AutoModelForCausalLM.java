@@ -1,0 +1,105 @@
+package org.peftjava.transformers;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import org.peftjava.torch.DType;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.GenerationConfig;
+import org.peftjava.transformers.model.Architectures;
+
+/** Loads or builds a language model of whatever architecture its config names. */
+public final class AutoModelForCausalLM {
+  private static final String CONFIG = "config.json";
+
+  private AutoModelForCausalLM() {}
+
+  /** Loads a model from a folder with its own settings, on the CPU, ready for inference. */
+  public static CausalLM fromPretrained(String nameOrPath) {
+    return fromPretrained(nameOrPath, options -> {});
+  }
+
+  /**
+   * Loads a model from a folder that holds {@code config.json} and {@code model.safetensors} (or
+   * shards with an index).
+   *
+   * <p>Weights whose type need not change are mapped, not read: they take memory only as far as
+   * they are touched, and share it with other processes. Otherwise one tensor at a time is
+   * converted. A weight that is missing or has another shape is an error; one without a place is
+   * named in a warning.
+   */
+  public static CausalLM fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
+    return load(folder(nameOrPath), nameOrPath, options);
+  }
+
+  /** The same for a folder. */
+  public static CausalLM fromPretrained(Path folder) {
+    return fromPretrained(folder, options -> {});
+  }
+
+  /** The same for a folder. */
+  public static CausalLM fromPretrained(Path folder, Consumer<LoadOptions.Builder> options) {
+    return load(folder, folder.toString(), options);
+  }
+
+  /**
+   * Builds a model with random weights, in training mode, as {@code from_config} in Python. {@code
+   * Randomness.manualSeed} makes the weights repeatable.
+   */
+  public static CausalLM fromConfig(PretrainedConfig config, DType dtype) {
+    CausalLM model = withoutWeights(config, dtype);
+    model.initialize();
+    return model;
+  }
+
+  /** Builds a model that has names and shapes but no memory: to count, or to load later. */
+  public static CausalLM withoutWeights(PretrainedConfig config, DType dtype) {
+    return new CausalLM(config, PretrainedFiles.generationDefaults(config), dtype);
+  }
+
+  /** Reads the configuration of the model in a folder. */
+  public static PretrainedConfig config(Path folder) {
+    Path file = folder.resolve(CONFIG);
+    if (!Files.isRegularFile(file)) {
+      throw new IllegalArgumentException(
+          "The folder "
+              + folder
+              + " has no "
+              + CONFIG
+              + ". Expected a model folder with "
+              + CONFIG
+              + " and model.safetensors.");
+    }
+    ConfigJson json = ConfigJson.read(file);
+    return Architectures.get(json.getString("model_type"))
+        .config(json)
+        .withNameOrPath(folder.toString());
+  }
+
+  private static CausalLM load(Path folder, String name, Consumer<LoadOptions.Builder> options) {
+    LoadOptions.Builder builder = LoadOptions.builder();
+    options.accept(builder);
+    PretrainedConfig config = config(folder).withNameOrPath(name);
+    GenerationConfig generation = PretrainedFiles.generationConfig(folder, config);
+    return PretrainedWeights.load(folder, config, generation, builder.build());
+  }
+
+  private static Path folder(String nameOrPath) {
+    Path folder = Path.of(nameOrPath);
+    if (Files.isDirectory(folder)) {
+      return folder;
+    }
+    boolean looksLikeHub = nameOrPath.matches("[\\w.-]+(/[\\w.-]+)?");
+    throw new IllegalArgumentException(
+        "There is no folder '"
+            + nameOrPath
+            + "'. Expected the path of a local model folder with "
+            + CONFIG
+            + " and model.safetensors."
+            + (looksLikeHub
+                ? " Names of the Hugging Face hub are not resolved: download the model and pass its"
+                    + " folder."
+                : ""));
+  }
+}

@@ -1,0 +1,193 @@
+package org.peftjava.transformers;
+
+import java.util.Arrays;
+import java.util.Objects;
+import java.util.OptionalDouble;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.Tensor;
+import org.peftjava.transformers.model.BackboneInput;
+import org.peftjava.transformers.model.KvCache;
+
+/**
+ * Everything one forward call of a language model takes. The tensors stay the caller's.
+ *
+ * <p>Letters: {@code b} batch, {@code t} tokens given now, {@code s} tokens so far including those
+ * in the cache, {@code e} size of a token embedding.
+ *
+ * @param inputIds (b, t), int64; or null if embeddings are given
+ * @param inputsEmbeds (b, t, e), in place of ids
+ * @param attentionMask (b, s), 1 for tokens and 0 for padding; null if nothing is padded
+ * @param positionIds (b, t), int64; null for positions counted from the mask
+ * @param labels (b, t), int64, the ids that should have been predicted, unshifted; -100 does not
+ *     count; null for no loss
+ * @param past keys and values of the tokens before, extended by the call; null for none
+ * @param lossDivisor what the sum of the token losses is divided by; empty for the number of labels
+ *     that count (transformers' {@code num_items_in_batch})
+ * @param logitsToKeep how many of the last positions get logits; 0 for all
+ * @param outputLogits whether logits are wanted beside the loss; without labels they always are
+ */
+public record ModelInput(
+    @Nullable Tensor inputIds,
+    @Nullable Tensor inputsEmbeds,
+    @Nullable Tensor attentionMask,
+    @Nullable Tensor positionIds,
+    @Nullable Tensor labels,
+    @Nullable KvCache past,
+    OptionalDouble lossDivisor,
+    int logitsToKeep,
+    boolean outputLogits) {
+
+  /** Checks what can be checked without the model. */
+  public ModelInput {
+    if (logitsToKeep < 0) {
+      throw new IllegalArgumentException(
+          "logitsToKeep is "
+              + logitsToKeep
+              + ". Expected 0 for all positions, or a number of them.");
+    }
+    if (labels != null) {
+      Tensor given = inputIds != null ? inputIds : inputsEmbeds;
+      if (given != null && (labels.rank() != 2 || !sameRowsAndTokens(labels, given))) {
+        throw new IllegalArgumentException(
+            "labels have shape "
+                + labels.shape()
+                + " for an input of shape "
+                + given.shape()
+                + ". Expected one label per row and token, -100 where none counts.");
+      }
+      if (logitsToKeep > 0) {
+        throw new IllegalArgumentException(
+            "logitsToKeep is "
+                + logitsToKeep
+                + " and labels are given, but the loss needs every position. Leave one out.");
+      }
+    }
+  }
+
+  private static boolean sameRowsAndTokens(Tensor labels, Tensor given) {
+    return given.rank() >= 2 && labels.size(0) == given.size(0) && labels.size(1) == given.size(1);
+  }
+
+  /** An empty builder. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** The input that a batch of host arrays makes on a device; owned by the current scope. */
+  public static ModelInput of(TokenBatch batch, Device device) {
+    Builder builder = builder().inputIds(Creation.ofLongs(batch.inputIds()).to(device));
+    long[][] mask = batch.attentionMask();
+    if (Arrays.stream(mask).flatMapToLong(Arrays::stream).anyMatch(value -> value == 0)) {
+      builder.attentionMask(Creation.ofLongs(mask).to(device));
+    }
+    batch.labels().ifPresent(labels -> builder.labels(Creation.ofLongs(labels).to(device)));
+    return builder.build();
+  }
+
+  /** A builder with these values. */
+  public Builder toBuilder() {
+    Builder builder = new Builder();
+    builder.inputIds = inputIds;
+    builder.inputsEmbeds = inputsEmbeds;
+    builder.attentionMask = attentionMask;
+    builder.positionIds = positionIds;
+    builder.labels = labels;
+    builder.past = past;
+    builder.lossDivisor = lossDivisor;
+    builder.logitsToKeep = logitsToKeep;
+    builder.outputLogits = outputLogits;
+    return builder;
+  }
+
+  /** The part that concerns the backbone. */
+  BackboneInput backboneInput() {
+    return new BackboneInput(inputIds, inputsEmbeds, attentionMask, positionIds, past);
+  }
+
+  /** Builds a {@link ModelInput}; each method sets the component of its name. */
+  public static final class Builder {
+    private @Nullable Tensor inputIds;
+    private @Nullable Tensor inputsEmbeds;
+    private @Nullable Tensor attentionMask;
+    private @Nullable Tensor positionIds;
+    private @Nullable Tensor labels;
+    private @Nullable KvCache past;
+    private OptionalDouble lossDivisor = OptionalDouble.empty();
+    private int logitsToKeep;
+    private boolean outputLogits;
+
+    private Builder() {}
+
+    /** Token ids (b, t); replaces embeddings. */
+    public Builder inputIds(Tensor ids) {
+      inputIds = Objects.requireNonNull(ids);
+      inputsEmbeds = null;
+      return this;
+    }
+
+    /** Token embeddings (b, t, e); replaces ids. */
+    public Builder inputsEmbeds(Tensor embeds) {
+      inputsEmbeds = Objects.requireNonNull(embeds);
+      inputIds = null;
+      return this;
+    }
+
+    /** 1 for tokens and 0 for padding (b, s); null if nothing is padded. */
+    public Builder attentionMask(@Nullable Tensor mask) {
+      attentionMask = mask;
+      return this;
+    }
+
+    /** Positions (b, t); null for positions counted from the mask. */
+    public Builder positionIds(@Nullable Tensor positions) {
+      positionIds = positions;
+      return this;
+    }
+
+    /** Labels (b, t); null for no loss. */
+    public Builder labels(@Nullable Tensor values) {
+      labels = values;
+      return this;
+    }
+
+    /** The cache to read and extend; null for none. */
+    public Builder past(@Nullable KvCache cache) {
+      past = cache;
+      return this;
+    }
+
+    /** What the sum of the token losses is divided by. */
+    public Builder lossDivisor(double divisor) {
+      lossDivisor = OptionalDouble.of(divisor);
+      return this;
+    }
+
+    /** How many of the last positions get logits; 0 for all. */
+    public Builder logitsToKeep(int positions) {
+      logitsToKeep = positions;
+      return this;
+    }
+
+    /** Whether logits are wanted beside the loss. */
+    public Builder outputLogits(boolean wanted) {
+      outputLogits = wanted;
+      return this;
+    }
+
+    /** The input. */
+    public ModelInput build() {
+      return new ModelInput(
+          inputIds,
+          inputsEmbeds,
+          attentionMask,
+          positionIds,
+          labels,
+          past,
+          lossDivisor,
+          logitsToKeep,
+          outputLogits);
+    }
+  }
+}

@@ -1,0 +1,103 @@
+package org.peftjava.transformers;
+
+import java.util.Arrays;
+import java.util.OptionalDouble;
+import java.util.stream.IntStream;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.CrossEntropy;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.Linear;
+import org.peftjava.torch.nn.LinearLayer;
+
+/**
+ * The cross entropy of predicting each next token, over the labels that count.
+ *
+ * <p>Reference: transformers' {@code ForCausalLMLoss}: hidden state i is held against label i + 1,
+ * labels of -100 do not count, the sum of the token losses is divided by their number or by a given
+ * divisor. As there, the mean over no label at all is NaN.
+ */
+final class NextTokenLoss {
+  /** Leaving out fewer rows than one in this many costs more than it saves. */
+  private static final int WORTH_DROPPING = 16;
+
+  private final long[] shifted;
+  private final long batch;
+  private final long tokens;
+  private final int[] counting;
+  private final double divisor;
+
+  private NextTokenLoss(long[] shifted, long batch, long tokens, OptionalDouble divisor) {
+    this.shifted = shifted;
+    this.batch = batch;
+    this.tokens = tokens;
+    counting =
+        IntStream.range(0, shifted.length)
+            .filter(i -> shifted[i] != CrossEntropy.IGNORED)
+            .toArray();
+    this.divisor = divisor.orElse(counting.length);
+  }
+
+  /** The loss over labels (b, t), whose values are read to the host once. */
+  static NextTokenLoss of(Tensor labels, OptionalDouble divisor) {
+    int batch = (int) labels.size(0);
+    int tokens = (int) labels.size(1);
+    long[] all = labels.toLongs();
+    int width = tokens - 1;
+    long[] shifted = new long[batch * width];
+    for (int row = 0; row < batch; row++) {
+      System.arraycopy(all, row * tokens + 1, shifted, row * width, width);
+    }
+    return new NextTokenLoss(shifted, batch, tokens, divisor);
+  }
+
+  /** Given the logits (b, t, v). */
+  Tensor ofLogits(Tensor logits) {
+    Rows rows = rows(logits);
+    return rows.isEmpty() ? nothing(logits) : CrossEntropy.ofLogits(rows.x, rows.labels, divisor);
+  }
+
+  /** Given the hidden states (b, t, d) and the head; holds no more logits than needed. */
+  Tensor ofHidden(Tensor hidden, LinearLayer head) {
+    Rows rows = rows(hidden);
+    if (rows.isEmpty()) {
+      return nothing(hidden);
+    }
+    if (head instanceof Linear linear
+        && linear.bias().isEmpty()
+        && !(GradMode.isEnabled() && linear.weight().requiresGrad())) {
+      Tensor weight = linear.weight().tensor().detach();
+      return CrossEntropy.ofLinear(rows.x, weight, rows.labels, divisor);
+    }
+    return CrossEntropy.ofLogits(head.forward(rows.x), rows.labels, divisor);
+  }
+
+  /** The positions that predict something, as a matrix, and their labels. */
+  private Rows rows(Tensor x) {
+    long width = tokens - 1;
+    if (shifted.length - counting.length < Math.max(1, shifted.length / WORTH_DROPPING)) {
+      Tensor first = x.narrow(1, 0, width).reshape(batch * width, x.size(2));
+      return new Rows(first, labels(shifted, x));
+    }
+    long[] index = Arrays.stream(counting).mapToLong(i -> i / width * tokens + i % width).toArray();
+    long[] kept = Arrays.stream(counting).mapToLong(i -> shifted[i]).toArray();
+    Tensor flat = x.reshape(batch * tokens, x.size(2));
+    return new Rows(flat.indexSelect(0, labels(index, x)), labels(kept, x));
+  }
+
+  private static Tensor labels(long[] values, Tensor like) {
+    return Creation.ofLongs(values, values.length).to(like.device());
+  }
+
+  /** Zero, or NaN as the mean over nothing; part of the graph, so that backward works. */
+  private Tensor nothing(Tensor x) {
+    return x.narrow(1, 0, 1).sum().to(DType.FLOAT32).mul(0).div(divisor);
+  }
+
+  private record Rows(Tensor x, Tensor labels) {
+    boolean isEmpty() {
+      return labels.numel() == 0;
+    }
+  }
+}

@@ -1,0 +1,72 @@
+package org.peftjava.transformers;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.StateDict;
+import org.peftjava.transformers.checkpoint.AtomicFiles;
+import org.peftjava.transformers.checkpoint.Checkpoints;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.GenerationConfig;
+
+/** The files of a model folder, as transformers' {@code save_pretrained} writes them. */
+final class PretrainedFiles {
+  static final String GENERATION_CONFIG = "generation_config.json";
+
+  /** The version of transformers whose file format is written. */
+  static final String FORMAT_VERSION = "5.17.0";
+
+  /** transformers' default for {@code max_shard_size}. */
+  private static final long MAX_SHARD_BYTES = 50_000_000_000L;
+
+  private PretrainedFiles() {}
+
+  /** Writes weights, generation settings and, last, the config that makes the folder a model. */
+  static void save(CausalLM model, Path folder) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>(StateDict.of(model));
+    if (model.isTied()) {
+      tensors.remove(CausalLM.HEAD + ".weight");
+    }
+    Checkpoints.write(folder, tensors, MAX_SHARD_BYTES);
+    AtomicFiles.write(
+        folder.resolve(GENERATION_CONFIG), versioned(model.generationConfig().json()).toBytes());
+    AtomicFiles.write(folder.resolve("config.json"), config(model).toBytes());
+  }
+
+  private static ConfigJson config(CausalLM model) {
+    return versioned(model.config().json())
+        .without("torch_dtype")
+        .without("_name_or_path")
+        .with("architectures", List.of(model.architecture().causalLmClass()))
+        .with("dtype", model.dtype().pythonName())
+        .with("tie_word_embeddings", model.isTied());
+  }
+
+  private static ConfigJson versioned(ConfigJson json) {
+    return json.has("transformers_version")
+        ? json
+        : json.with("transformers_version", FORMAT_VERSION);
+  }
+
+  /** The folder's {@code generation_config.json}, else what the model's config says. */
+  static GenerationConfig generationConfig(Path folder, PretrainedConfig config) {
+    Path file = folder.resolve(GENERATION_CONFIG);
+    return Files.isRegularFile(file)
+        ? GenerationConfig.of(ConfigJson.read(file))
+        : generationDefaults(config);
+  }
+
+  static GenerationConfig generationDefaults(PretrainedConfig config) {
+    ConfigJson json = ConfigJson.empty(Path.of(GENERATION_CONFIG)).with("_from_model_config", true);
+    for (String key : List.of("bos_token_id", "eos_token_id", "pad_token_id", "use_cache")) {
+      if (config.json().has(key)) {
+        json = json.with(key, config.json().node(key).orElseThrow());
+      }
+    }
+    return GenerationConfig.of(json);
+  }
+}

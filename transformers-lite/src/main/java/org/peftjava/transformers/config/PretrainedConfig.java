@@ -1,0 +1,51 @@
+package org.peftjava.transformers.config;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/** The shape and the settings of a model, as its {@code config.json} holds them. */
+public interface PretrainedConfig {
+  /** The architecture's name, such as "opt". */
+  String modelType();
+
+  /** Number of tokens in the vocabulary. */
+  int vocabSize();
+
+  /** Length of a hidden state. */
+  int hiddenSize();
+
+  /** Number of decoder layers. */
+  int numHiddenLayers();
+
+  /** The longest sequence that the model has positions for. */
+  int maxPositionEmbeddings();
+
+  /** Whether the head and the token embedding are one weight. */
+  boolean tieWordEmbeddings();
+
+  /** Standard deviation of the weights that a model built from its config starts with. */
+  double initialStd();
+
+  /** The token that fills short rows. */
+  OptionalLong padTokenId();
+
+  /** The token that begins a text. */
+  OptionalLong bosTokenId();
+
+  /** The tokens that end a text; usually one. */
+  List<Long> eosTokenIds();
+
+  /**
+   * The folder or hub name that the model was loaded from; empty for a model built from its config.
+   */
+  Optional<String> nameOrPath();
+
+  /** The same configuration, said to come from there. */
+  PretrainedConfig withNameOrPath(String nameOrPath);
+
+  /**
+   * Every setting under its name in {@code config.json}, also those that this library does not use.
+   */
+  ConfigJson json();
+}

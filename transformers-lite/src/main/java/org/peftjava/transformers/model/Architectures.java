@@ -1,0 +1,35 @@
+package org.peftjava.transformers.model;
+
+import java.util.List;
+import java.util.stream.Collectors;
+import org.peftjava.transformers.model.opt.OptArchitecture;
+
+/** The registry of architectures: one line each. */
+public final class Architectures {
+  private static final List<Architecture> ALL = List.of(new OptArchitecture());
+
+  private Architectures() {}
+
+  /** The architecture of this {@code model_type}. */
+  public static Architecture get(String modelType) {
+    return ALL.stream()
+        .filter(architecture -> architecture.modelType().equals(modelType))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "Unknown model_type '"
+                        + modelType
+                        + "'. Expected one of: "
+                        + ALL.stream()
+                            .map(Architecture::modelType)
+                            .sorted()
+                            .collect(Collectors.joining(", "))
+                        + "."));
+  }
+
+  /** All known architectures. */
+  public static List<Architecture> all() {
+    return ALL;
+  }
+}

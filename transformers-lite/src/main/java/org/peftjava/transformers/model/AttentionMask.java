@@ -1,0 +1,68 @@
+package org.peftjava.transformers.model;
+
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+
+/**
+ * Which tokens each token may attend to, in the form that attention kernels take fastest: nothing,
+ * a flag, or numbers added to the scores.
+ *
+ * <p>Built once per forward pass and used by every layer. Same meaning as transformers' {@code
+ * create_causal_mask}: a token sees itself and the unpadded tokens before it.
+ *
+ * @param addend (b or 1, 1, t, s) in the scores' type, 0 or negative infinity; null where the flag
+ *     says all
+ * @param causal whether token i sees tokens up to i only, by the kernel's own means
+ */
+public record AttentionMask(@Nullable Tensor addend, boolean causal) {
+  private static final AttentionMask ALL = new AttentionMask(null, false);
+  private static final AttentionMask CAUSAL = new AttentionMask(null, true);
+
+  /**
+   * The mask of a decoder.
+   *
+   * @param padding (b, s), 1 for tokens and 0 for padding; null for no padding
+   * @param tokens t, the number of tokens now
+   * @param past the number of tokens in the cache, s - t
+   * @param dtype of the attention scores
+   */
+  public static AttentionMask causal(
+      @Nullable Tensor padding, long tokens, long past, DType dtype, Device device) {
+    if (padding == null || !hasZero(padding)) {
+      if (tokens == 1) {
+        return ALL; // the newest token sees every other
+      }
+      if (past == 0) {
+        return CAUSAL;
+      }
+    }
+    try (TensorScope scope = TensorScope.open("attention mask")) {
+      Tensor allowed = null;
+      if (tokens > 1) {
+        Tensor rows = Creation.arange(past, past + tokens, device).reshape(1, 1, tokens, 1);
+        Tensor columns = Creation.arange(0, past + tokens, device).reshape(1, 1, 1, past + tokens);
+        allowed = rows.lt(columns).not();
+      }
+      if (padding != null) {
+        Tensor real = padding.ne(0).reshape(padding.size(0), 1, 1, past + tokens);
+        allowed = allowed == null ? real : allowed.and(real);
+      }
+      if (allowed == null) {
+        return ALL;
+      }
+      Tensor zeros = Creation.zeros(dtype, device, allowed.shape().toArray());
+      Tensor addend = zeros.maskedFill(allowed.not(), Double.NEGATIVE_INFINITY);
+      return new AttentionMask(scope.keep(addend), false);
+    }
+  }
+
+  private static boolean hasZero(Tensor padding) {
+    try (TensorScope scope = TensorScope.open("has padding")) {
+      return padding.min().toLong() == 0;
+    }
+  }
+}

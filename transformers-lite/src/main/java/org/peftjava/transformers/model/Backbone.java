@@ -1,0 +1,41 @@
+package org.peftjava.transformers.model;
+
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.EmbeddingLayer;
+import org.peftjava.torch.nn.Module;
+
+/** A stack of transformer layers without a head: tokens in, hidden states out. */
+public abstract class Backbone extends Module {
+  private boolean gradientCheckpointing;
+
+  /** For subclasses. */
+  protected Backbone() {}
+
+  /**
+   * Computes the hidden states (b, t, {@link #outputSize()}), owned by the current scope. Extends
+   * the cache, if the input has one.
+   */
+  public abstract Tensor forward(BackboneInput input);
+
+  /** The token embedding. */
+  public abstract EmbeddingLayer inputEmbeddings();
+
+  /** Length of a hidden state as it reaches the head. */
+  public abstract int outputSize();
+
+  /** Number of layers that keep keys and values. */
+  public abstract int cachedLayers();
+
+  /**
+   * Recomputes each layer in the backward pass instead of keeping its intermediates, while
+   * training.
+   */
+  public final void gradientCheckpointing(boolean on) {
+    gradientCheckpointing = on;
+  }
+
+  /** Whether layers are recomputed now. */
+  protected final boolean recomputes() {
+    return gradientCheckpointing && isTraining();
+  }
+}

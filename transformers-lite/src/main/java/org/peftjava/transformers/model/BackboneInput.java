@@ -1,0 +1,84 @@
+package org.peftjava.transformers.model;
+
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Tensor;
+
+/**
+ * What a backbone computes hidden states from.
+ *
+ * <p>Letters: {@code b} batch, {@code t} tokens given now, {@code s} tokens so far including those.
+ *
+ * @param inputIds (b, t), int64; or null if embeddings are given
+ * @param inputsEmbeds (b, t, e), in place of ids
+ * @param attentionMask (b, s), 1 for tokens and 0 for padding; null if nothing is padded
+ * @param positionIds (b, t), int64; null for positions counted from the mask
+ * @param past keys and values of the tokens before; extended by the call
+ */
+public record BackboneInput(
+    @Nullable Tensor inputIds,
+    @Nullable Tensor inputsEmbeds,
+    @Nullable Tensor attentionMask,
+    @Nullable Tensor positionIds,
+    @Nullable KvCache past) {
+
+  /** Checks the shapes against each other. */
+  public BackboneInput {
+    if ((inputIds == null) == (inputsEmbeds == null)) {
+      throw new IllegalArgumentException(
+          (inputIds == null ? "Neither inputIds nor inputsEmbeds are" : "Both are")
+              + " given. Pass exactly one of inputIds (b, t) and inputsEmbeds (b, t, e).");
+    }
+    Tensor given = inputIds != null ? inputIds : Objects.requireNonNull(inputsEmbeds);
+    int rank = inputIds != null ? 2 : 3;
+    if (given.rank() != rank || given.size(0) == 0 || given.size(1) == 0) {
+      throw new IllegalArgumentException(
+          (inputIds != null ? "inputIds have shape " : "inputsEmbeds have shape ")
+              + given.shape()
+              + ". Expected "
+              + (inputIds != null ? "(batch, tokens)" : "(batch, tokens, embedding size)")
+              + " with at least one token.");
+    }
+    long total = given.size(1) + (past == null ? 0 : past.length());
+    if (attentionMask != null) {
+      checkSizes("attentionMask", attentionMask, given.size(0), total);
+    }
+    if (positionIds != null) {
+      checkSizes("positionIds", positionIds, given.size(0), given.size(1));
+    }
+  }
+
+  /** Rows b. */
+  public long batch() {
+    return first().size(0);
+  }
+
+  /** Tokens t. */
+  public long tokens() {
+    return first().size(1);
+  }
+
+  /** Tokens in the cache before this call. */
+  public long pastLength() {
+    return past == null ? 0 : past.length();
+  }
+
+  private Tensor first() {
+    return inputIds != null ? inputIds : Objects.requireNonNull(inputsEmbeds);
+  }
+
+  private static void checkSizes(String name, Tensor tensor, long batch, long length) {
+    if (tensor.rank() != 2 || tensor.size(0) != batch || tensor.size(1) != length) {
+      throw new IllegalArgumentException(
+          name
+              + " has shape "
+              + tensor.shape()
+              + ". Expected ["
+              + batch
+              + ", "
+              + length
+              + "]: one number per row and token"
+              + (name.equals("attentionMask") ? ", including the tokens in the cache." : "."));
+    }
+  }
+}

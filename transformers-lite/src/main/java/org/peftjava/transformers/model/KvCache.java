@@ -1,0 +1,126 @@
+package org.peftjava.transformers.model;
+
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+
+/**
+ * The keys and values of the tokens that a model has seen, per layer, so that each new token costs
+ * one token's work.
+ *
+ * <p>Memory for {@code capacity} tokens is reserved at once and doubled when it is full; a new
+ * token is written in place. Letters: {@code b} batch, {@code h} heads, {@code t} new tokens,
+ * {@code s} all tokens, {@code d} size of a head. The cache owns its memory: close it. Not for
+ * recording gradients, which in-place writes would falsify.
+ */
+public final class KvCache implements AutoCloseable {
+  private static final long SMALLEST = 16;
+
+  private final @Nullable Tensor[] keys;
+  private final @Nullable Tensor[] values;
+  private final long initialCapacity;
+  private long length;
+
+  /** An empty cache for this many layers. */
+  public KvCache(int layers, long initialCapacity) {
+    this.keys = new @Nullable Tensor[layers];
+    this.values = new @Nullable Tensor[layers];
+    this.initialCapacity = Math.max(SMALLEST, initialCapacity);
+  }
+
+  /**
+   * Keys and values of all tokens so far.
+   *
+   * @param keys (b, h, s, d), a view of the cache
+   * @param values (b, h, s, d), a view of the cache
+   */
+  public record KeyValues(Tensor keys, Tensor values) {}
+
+  /** Tokens seen by all layers. */
+  public long length() {
+    return length;
+  }
+
+  /**
+   * Writes one layer's keys and values (b, h, t, d) behind those of {@link #length()} tokens and
+   * returns all. The length grows only when {@link #advance} says that every layer has written.
+   */
+  public KeyValues append(int layer, Tensor newKeys, Tensor newValues) {
+    if (GradMode.isEnabled() && newKeys.requiresGrad()) {
+      throw new IllegalStateException(
+          "A KvCache was passed while gradients are recorded. Train without a cache, or generate"
+              + " inside GradMode.noGrad().");
+    }
+    long end = length + newKeys.size(2);
+    return new KeyValues(
+        write(keys, layer, newKeys, end, "keys"), write(values, layer, newValues, end, "values"));
+  }
+
+  /** Counts {@code tokens} more as seen. */
+  public void advance(long tokens) {
+    length += tokens;
+  }
+
+  /** Forgets the tokens; the memory stays for the next sequence. */
+  public void clear() {
+    length = 0;
+  }
+
+  @Override
+  public void close() {
+    for (int layer = 0; layer < keys.length; layer++) {
+      free(keys, layer);
+      free(values, layer);
+    }
+    length = 0;
+  }
+
+  private Tensor write(@Nullable Tensor[] memory, int layer, Tensor fresh, long end, String name) {
+    Tensor buffer = memory[layer];
+    if (buffer == null || buffer.size(2) < end) {
+      buffer = grow(memory, layer, fresh, end);
+    }
+    if (buffer.size(0) != fresh.size(0)) {
+      throw new IllegalArgumentException(
+          "The cache holds "
+              + name
+              + " of "
+              + buffer.size(0)
+              + " rows, but the batch has "
+              + fresh.size(0)
+              + ". Use one cache per batch.");
+    }
+    try (TensorScope scope = TensorScope.open("kv cache write");
+        GradMode off = GradMode.noGrad()) {
+      buffer.narrow(2, length, fresh.size(2)).copyInPlace(fresh);
+    }
+    return buffer.narrow(2, 0, end);
+  }
+
+  private Tensor grow(@Nullable Tensor[] memory, int layer, Tensor like, long end) {
+    Tensor old = memory[layer];
+    long capacity = Math.max(end, old == null ? initialCapacity : 2 * old.size(2));
+    try (TensorScope scope = TensorScope.open("kv cache growth");
+        GradMode off = GradMode.noGrad()) {
+      Tensor larger =
+          Creation.empty(
+              like.dtype(), like.device(), like.size(0), like.size(1), capacity, like.size(3));
+      if (old != null && length > 0) {
+        larger.narrow(2, 0, length).copyInPlace(old.narrow(2, 0, length));
+      }
+      free(memory, layer);
+      memory[layer] = larger.escape();
+      return larger;
+    }
+  }
+
+  private static void free(@Nullable Tensor[] memory, int layer) {
+    Tensor old = memory[layer];
+    if (old != null) {
+      old.close();
+      memory[layer] = null;
+    }
+  }
+}

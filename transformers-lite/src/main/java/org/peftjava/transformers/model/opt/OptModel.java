@@ -1,0 +1,37 @@
+package org.peftjava.transformers.model.opt;
+
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.EmbeddingLayer;
+import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.BackboneInput;
+
+/** The OPT backbone: a decoder under the name "decoder", as {@code OPTModel}. */
+public final class OptModel extends Backbone {
+  private final OptDecoder decoder;
+
+  /** A model without memory for its weights. */
+  public OptModel(OptConfig config, DType dtype) {
+    decoder = child("decoder", new OptDecoder(config, dtype));
+  }
+
+  @Override
+  public Tensor forward(BackboneInput input) {
+    return decoder.forward(input, recomputes());
+  }
+
+  @Override
+  public EmbeddingLayer inputEmbeddings() {
+    return decoder.tokens();
+  }
+
+  @Override
+  public int outputSize() {
+    return decoder.outputSize();
+  }
+
+  @Override
+  public int cachedLayers() {
+    return decoder.layers();
+  }
+}

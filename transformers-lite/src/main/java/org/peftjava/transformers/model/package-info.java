@@ -1,0 +1,5 @@
+/** What all architectures share: the registry, the backbone, the cache, masks, activations. */
+@NullMarked
+package org.peftjava.transformers.model;
+
+import org.jspecify.annotations.NullMarked;
