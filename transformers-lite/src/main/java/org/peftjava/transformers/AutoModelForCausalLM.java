@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.peftjava.torch.DType;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
@@ -30,7 +31,7 @@ public final class AutoModelForCausalLM {
    * named in a warning.
    */
   public static CausalLM fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
-    return load(folder(nameOrPath), nameOrPath, options);
+    return load(PretrainedFolder.resolve(nameOrPath), nameOrPath, options);
   }
 
   /** The same for a folder. */
@@ -83,23 +84,5 @@ public final class AutoModelForCausalLM {
     PretrainedConfig config = config(folder).withNameOrPath(name);
     GenerationConfig generation = PretrainedFiles.generationConfig(folder, config);
     return PretrainedWeights.load(folder, config, generation, builder.build());
-  }
-
-  private static Path folder(String nameOrPath) {
-    Path folder = Path.of(nameOrPath);
-    if (Files.isDirectory(folder)) {
-      return folder;
-    }
-    boolean looksLikeHub = nameOrPath.matches("[\\w.-]+(/[\\w.-]+)?");
-    throw new IllegalArgumentException(
-        "There is no folder '"
-            + nameOrPath
-            + "'. Expected the path of a local model folder with "
-            + CONFIG
-            + " and model.safetensors."
-            + (looksLikeHub
-                ? " Names of the Hugging Face hub are not resolved: download the model and pass its"
-                    + " folder."
-                : ""));
   }
 }

@@ -12,6 +12,8 @@ import org.peftjava.transformers.generation.Generator;
 import org.peftjava.transformers.generation.TokenListener;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.tokenizer.TokenBatch;
+import org.peftjava.transformers.tokenizer.TokenIds;
 
 /**
  * A model that predicts the next token: plain, or with adapters. Owns native memory: close it.

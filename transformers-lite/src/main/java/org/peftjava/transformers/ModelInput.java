@@ -9,6 +9,7 @@ import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.model.BackboneInput;
 import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /**
  * Everything one forward call of a language model takes. The tensors stay the caller's.

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Map;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.StateDict;
-import org.peftjava.transformers.checkpoint.AtomicFiles;
 import org.peftjava.transformers.checkpoint.Checkpoints;
+import org.peftjava.transformers.checkpoint.FileBatch;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
@@ -31,10 +31,12 @@ final class PretrainedFiles {
     if (model.isTied()) {
       tensors.remove(CausalLM.HEAD + ".weight");
     }
-    Checkpoints.write(folder, tensors, MAX_SHARD_BYTES);
-    AtomicFiles.write(
-        folder.resolve(GENERATION_CONFIG), versioned(model.generationConfig().json()).toBytes());
-    AtomicFiles.write(folder.resolve("config.json"), config(model).toBytes());
+    try (FileBatch files = FileBatch.open(folder)) {
+      Checkpoints.write(files, tensors, MAX_SHARD_BYTES);
+      files.write(GENERATION_CONFIG, versioned(model.generationConfig().json()).toBytes());
+      files.write("config.json", config(model).toBytes());
+      files.commit();
+    }
   }
 
   private static ConfigJson config(CausalLM model) {

@@ -1,8 +1,6 @@
 package org.peftjava.transformers.model;
 
 import java.util.OptionalLong;
-import org.peftjava.torch.Tensor;
-import org.peftjava.torch.nn.Embedding;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.Linear;
@@ -10,7 +8,8 @@ import org.peftjava.torch.nn.Module;
 
 /**
  * The values that a model built from its config starts with, as transformers' {@code
- * PreTrainedModel._init_weights}: linear weights and embeddings from N(0, std), biases 0.
+ * PreTrainedModel._init_weights}: linear weights and embeddings from N(0, std), biases and the
+ * padding row 0.
  */
 public final class InitialWeights {
   private InitialWeights() {}
@@ -22,23 +21,15 @@ public final class InitialWeights {
         linear.weight().init(Init.normal(std));
         linear.bias().ifPresent(bias -> bias.init(Init.zeros()));
       } else if (module instanceof EmbeddingLayer embedding) {
-        embedding.table().init(Init.normal(std));
+        embedding.table().init(embedding(std, embedding.paddingIdx()));
       }
     }
   }
 
-  /** The same for one embedding whose padding row is zero. */
-  public static void declare(Embedding embedding, double std, OptionalLong paddingRow) {
-    embedding
-        .table()
-        .init(
-            table -> {
-              table.normalInPlace(0, std);
-              paddingRow.ifPresent(row -> zeroRow(table, row));
-            });
-  }
-
-  private static void zeroRow(Tensor table, long row) {
-    table.narrow(0, row, 1).fillInPlace(0);
+  private static Init embedding(double std, OptionalLong paddingRow) {
+    return table -> {
+      table.normalInPlace(0, std);
+      paddingRow.ifPresent(row -> table.narrow(0, row, 1).fillInPlace(0));
+    };
   }
 }

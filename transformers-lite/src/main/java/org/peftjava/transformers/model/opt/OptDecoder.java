@@ -42,8 +42,11 @@ final class OptDecoder extends Module {
     this.config = config;
     long hidden = config.hiddenSize();
     long embedding = config.wordEmbedProjDim();
-    Embedding tokens = new Embedding(config.vocabSize(), embedding, dtype);
-    embedTokens = child("embed_tokens", EmbeddingLayer.class, tokens);
+    embedTokens =
+        child(
+            "embed_tokens",
+            EmbeddingLayer.class,
+            new Embedding(config.vocabSize(), embedding, config.padTokenId(), dtype));
     embedPositions =
         child(
             "embed_positions",
@@ -61,7 +64,6 @@ final class OptDecoder extends Module {
       layers.add(new OptDecoderLayer(config, i, dtype));
     }
     InitialWeights.declare(this, config.initStd());
-    InitialWeights.declare(tokens, config.initStd(), config.padTokenId());
   }
 
   private Slot<LinearLayer> projection(String name, long in, long out, DType dtype) {
