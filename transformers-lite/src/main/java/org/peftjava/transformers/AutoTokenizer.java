@@ -1,0 +1,40 @@
+package org.peftjava.transformers;
+
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
+import org.peftjava.transformers.tokenizer.Tokenizer;
+import org.peftjava.transformers.tokenizer.TokenizerOptions;
+
+/** Loads tokenizers. */
+public final class AutoTokenizer {
+  private AutoTokenizer() {}
+
+  /**
+   * Loads the tokenizer of a folder; the caller closes it.
+   *
+   * @param nameOrPath a local folder with {@code tokenizer.json}, or {@code vocab.json} and {@code
+   *     merges.txt}
+   */
+  public static Tokenizer fromPretrained(String nameOrPath) {
+    return fromPretrained(nameOrPath, options -> {});
+  }
+
+  /** Loads the tokenizer of a folder, with changes. */
+  public static Tokenizer fromPretrained(
+      String nameOrPath, Consumer<TokenizerOptions.Builder> options) {
+    return fromPretrained(PretrainedFolder.resolve(nameOrPath), options);
+  }
+
+  /** Loads the tokenizer of a folder; the caller closes it. */
+  public static Tokenizer fromPretrained(Path folder) {
+    return fromPretrained(folder, options -> {});
+  }
+
+  /** Loads the tokenizer of a folder, with changes. */
+  public static Tokenizer fromPretrained(Path folder, Consumer<TokenizerOptions.Builder> options) {
+    TokenizerOptions.Builder builder = TokenizerOptions.builder();
+    options.accept(builder);
+    return Tokenizer.open(folder, builder.build());
+  }
+}

@@ -1,0 +1,145 @@
+package org.peftjava.transformers.checkpoint;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
+
+/**
+ * Files of one folder that change together.
+ *
+ * <p>{@link #write} prepares each file under a temporary name and flushes it to the disk; {@link
+ * #commit} then moves them into place in the order in which they were written, a matter of
+ * microseconds. Until then the folder holds the old files; an error, or a process that dies, before
+ * the commit leaves them untouched. Write first what is useless without the rest (weights), last
+ * what makes the rest valid (their index or config).
+ *
+ * <pre>{@code
+ * try (FileBatch files = FileBatch.open(folder)) {
+ *   files.write("adapter_model.safetensors", channel -> ...);
+ *   files.write("adapter_config.json", config.toBytes());
+ *   files.commit();
+ * }
+ * }</pre>
+ */
+public final class FileBatch implements AutoCloseable {
+  private final Path folder;
+  private final Map<String, Path> staged = new LinkedHashMap<>();
+  private final Set<String> deleted = new LinkedHashSet<>();
+
+  private FileBatch(Path folder) {
+    this.folder = folder;
+  }
+
+  /** A batch for this folder, which is created if it is missing. */
+  public static FileBatch open(Path folder) {
+    try {
+      Files.createDirectories(folder);
+    } catch (FileAlreadyExistsException e) {
+      throw failure("Cannot write into " + folder + ": it is a file, not a folder", e);
+    } catch (IOException e) {
+      throw failure("Cannot create the folder " + folder, e);
+    }
+    return new FileBatch(folder);
+  }
+
+  /** The folder that the files will be in. */
+  public Path folder() {
+    return folder;
+  }
+
+  /** Prepares a file with these bytes. */
+  public void write(String name, byte[] bytes) {
+    write(name, channel -> AtomicFiles.writeFully(channel, ByteBuffer.wrap(bytes)));
+  }
+
+  /** Prepares a file with what {@code writer} puts into the channel. */
+  public void write(String name, IoConsumer<FileChannel> writer) {
+    Path target = folder.resolve(name);
+    if (!folder.equals(target.getParent()) || staged.containsKey(name)) {
+      throw new IllegalArgumentException(
+          "\"" + name + "\" is not the name of a further file of " + folder + ".");
+    }
+    if (Files.isDirectory(target)) {
+      throw new UncheckedIOException(
+          new IOException("Cannot write " + target + ": it is a folder. Move it away."));
+    }
+    Path temporary = folder.resolve("." + name + "." + UUID.randomUUID() + ".tmp");
+    staged.put(name, temporary);
+    try (FileChannel channel =
+        FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+      writer.accept(channel);
+      channel.force(true);
+    } catch (IOException e) {
+      throw failure("Cannot write " + target + "; the file there, if any, is unchanged", e);
+    }
+  }
+
+  /** Plans to remove a file, if it is there, after the new ones are in place. */
+  public void delete(String name) {
+    deleted.add(name);
+  }
+
+  /** Moves the files into place. */
+  public void commit() {
+    try {
+      for (Map.Entry<String, Path> file : staged.entrySet()) {
+        Files.move(file.getValue(), folder.resolve(file.getKey()), StandardCopyOption.ATOMIC_MOVE);
+      }
+      for (String name : deleted) {
+        if (!staged.containsKey(name)) {
+          Files.deleteIfExists(folder.resolve(name));
+        }
+      }
+      staged.clear();
+      flushFolder();
+    } catch (IOException e) {
+      throw failure("Cannot replace files in " + folder, e);
+    }
+  }
+
+  /** Removes what was prepared and not committed. */
+  @Override
+  public void close() {
+    for (Path temporary : staged.values()) {
+      try {
+        Files.deleteIfExists(temporary);
+      } catch (IOException e) {
+        // A leftover temporary file is harmless, and the error that led here says more.
+        continue;
+      }
+    }
+    staged.clear();
+  }
+
+  /** Makes the renames survive a power failure, where the system can (Windows cannot). */
+  private void flushFolder() {
+    try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+      channel.force(true);
+    } catch (IOException e) {
+      return; // the files themselves are on the disk
+    }
+  }
+
+  private static UncheckedIOException failure(String what, IOException cause) {
+    String reason = cause.getMessage();
+    if (cause instanceof AccessDeniedException) {
+      reason = "permission denied for " + cause.getMessage();
+    } else if (cause instanceof NoSuchFileException) {
+      reason = "the folder does not exist any more";
+    }
+    return new UncheckedIOException(what + ": " + reason + ".", cause);
+  }
+}

@@ -1,0 +1,42 @@
+package org.peftjava.transformers.checkpoint;
+
+import java.util.Map;
+import java.util.Set;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Shape;
+import org.peftjava.torch.Tensor;
+
+/**
+ * Named tensors in files that are mapped into memory, not read: a tensor's pages come from the file
+ * when they are touched, and processes that map the same file share them.
+ *
+ * <p>Changing a tensor changes this process's copy of the page, never the file. A file may be
+ * replaced while it is mapped, as {@link AtomicFiles} does: the tensors keep the old contents. A
+ * file that is overwritten or shortened in place ends the process; no writer of this library does
+ * that.
+ *
+ * <p>Safe for use by several threads; tensors belong to the scope of the thread that asked.
+ */
+public interface WeightSource extends AutoCloseable {
+  /** Names of all tensors, in the order of the file. */
+  Set<String> names();
+
+  /** Element type of a tensor. */
+  DType dtype(String name);
+
+  /** Sizes of a tensor. */
+  Shape shape(String name);
+
+  /**
+   * A view of the mapped bytes, owned by the current scope; it stays valid after this source is
+   * closed. A tensor that lies at an address its type cannot have is copied.
+   */
+  Tensor tensor(String name);
+
+  /** The texts that the writer added; for several files, those of the first. */
+  Map<String, String> metadata();
+
+  /** Gives up the mapping, which ends when the last tensor over it is closed. */
+  @Override
+  void close();
+}

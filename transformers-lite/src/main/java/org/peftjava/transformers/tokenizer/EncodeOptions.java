@@ -1,0 +1,113 @@
+package org.peftjava.transformers.tokenizer;
+
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/**
+ * How texts become a padded batch: the arguments of Python's {@code tokenizer(texts, ...)}.
+ *
+ * @param addSpecialTokens adds what the model expects around a text, such as OPT's first {@code
+ *     </s>}
+ * @param padding how far rows are padded
+ * @param truncation cuts texts to {@code maxLength}, or to the tokenizer's {@code
+ *     model_max_length}, special tokens included
+ * @param maxLength longest row after truncation, and row length of {@link Padding#MAX_LENGTH}
+ * @param padToMultipleOf rounds the padded length up
+ * @param paddingSide overrides the tokenizer's side
+ * @param truncationSide overrides the tokenizer's side
+ */
+public record EncodeOptions(
+    boolean addSpecialTokens,
+    Padding padding,
+    boolean truncation,
+    OptionalInt maxLength,
+    OptionalInt padToMultipleOf,
+    Optional<Side> paddingSide,
+    Optional<Side> truncationSide) {
+  /** How far the rows of a batch are padded. */
+  public enum Padding {
+    /** To the longest row. */
+    LONGEST,
+    /** To {@code maxLength}. */
+    MAX_LENGTH
+  }
+
+  /** A builder: special tokens added, padded to the longest row, nothing cut. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Collects options. */
+  public static final class Builder {
+    private boolean addSpecialTokens = true;
+    private Padding padding = Padding.LONGEST;
+    private boolean truncation;
+    private OptionalInt maxLength = OptionalInt.empty();
+    private OptionalInt padToMultipleOf = OptionalInt.empty();
+    private Optional<Side> paddingSide = Optional.empty();
+    private Optional<Side> truncationSide = Optional.empty();
+
+    private Builder() {}
+
+    /** Whether to add special tokens. */
+    public Builder addSpecialTokens(boolean add) {
+      addSpecialTokens = add;
+      return this;
+    }
+
+    /** How far to pad. */
+    public Builder padding(Padding target) {
+      padding = target;
+      return this;
+    }
+
+    /** Whether to cut long texts. */
+    public Builder truncation(boolean cut) {
+      truncation = cut;
+      return this;
+    }
+
+    /** Longest row. */
+    public Builder maxLength(int tokens) {
+      maxLength = OptionalInt.of(positive("maxLength", tokens));
+      return this;
+    }
+
+    /** Rounds the padded length up to a multiple of this. */
+    public Builder padToMultipleOf(int tokens) {
+      padToMultipleOf = OptionalInt.of(positive("padToMultipleOf", tokens));
+      return this;
+    }
+
+    /** Where to pad. */
+    public Builder paddingSide(Side side) {
+      paddingSide = Optional.of(side);
+      return this;
+    }
+
+    /** Where to cut. */
+    public Builder truncationSide(Side side) {
+      truncationSide = Optional.of(side);
+      return this;
+    }
+
+    /** The options. */
+    public EncodeOptions build() {
+      return new EncodeOptions(
+          addSpecialTokens,
+          padding,
+          truncation,
+          maxLength,
+          padToMultipleOf,
+          paddingSide,
+          truncationSide);
+    }
+
+    private static int positive(String name, int value) {
+      if (value <= 0) {
+        throw new IllegalArgumentException(name + " is " + value + "; expected at least 1.");
+      }
+      return value;
+    }
+  }
+}
