@@ -66,7 +66,9 @@ public final class Creation {
   public static Tensor ofFloats(float[] values, long... sizes) {
     checkLength(values.length, sizes);
     Tensor tensor = empty(DType.FLOAT32, Device.CPU, sizes);
-    new FloatPointer(tensor.handle().data_ptr_float()).put(values);
+    if (values.length > 0) {
+      new FloatPointer(tensor.handle().data_ptr_float()).put(values);
+    }
     return tensor;
   }
 
@@ -74,7 +76,9 @@ public final class Creation {
   public static Tensor ofLongs(long[] values, long... sizes) {
     checkLength(values.length, sizes);
     Tensor tensor = empty(DType.INT64, Device.CPU, sizes);
-    new LongPointer(tensor.handle().data_ptr_long()).put(values);
+    if (values.length > 0) {
+      new LongPointer(tensor.handle().data_ptr_long()).put(values);
+    }
     return tensor;
   }
 
@@ -102,7 +106,9 @@ public final class Creation {
   public static Tensor ofBytes(byte[] values, long... sizes) {
     checkLength(values.length, sizes);
     Tensor tensor = empty(DType.UINT8, Device.CPU, sizes);
-    new BytePointer(tensor.handle().data_ptr()).put(values);
+    if (values.length > 0) {
+      new BytePointer(tensor.handle().data_ptr()).put(values);
+    }
     return tensor;
   }
 

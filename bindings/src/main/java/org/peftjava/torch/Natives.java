@@ -31,8 +31,12 @@ final class Natives {
     }
   }
 
+  /**
+   * A whole number becomes an integer scalar, as in Python, so that integer tensors stay integers.
+   */
   static Scalar scalar(double value) {
-    return new Scalar(value);
+    long whole = (long) value;
+    return Double.compare(whole, value) == 0 ? new Scalar(whole) : new Scalar(value);
   }
 
   static TensorOptions options(DType type, Device device) {
