@@ -120,11 +120,25 @@ public final class MatrixOps {
         value,
         List.of(x),
         List.of(weight),
-        (gradient, saved) -> {
-          Tensor w = saved.get(0);
-          Tensor gx = widenedProduct(rows(gradient), w, false);
-          return Arrays.asList(gx.to(DType.BFLOAT16).reshape(withLast(gradient, w.size(1))));
-        });
+        (gradient, saved) -> Arrays.asList(inputGradient(gradient, saved.get(0))));
+  }
+
+  /**
+   * The gradient of {@link #linear} for x, outside the graph: {@code gradient W}.
+   *
+   * @param gradient of the result, (..., o)
+   * @param weight (o, d), of the gradient's type
+   * @return (..., d)
+   */
+  public static Tensor inputGradient(Tensor gradient, Tensor weight) {
+    try (TensorScope scope = TensorScope.open("input gradient");
+        GradMode off = GradMode.noGrad()) {
+      Tensor result =
+          gradient.dtype() == DType.BFLOAT16 && widens(weight)
+              ? widenedProduct(rows(gradient), weight, false).to(DType.BFLOAT16)
+              : gradient.reshape(-1, gradient.size(-1)).matmul(weight);
+      return scope.keep(result.reshape(withLast(gradient, weight.size(1))));
+    }
   }
 
   private static Tensor rows(Tensor x) {

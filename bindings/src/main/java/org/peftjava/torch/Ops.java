@@ -142,6 +142,14 @@ public final class Ops {
     return Natives.op(() -> torch.where(mask.handle(), ifTrue.handle(), ifFalse.handle()));
   }
 
+  /**
+   * How many of the ascending {@code boundaries} lie below each element, as int32 of x's shape: an
+   * element equal to a boundary counts as below it.
+   */
+  public static Tensor bucketize(Tensor x, Tensor boundaries) {
+    return Natives.op(() -> torch.bucketize(x.handle(), boundaries.handle(), true, false));
+  }
+
   /** The k largest elements along the last dimension, largest first. */
   public static Ranked topK(Tensor x, long k) {
     return ranked(Natives.call(() -> torch.topk(x.handle(), k)));

@@ -442,6 +442,11 @@ public final class Tensor implements AutoCloseable {
     return Natives.op(() -> handle().max());
   }
 
+  /** Largest element along one dimension, which disappears; NaN wins over every number. */
+  public Tensor amax(int dim) {
+    return Natives.op(() -> handle().amax(new long[] {dim}, false));
+  }
+
   /** Smallest element, a scalar tensor. */
   public Tensor min() {
     return Natives.op(() -> handle().min());

@@ -34,9 +34,30 @@ public abstract class Module implements AutoCloseable {
     return parameter;
   }
 
-  /** Registers a tensor that is saved but never trained. */
+  /**
+   * Registers a tensor that is saved but never trained. Unlike other names, a buffer's may have
+   * dots: what belongs to a packed weight is saved below it, as "weight.absmax".
+   */
   protected final Parameter registerBuffer(String name, Parameter buffer) {
-    checkName(name);
+    checkFree(name);
+    return putBuffer(name, buffer);
+  }
+
+  /** Puts another object where a buffer is. The old one is not closed. */
+  protected final void replaceBuffer(String name, Parameter buffer) {
+    if (!buffers.containsKey(name)) {
+      throw new IllegalArgumentException(
+          getClass().getSimpleName()
+              + " has no buffer '"
+              + name
+              + "', only "
+              + buffers.keySet()
+              + ".");
+    }
+    putBuffer(name, buffer);
+  }
+
+  private Parameter putBuffer(String name, Parameter buffer) {
     buffer.requiresGrad(false);
     buffers.put(name, buffer);
     return buffer;
@@ -246,6 +267,10 @@ public abstract class Module implements AutoCloseable {
       throw new IllegalArgumentException(
           "A module or parameter name must be non-empty and without dots, got '" + name + "'.");
     }
+    checkFree(name);
+  }
+
+  private void checkFree(String name) {
     if (parameters.containsKey(name) || buffers.containsKey(name) || children.containsKey(name)) {
       throw new IllegalArgumentException(
           getClass().getSimpleName() + " already has a member '" + name + "'.");

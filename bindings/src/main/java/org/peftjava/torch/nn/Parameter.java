@@ -21,6 +21,7 @@ public final class Parameter implements AutoCloseable {
   private DType dtype;
   private Init init;
   private boolean requiresGrad;
+  private boolean fixedDtype;
   private @Nullable Tensor tensor;
 
   /** A trainable parameter without memory; {@code init} says how {@link #initialize} fills it. */
@@ -108,9 +109,17 @@ public final class Parameter implements AutoCloseable {
     }
   }
 
-  /** Converts to another floating-point type; integer parameters stay. */
+  /**
+   * Keeps this parameter out of conversions, for values whose type a format defines. Returns this.
+   */
+  public Parameter fixDtype() {
+    fixedDtype = true;
+    return this;
+  }
+
+  /** Converts to another floating-point type; integer parameters and those of fixed type stay. */
   public void to(DType type) {
-    if (!dtype.isFloatingPoint() || dtype == type) {
+    if (fixedDtype || !dtype.isFloatingPoint() || dtype == type) {
       return;
     }
     if (tensor == null) {
