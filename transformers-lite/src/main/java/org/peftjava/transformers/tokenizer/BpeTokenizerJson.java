@@ -57,9 +57,10 @@ final class BpeTokenizerJson {
     model.put("continuing_subword_prefix", "").put("end_of_word_suffix", "");
     model.put("fuse_unk", false).put("byte_fallback", false).put("ignore_merges", false);
     model.set("vocab", vocab);
-    model.set("merges", merges(mergesFile, vocab));
     json.set("model", model);
-    json.set("post_processor", template(config, Vocabulary.of(json, vocabFile)));
+    Vocabulary vocabulary = Vocabulary.of(json, vocabFile);
+    model.set("merges", merges(mergesFile, vocabulary));
+    json.set("post_processor", template(config, vocabulary));
     json.set("decoder", byteLevel(true));
     return json;
   }
@@ -73,7 +74,7 @@ final class BpeTokenizerJson {
         .put("use_regex", true);
   }
 
-  private static ArrayNode merges(Path file, JsonNode vocab) {
+  private static ArrayNode merges(Path file, Vocabulary vocabulary) {
     ArrayNode merges = JsonNodeFactory.instance.arrayNode();
     List<String> lines = PythonJson.readText(file, TokenizerFiles.MAX_BYTES).lines().toList();
     for (int i = 0; i < lines.size(); i++) {
@@ -87,7 +88,7 @@ final class BpeTokenizerJson {
             file, "has \"" + line + "\" in line " + (i + 1) + "; expected two tokens and a space.");
       }
       for (String token : List.of(parts[0], parts[1], parts[0] + parts[1])) {
-        if (!vocab.has(token)) {
+        if (vocabulary.id(token).isEmpty()) {
           throw new InvalidFileException(
               file,
               "uses the token \""

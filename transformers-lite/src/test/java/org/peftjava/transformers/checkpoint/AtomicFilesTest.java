@@ -1,0 +1,163 @@
+package org.peftjava.transformers.checkpoint;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class AtomicFilesTest {
+  private static final int LARGE = 8 << 20;
+
+  @TempDir Path folder;
+
+  @Test
+  void createsAndReplaces() throws IOException {
+    Path file = folder.resolve("new/folder/file.txt");
+    AtomicFiles.write(file, bytes("one"));
+    assertEquals("one", Files.readString(file));
+    AtomicFiles.write(file, channel -> channel.write(ByteBuffer.wrap(bytes("two"))));
+    assertEquals("two", Files.readString(file));
+    assertEquals(List.of("file.txt"), names(file.getParent()));
+  }
+
+  @Test
+  void aFailureLeavesTheOldFile() throws IOException {
+    Path file = folder.resolve("file.txt");
+    AtomicFiles.write(file, bytes("old"));
+    UncheckedIOException full =
+        assertThrows(
+            UncheckedIOException.class,
+            () ->
+                AtomicFiles.write(
+                    file,
+                    channel -> {
+                      channel.write(ByteBuffer.wrap(bytes("half")));
+                      throw new IOException("No space left on device");
+                    }));
+    assertTrue(full.getMessage().contains(file.toString()), full.getMessage());
+    assertTrue(full.getMessage().contains("No space left on device"), full.getMessage());
+    assertThrows(
+        IllegalStateException.class,
+        () ->
+            AtomicFiles.write(
+                file,
+                channel -> {
+                  throw new IllegalStateException("a tensor was closed");
+                }));
+    assertEquals("old", Files.readString(file));
+    assertEquals(List.of("file.txt"), names(folder));
+  }
+
+  @Test
+  void saysWhyAPlaceCannotBeWritten() throws IOException {
+    Path file = Files.writeString(folder.resolve("file"), "x");
+    for (Path target : List.of(file.resolve("below.txt"), file.resolve("deep/below.txt"))) {
+      String message =
+          assertThrows(UncheckedIOException.class, () -> AtomicFiles.write(target, bytes("y")))
+              .getMessage();
+      assertTrue(message.contains(file.toString()), message);
+    }
+    Path directory = Files.createDirectories(folder.resolve("taken/inside")).getParent();
+    String message =
+        assertThrows(UncheckedIOException.class, () -> AtomicFiles.write(directory, bytes("y")))
+            .getMessage();
+    assertTrue(message.contains("is a folder"), message);
+    assertThrows(IllegalArgumentException.class, () -> AtomicFiles.write(Path.of("/"), bytes("y")));
+  }
+
+  @Test
+  void aBatchAppearsTogether() throws IOException {
+    Files.writeString(folder.resolve("config.json"), "old");
+    Files.writeString(folder.resolve("stale"), "old");
+    try (FileBatch files = FileBatch.open(folder)) {
+      files.write("weights", bytes("new"));
+      files.write("config.json", bytes("new"));
+      files.delete("stale");
+      files.delete("config.json"); // written by the batch itself: stays
+      assertEquals("old", Files.readString(folder.resolve("config.json")));
+      assertFalse(Files.exists(folder.resolve("weights")));
+      files.commit();
+    }
+    assertEquals(List.of("config.json", "weights"), names(folder));
+    assertEquals("new", Files.readString(folder.resolve("config.json")));
+  }
+
+  @Test
+  void anAbandonedBatchLeavesNothing() throws IOException {
+    try (FileBatch files = FileBatch.open(folder)) {
+      files.write("weights", bytes("new"));
+      for (String name : List.of("weights", "../escape", "a/b", "", "/tmp/x")) {
+        assertThrows(IllegalArgumentException.class, () -> files.write(name, bytes("x")));
+      }
+    }
+    assertEquals(List.of(), names(folder));
+  }
+
+  /** A process that is killed while it overwrites a file leaves one whole version. */
+  @Test
+  void killingTheProcessLeavesAWholeFile() throws Exception {
+    Path file = folder.resolve("large.bin");
+    for (int round = 0; round < 4; round++) {
+      AtomicFiles.write(file, new byte[LARGE]);
+      Process child =
+          new ProcessBuilder(
+                  Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                  "-cp",
+                  System.getProperty("java.class.path"),
+                  Endless.class.getName(),
+                  file.toString())
+              .redirectErrorStream(true)
+              .start();
+      try {
+        assertEquals('r', child.getInputStream().read(), "the child is ready");
+        Thread.sleep(20 + 23L * round);
+      } finally {
+        child.destroyForcibly().waitFor();
+      }
+      byte[] content = Files.readAllBytes(file);
+      byte[] expected = new byte[LARGE];
+      Arrays.fill(expected, content[0]);
+      assertTrue(Arrays.equals(expected, content), "a mixture of two versions");
+      assertTrue(content[0] > 0, "the child never replaced the file");
+    }
+  }
+
+  /** Overwrites a file again and again until it is killed. */
+  static final class Endless {
+    private Endless() {}
+
+    public static void main(String[] args) {
+      byte[] content = new byte[LARGE];
+      for (int version = 1; ; version = version % 100 + 1) {
+        Arrays.fill(content, (byte) version);
+        AtomicFiles.write(Path.of(args[0]), content);
+        if (version == 1) {
+          System.out.print('r');
+          System.out.flush();
+        }
+      }
+    }
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static List<String> names(Path directory) throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      return files.map(file -> file.getFileName().toString()).sorted().toList();
+    }
+  }
+}
