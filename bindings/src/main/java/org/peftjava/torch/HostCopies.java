@@ -10,6 +10,9 @@ final class HostCopies {
 
   static float[] floats(Tensor tensor) {
     float[] values = new float[length(tensor, 1)];
+    if (values.length == 0) {
+      return values; // an empty tensor has no address
+    }
     try (TensorScope scope = TensorScope.open("toFloats")) {
       Tensor host = tensor.detach().to(Device.CPU).to(DType.FLOAT32).contiguous();
       new FloatPointer(host.handle().data_ptr_float()).get(values);
@@ -19,6 +22,9 @@ final class HostCopies {
 
   static long[] longs(Tensor tensor) {
     long[] values = new long[length(tensor, 1)];
+    if (values.length == 0) {
+      return values; // an empty tensor has no address
+    }
     try (TensorScope scope = TensorScope.open("toLongs")) {
       Tensor host = tensor.detach().to(Device.CPU).to(DType.INT64).contiguous();
       new LongPointer(host.handle().data_ptr_long()).get(values);
@@ -28,6 +34,9 @@ final class HostCopies {
 
   static byte[] bytes(Tensor tensor) {
     byte[] values = new byte[length(tensor, tensor.dtype().byteSize())];
+    if (values.length == 0) {
+      return values; // an empty tensor has no address
+    }
     try (TensorScope scope = TensorScope.open("toBytes")) {
       Tensor host = tensor.detach().to(Device.CPU).contiguous();
       new BytePointer(host.handle().data_ptr()).get(values);
