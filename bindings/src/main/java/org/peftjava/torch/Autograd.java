@@ -1,5 +1,6 @@
 package org.peftjava.torch;
 
+import java.util.concurrent.atomic.AtomicReference;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
@@ -12,6 +13,9 @@ final class Autograd {
    * runs.
    */
   private static final ThreadLocal<@Nullable TensorVector> RETURNED = new ThreadLocal<>();
+
+  /** What a hook threw last; the engine may run hooks on a thread of its own. */
+  private static final AtomicReference<@Nullable Throwable> FAILED = new AtomicReference<>();
 
   private Autograd() {}
 
@@ -28,10 +32,27 @@ final class Autograd {
           gradient == null ? new org.bytedeco.pytorch.Tensor() : gradient.handle();
       tensor.handle().backward(start, new BoolOptional(), false, new TensorArrayRefOptional());
     } catch (RuntimeException e) {
-      throw NativeErrors.translate(e);
+      throw original(e);
     } finally {
       forgetReturned();
     }
+  }
+
+  /** Remembers what a hook throws, since of an exception only the text crosses native code. */
+  static void failed(Throwable error) {
+    FAILED.set(error);
+  }
+
+  private static RuntimeException original(RuntimeException error) {
+    Throwable thrown = FAILED.getAndSet(null);
+    String message = error.getMessage();
+    if (thrown == null || message == null || !message.contains(thrown.toString())) {
+      return NativeErrors.translate(error);
+    }
+    if (thrown instanceof Error fatal) {
+      throw fatal;
+    }
+    return (RuntimeException) thrown;
   }
 
   /** Keeps a vector alive until the engine has taken it over. */

@@ -25,8 +25,8 @@ public final class Checkpoint {
     Tensor value;
     try (TensorScope scope = TensorScope.open("checkpoint");
         GradMode off = GradMode.noGrad()) {
-      Tensor result = block.apply(inputs);
-      value = scope.keep(inputs.contains(result) ? result.alias() : result);
+      // Detached: the block may return an input or a parameter, which has a place in the graph.
+      value = scope.keep(block.apply(inputs).detach());
     }
     boolean[] needs = new boolean[inputs.size()];
     for (int i = 0; i < needs.length; i++) {

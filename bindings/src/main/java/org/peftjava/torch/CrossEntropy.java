@@ -37,7 +37,7 @@ public final class CrossEntropy {
    * @return a float32 scalar
    */
   public static Tensor ofLogits(Tensor logits, Tensor labels, double divisor) {
-    checkLabels(labels, logits.size(-1));
+    checkLabels(labels, logits.size(0), logits.size(-1));
     Tensor log = Ops.logSoftmax(logits, -1, DType.FLOAT32);
     Tensor ignored = labels.eq(IGNORED);
     Tensor safe = labels.maskedFill(ignored, 0).unsqueeze(-1);
@@ -59,7 +59,7 @@ public final class CrossEntropy {
     if (weight.requiresGrad() && GradMode.isEnabled()) {
       return ofLogits(MatrixOps.linear(hidden, weight, null), labels, divisor);
     }
-    checkLabels(labels, weight.size(0));
+    checkLabels(labels, hidden.size(0), weight.size(0));
     boolean wantsGradient = GradMode.isEnabled() && hidden.requiresGrad();
     Tensor loss;
     Tensor gradient;
@@ -87,7 +87,7 @@ public final class CrossEntropy {
         loss,
         List.of(hidden),
         List.of(gradient),
-        (upstream, saved) -> Arrays.asList(saved.get(0).mulInPlace(upstream.to(hidden.dtype()))));
+        (upstream, saved) -> Arrays.asList(saved.get(0).mulInPlace(upstream)));
   }
 
   /** {@code h W^T} in memory that is reused, where that is possible. */
@@ -149,7 +149,17 @@ public final class CrossEntropy {
     logits.copyInPlace(gradient.maskedFill(ignored.unsqueeze(-1), 0).mulInPlace(scale));
   }
 
-  private static void checkLabels(Tensor labels, long vocabulary) {
+  private static void checkLabels(Tensor labels, long rows, long vocabulary) {
+    if (labels.dtype() != DType.INT64 || labels.rank() != 1 || labels.numel() != rows) {
+      throw new IllegalArgumentException(
+          "Labels are "
+              + labels.dtype()
+              + " "
+              + labels.shape()
+              + ": expected int64 ["
+              + rows
+              + "], one per position.");
+    }
     try (TensorScope scope = TensorScope.open("check labels")) {
       if (labels.numel() == 0) {
         return;

@@ -1,6 +1,8 @@
 package org.peftjava.torch;
 
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
@@ -73,6 +75,10 @@ public final class CustomGradient {
    * itself.
    */
   static Tensor attach(Tensor value, List<Tensor> inputs, List<Tensor> saved, Backward backward) {
+    if (inputs.isEmpty()) {
+      throw new IllegalArgumentException(
+          "A custom gradient needs at least one input to pass gradients to, got none.");
+    }
     TensorScope graph = TensorScope.graphScope();
     if (graph == null) {
       throw new IllegalStateException(
@@ -85,13 +91,13 @@ public final class CustomGradient {
     }
     try (PointerScope pointers = new PointerScope()) {
       org.bytedeco.pytorch.Tensor[] dummies = new org.bytedeco.pytorch.Tensor[inputs.size()];
-      java.util.Arrays.fill(dummies, DUMMY);
+      Arrays.fill(dummies, DUMMY);
       Node node = torch.cat(new TensorVector(dummies)).grad_fn();
       for (int i = 0; i < dummies.length; i++) {
         node.set_next_edge(i, edge(inputs.get(i)));
       }
       node.clear_input_metadata();
-      Recorded recorded = new Recorded(kept, backward);
+      Recorded recorded = new Recorded(inputs.size(), kept, backward);
       node.add_pre_hook(recorded.before);
       node.add_post_hook(recorded.after);
       torch.create_gradient_edge(value.handle(), node);
@@ -127,11 +133,13 @@ public final class CustomGradient {
   private static final class Recorded {
     private final FunctionPreHook before;
     private final FunctionPostHook after;
+    private final int inputs;
     private List<Tensor> saved;
     private @Nullable Backward backward;
     private org.bytedeco.pytorch.@Nullable Tensor gradient;
 
-    Recorded(List<Tensor> saved, Backward backward) {
+    Recorded(int inputs, List<Tensor> saved, Backward backward) {
+      this.inputs = inputs;
       this.saved = saved;
       this.backward = backward;
       before =
@@ -147,8 +155,13 @@ public final class CustomGradient {
       after =
           new FunctionPostHook() {
             @Override
-            public TensorVector apply(TensorVector outputs, TensorVector inputs) {
-              return run();
+            public TensorVector apply(TensorVector outputs, TensorVector gradients) {
+              try {
+                return run();
+              } catch (RuntimeException | Error e) {
+                Autograd.failed(e);
+                throw e;
+              }
             }
           };
     }
@@ -161,13 +174,10 @@ public final class CustomGradient {
             "backward() reached a part of the graph whose scope has ended. Call backward() inside"
                 + " the scope of the forward pass, and only once.");
       }
-      gradient = null;
       try (TensorScope scope = TensorScope.open("custom backward");
           GradMode off = GradMode.noGrad()) {
         TensorVector result = new TensorVector();
-        Tensor upstream = new Tensor(new org.bytedeco.pytorch.Tensor(incoming));
-        incoming.releaseReference();
-        for (Tensor input : function.gradients(upstream, saved)) {
+        for (Tensor input : gradients(function, incoming)) {
           result.push_back(input == null ? new org.bytedeco.pytorch.Tensor() : input.handle());
         }
         return Autograd.returned(own(result));
@@ -176,7 +186,35 @@ public final class CustomGradient {
       }
     }
 
+    /** What reaches this node may be undefined: another backward returned null. */
+    private List<@Nullable Tensor> gradients(
+        Backward function, org.bytedeco.pytorch.Tensor incoming) {
+      if (!incoming.defined()) {
+        return Collections.nCopies(inputs, null);
+      }
+      Tensor upstream = new Tensor(new org.bytedeco.pytorch.Tensor(incoming));
+      releaseGradient();
+      List<@Nullable Tensor> result = function.gradients(upstream, saved);
+      if (result.size() != inputs) {
+        throw new IllegalStateException(
+            "A custom backward returned "
+                + result.size()
+                + " gradients for "
+                + inputs
+                + " inputs. Return one per input, null where none is needed.");
+      }
+      return result;
+    }
+
+    private void releaseGradient() {
+      if (gradient != null) {
+        gradient.releaseReference();
+        gradient = null;
+      }
+    }
+
     void release() {
+      releaseGradient();
       saved.forEach(Tensor::close);
       saved = List.of();
       backward = null;

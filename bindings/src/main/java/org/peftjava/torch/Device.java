@@ -16,8 +16,10 @@ public record Device(String type, int index) {
       throw new IllegalArgumentException(
           "Unknown device type '" + type + "'. Expected cpu or cuda.");
     }
-    if (index < 0) {
-      throw new IllegalArgumentException("Device index must not be negative, got " + index + ".");
+    int highest = type.equals("cuda") ? 127 : 0;
+    if (index < 0 || index > highest) {
+      throw new IllegalArgumentException(
+          "Device index must be 0 to " + highest + " for " + type + ", got " + index + ".");
     }
   }
 

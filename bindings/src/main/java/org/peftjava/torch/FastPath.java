@@ -5,8 +5,8 @@ import org.peftjava.torch.kernels.NativeKernels;
 import org.peftjava.torch.runtime.NativeRuntime;
 
 /**
- * Decides whether the native kernels can work on some tensors: there, on the CPU, gapless, float32
- * or bfloat16.
+ * Decides whether the native kernels can work on some tensors: there, on the CPU, gapless, not
+ * empty, float32 or bfloat16.
  */
 final class FastPath {
   static {
@@ -31,7 +31,8 @@ final class FastPath {
     DType type = tensor.dtype();
     return (type == DType.FLOAT32 || type == DType.BFLOAT16)
         && tensor.handle().is_cpu()
-        && tensor.isContiguous();
+        && tensor.isContiguous()
+        && tensor.numel() > 0;
   }
 
   static ElementType type(Tensor tensor) {

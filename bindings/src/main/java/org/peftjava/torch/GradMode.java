@@ -1,5 +1,6 @@
 package org.peftjava.torch;
 
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.runtime.NativeRuntime;
 
 /**
@@ -14,13 +15,17 @@ public final class GradMode implements AutoCloseable {
     NativeRuntime.ensureLoaded();
   }
 
+  private static final ThreadLocal<@Nullable GradMode> INNERMOST = new ThreadLocal<>();
+
   private final Thread thread = Thread.currentThread();
+  private final @Nullable GradMode outer = INNERMOST.get();
   private final boolean previous;
   private boolean closed;
 
   private GradMode(boolean enabled) {
     previous = org.bytedeco.pytorch.GradMode.is_enabled();
     org.bytedeco.pytorch.GradMode.set_enabled(enabled);
+    INNERMOST.set(this);
   }
 
   /** Records no gradients until closed. */
@@ -52,7 +57,13 @@ public final class GradMode implements AutoCloseable {
               + Thread.currentThread().getName()
               + ". Close it where it was opened.");
     }
+    if (INNERMOST.get() != this) {
+      throw new IllegalStateException(
+          "A grad mode was closed while one that was opened inside it is open. Close the inner one"
+              + " first, best by try-with-resources.");
+    }
     closed = true;
+    INNERMOST.set(outer);
     org.bytedeco.pytorch.GradMode.set_enabled(previous);
   }
 }

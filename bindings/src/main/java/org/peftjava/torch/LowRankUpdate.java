@@ -22,9 +22,28 @@ public final class LowRankUpdate {
    * @param dropout probability in [0, 1), 0 when not training
    */
   public static Tensor add(Tensor y, Tensor x, Tensor a, Tensor b, double scaling, double dropout) {
+    checkShapes(y, x, a, b);
     return FastPath.covers(y, x, a, b) && a.dtype() == DType.FLOAT32 && b.dtype() == DType.FLOAT32
         ? addFused(y, x, a, b, scaling, dropout)
         : addComposed(y, x, a, b, scaling, dropout);
+  }
+
+  private static void checkShapes(Tensor y, Tensor x, Tensor a, Tensor b) {
+    if (x.size(-1) != a.size(-1)
+        || a.size(0) != b.size(-1)
+        || y.size(-1) != b.size(0)
+        || y.numel() * x.size(-1) != x.numel() * y.size(-1)) {
+      throw new TorchException.ShapeMismatch(
+          "An update of y "
+              + y.shape()
+              + " by x "
+              + x.shape()
+              + ", A "
+              + a.shape()
+              + ", B "
+              + b.shape()
+              + " does not fit: expected y (..., o), x (..., d), A (r, d), B (o, r).");
+    }
   }
 
   private static Tensor addComposed(

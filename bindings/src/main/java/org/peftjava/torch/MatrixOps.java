@@ -44,6 +44,11 @@ public final class MatrixOps {
    * {@code out = beta * out + alpha * a b}, all matrices; beta 0 ignores what was in {@code out}.
    */
   public static void addmmInto(Tensor out, Tensor a, Tensor b, double beta, double alpha) {
+    if (out.rank() != 2 || out.size(0) != a.size(0) || out.size(1) != b.size(-1)) {
+      // libtorch would give out another size.
+      throw new TorchException.ShapeMismatch(
+          "The product of " + a.shape() + " and " + b.shape() + " does not fit into " + out + ".");
+    }
     Natives.call(
         () ->
             torch.addmm_out(
@@ -64,7 +69,11 @@ public final class MatrixOps {
         && weight.rank() == 2
         && weight.size(1) == x.size(-1)
         && FastPath.covers(x, weight)
-        && (bias == null || (FastPath.covers(bias) && bias.dtype() == x.dtype()));
+        && (bias == null
+            || (FastPath.covers(bias)
+                && bias.dtype() == x.dtype()
+                && bias.rank() == 1
+                && bias.numel() == weight.size(0)));
   }
 
   private static Tensor smallLinear(Tensor x, Tensor weight, @Nullable Tensor bias) {
@@ -159,7 +168,7 @@ public final class MatrixOps {
   static void widenedProductInto(Tensor out, Tensor a, Tensor weight, boolean transposed) {
     long rows = weight.size(0);
     long columns = weight.size(1);
-    long block = Math.min(rows, Math.max(16, WIDENED_ELEMENTS / columns));
+    long block = Math.min(rows, Math.max(16, WIDENED_ELEMENTS / Math.max(1, columns)));
     Tensor scratch = Scratch.floats(Scratch.Purpose.WIDENED_WEIGHT, block * columns);
     for (long start = 0; start < rows; start += block) {
       try (TensorScope scope = TensorScope.open("block")) {

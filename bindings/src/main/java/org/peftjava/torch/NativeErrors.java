@@ -8,11 +8,8 @@ final class NativeErrors {
 
   /** Keeps the first line for the user and the C++ frames as a suppressed exception. */
   static RuntimeException translate(RuntimeException error) {
-    if (error instanceof TorchException || error.getMessage() == null) {
-      return error;
-    }
     String message = error.getMessage();
-    if (error instanceof NullPointerException && !message.contains("ointer address")) {
+    if (message == null || !comesFromNativeCode(error, message)) {
       return error;
     }
     int end = message.indexOf('\n');
@@ -38,5 +35,13 @@ final class NativeErrors {
     }
     result.addSuppressed(error);
     return result;
+  }
+
+  /**
+   * JavaCPP throws plain RuntimeExceptions for C++ ones; every subclass was thrown by Java code.
+   */
+  private static boolean comesFromNativeCode(RuntimeException error, String message) {
+    return error.getClass() == RuntimeException.class
+        || (error instanceof NullPointerException && message.contains("ointer address"));
   }
 }

@@ -1,5 +1,8 @@
 package org.peftjava.torch;
 
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.global.torch;
 import org.peftjava.torch.runtime.NativeRuntime;
 
@@ -24,9 +27,20 @@ public final class Randomness {
    *
    * @param seed of the native dropout
    * @param counter of masks drawn so far
-   * @param generator libtorch's generator, opaque
+   * @param generator libtorch's generator on the CPU, opaque
+   * @param cards libtorch's generators on the CUDA cards, by number
    */
-  public record State(long seed, long counter, byte[] generator) {}
+  public record State(long seed, long counter, byte[] generator, List<byte[]> cards) {
+    /** Copies the list. */
+    public State {
+      cards = List.copyOf(cards);
+    }
+
+    /** A state that leaves the cards' generators as they are. */
+    public State(long seed, long counter, byte[] generator) {
+      this(seed, counter, generator, List.of());
+    }
+  }
 
   /** Seeds every source of randomness. */
   public static synchronized void manualSeed(long newSeed) {
@@ -38,23 +52,45 @@ public final class Randomness {
   /** The present state. */
   public static synchronized State save() {
     try (TensorScope scope = TensorScope.open("random state")) {
-      Tensor state = Natives.op(() -> torch.getDefaultCPUGenerator().get_state());
-      return new State(seed, counter, state.toBytes());
+      List<byte[]> cards = new ArrayList<>();
+      for (int card = 0; card < NativeRuntime.cudaDevices(); card++) {
+        cards.add(stateOf(Device.cuda(card)));
+      }
+      return new State(seed, counter, stateOf(Device.CPU), cards);
     }
   }
 
-  /** Returns to a state, so that the same numbers come again. */
+  /**
+   * Returns to a state, so that the same numbers come again. Cards that this machine lacks are
+   * passed over.
+   */
   public static synchronized void restore(State state) {
     try (TensorScope scope = TensorScope.open("random state")) {
-      Tensor bytes = Creation.ofBytes(state.generator(), state.generator().length);
-      Natives.call(
-          () -> {
-            torch.getDefaultCPUGenerator().set_state(bytes.handle());
-            return bytes;
-          });
+      restore(Device.CPU, state.generator());
+      int cards = Math.min(state.cards().size(), NativeRuntime.cudaDevices());
+      for (int card = 0; card < cards; card++) {
+        restore(Device.cuda(card), state.cards().get(card));
+      }
     }
     seed = state.seed();
     counter = state.counter();
+  }
+
+  private static byte[] stateOf(Device device) {
+    return Natives.op(() -> generator(device).get_state()).toBytes();
+  }
+
+  private static void restore(Device device, byte[] generator) {
+    Tensor bytes = Creation.ofBytes(generator, generator.length);
+    Natives.call(
+        () -> {
+          generator(device).set_state(bytes.handle());
+          return bytes;
+        });
+  }
+
+  private static Generator generator(Device device) {
+    return torch.globalContext().defaultGenerator(Natives.nativeDevice(device));
   }
 
   /** A fresh 64-bit key for one dropout mask. */

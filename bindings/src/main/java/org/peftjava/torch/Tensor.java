@@ -2,6 +2,7 @@ package org.peftjava.torch;
 
 import java.util.List;
 import java.util.Optional;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.TensorVector;
@@ -137,11 +138,12 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Address of the first element; valid while this tensor is open. For kernels, which take
-   * contiguous memory.
+   * Address of the first element, 0 if there is none; valid while this tensor is open. For kernels,
+   * which take contiguous memory.
    */
   public long address() {
-    return handle().data_ptr().address();
+    Pointer first = Natives.call(() -> handle().data_ptr());
+    return first == null ? 0 : first.address();
   }
 
   /** Elements between neighbours along one dimension. */
@@ -206,8 +208,18 @@ public final class Tensor implements AutoCloseable {
         : Optional.empty();
   }
 
-  /** Sets the gradient; null removes it and frees its memory. */
+  /**
+   * Sets the gradient, of this tensor's shape, type and device; null removes it and frees its
+   * memory.
+   */
   public void setGrad(@Nullable Tensor gradient) {
+    if (gradient != null
+        && !(gradient.shape().equals(shape())
+            && gradient.dtype() == dtype()
+            && gradient.device().equals(device()))) {
+      throw new TorchException.ShapeMismatch(
+          "A gradient of " + gradient + " does not belong to " + this + ": both must be alike.");
+    }
     Natives.call(
         () ->
             handle()

@@ -17,8 +17,8 @@ import org.peftjava.torch.Tensor;
 public final class Conv1D extends Module implements LinearLayer {
   private final long inFeatures;
   private final long outFeatures;
-  private final Parameter weight;
   private final Parameter bias;
+  private Parameter weight;
 
   /**
    * A layer without memory. The order of the arguments is that of {@link Linear}, not Python's (nf,
@@ -31,6 +31,14 @@ public final class Conv1D extends Module implements LinearLayer {
         register(
             "weight", new Parameter(Shape.of(inFeatures, outFeatures), dtype, Init.normal(0.02)));
     bias = register("bias", new Parameter(Shape.of(outFeatures), dtype, Init.zeros()));
+  }
+
+  @Override
+  protected void shared(String name, Parameter parameter) {
+    if (!name.equals("weight")) {
+      super.shared(name, parameter);
+    }
+    weight = parameter;
   }
 
   /** The weight as stored, (d, o). */

@@ -1,5 +1,6 @@
 package org.peftjava.torch.nn;
 
+import java.util.OptionalLong;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Shape;
@@ -9,20 +10,46 @@ import org.peftjava.torch.Tensor;
 public final class Embedding extends Module implements EmbeddingLayer {
   private final long numEmbeddings;
   private final long embeddingDim;
-  private final Parameter weight;
+  private final OptionalLong paddingIdx;
+  private Parameter weight;
 
   /** A table without memory; {@link #initialize} draws it from N(0, 1). */
   public Embedding(long numEmbeddings, long embeddingDim, DType dtype) {
+    this(numEmbeddings, embeddingDim, OptionalLong.empty(), dtype);
+  }
+
+  /** A table in which the row of {@code paddingIdx} gets no gradient. */
+  public Embedding(long numEmbeddings, long embeddingDim, OptionalLong paddingIdx, DType dtype) {
     this.numEmbeddings = numEmbeddings;
     this.embeddingDim = embeddingDim;
+    this.paddingIdx = paddingIdx;
     weight =
         register(
             "weight", new Parameter(Shape.of(numEmbeddings, embeddingDim), dtype, Init.normal(1)));
   }
 
   @Override
+  protected void shared(String name, Parameter parameter) {
+    if (!name.equals("weight")) {
+      super.shared(name, parameter);
+    }
+    weight = parameter;
+  }
+
+  @Override
   public Tensor forward(Tensor ids) {
-    return Ops.embedding(weight.tensor(), ids);
+    return withoutGradientOf(paddingIdx, ids, Ops.embedding(weight.tensor(), ids));
+  }
+
+  /**
+   * The looked-up rows, of which those of the padding id are cut from the graph.
+   *
+   * @param rows (ids..., d)
+   */
+  public static Tensor withoutGradientOf(OptionalLong paddingIdx, Tensor ids, Tensor rows) {
+    return paddingIdx.isPresent() && rows.requiresGrad()
+        ? Ops.where(ids.eq(paddingIdx.getAsLong()).unsqueeze(-1), rows.detach(), rows)
+        : rows;
   }
 
   @Override
@@ -38,5 +65,10 @@ public final class Embedding extends Module implements EmbeddingLayer {
   @Override
   public Parameter table() {
     return weight;
+  }
+
+  @Override
+  public OptionalLong paddingIdx() {
+    return paddingIdx;
   }
 }

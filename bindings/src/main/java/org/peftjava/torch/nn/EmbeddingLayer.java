@@ -1,5 +1,6 @@
 package org.peftjava.torch.nn;
 
+import java.util.OptionalLong;
 import org.peftjava.torch.Tensor;
 
 /** A table of vectors looked up by id: (n, d). */
@@ -16,4 +17,9 @@ public interface EmbeddingLayer extends Layer {
 
   /** The table (n, d). */
   Parameter table();
+
+  /** The id whose row gets no gradient, if there is one. */
+  default OptionalLong paddingIdx() {
+    return OptionalLong.empty();
+  }
 }

@@ -29,6 +29,11 @@ public final class LayerNorm extends Module implements Layer {
     bias = elementwiseAffine ? register("bias", new Parameter(shape, dtype, Init.zeros())) : null;
   }
 
+  /** What is added to the variance. */
+  public double eps() {
+    return eps;
+  }
+
   /** Normalises (..., d). */
   @Override
   public Tensor forward(Tensor x) {

@@ -31,9 +31,10 @@ public final class Linear extends Module implements LinearLayer {
 
   @Override
   protected void shared(String name, Parameter parameter) {
-    if (name.equals("weight")) {
-      weight = parameter;
+    if (!name.equals("weight")) {
+      super.shared(name, parameter);
     }
+    weight = parameter;
   }
 
   @Override

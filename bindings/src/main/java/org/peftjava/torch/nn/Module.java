@@ -78,7 +78,10 @@ public abstract class Module implements AutoCloseable {
     return module;
   }
 
-  /** Replaces a parameter's object, for instance to share another module's. */
+  /**
+   * Replaces a parameter's object, for instance to share another module's. The old one is not
+   * closed.
+   */
   public final void share(String name, Parameter parameter) {
     if (!parameters.containsKey(name)) {
       throw new IllegalArgumentException(
@@ -89,12 +92,18 @@ public abstract class Module implements AutoCloseable {
               + parameters.keySet()
               + ".");
     }
-    parameters.put(name, parameter);
     shared(name, parameter);
+    parameters.put(name, parameter);
   }
 
-  /** Tells a subclass that one of its parameters is another object now. */
-  protected void shared(String name, Parameter parameter) {}
+  /**
+   * Tells a subclass that one of its parameters becomes another object. A class that lets its
+   * parameters be shared overrides this and replaces its own reference too.
+   */
+  protected void shared(String name, Parameter parameter) {
+    throw new IllegalArgumentException(
+        "A " + getClass().getSimpleName() + " cannot share its parameter '" + name + "'.");
+  }
 
   /** Removes a parameter without closing it, if it exists. */
   protected final void unregister(String name) {

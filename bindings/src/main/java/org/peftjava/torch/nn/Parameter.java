@@ -29,7 +29,7 @@ public final class Parameter implements AutoCloseable {
     this.shape = shape;
     this.dtype = dtype;
     this.init = init;
-    this.requiresGrad = dtype.isFloatingPoint();
+    this.requiresGrad = true;
   }
 
   /** Sizes. */
@@ -86,10 +86,7 @@ public final class Parameter implements AutoCloseable {
    * parameter's.
    */
   public void adopt(Tensor values) {
-    if (!values.shape().equals(shape)) {
-      throw new IllegalArgumentException(
-          "A parameter of shape " + shape + " cannot take values of shape " + values.shape() + ".");
-    }
+    checkShape(values);
     try (TensorScope scope = TensorScope.open("adopt")) {
       Tensor fresh = values.detach().escape();
       close();
@@ -99,8 +96,9 @@ public final class Parameter implements AutoCloseable {
     }
   }
 
-  /** Copies values into the existing memory, converting their type. */
+  /** Copies values of the same shape into the existing memory, converting their type. */
   public void copyFrom(Tensor values) {
+    checkShape(values);
     try (GradMode off = GradMode.noGrad()) {
       if (tensor == null) {
         initializeEmpty();
@@ -142,12 +140,15 @@ public final class Parameter implements AutoCloseable {
 
   /** Whether this parameter collects gradients. */
   public boolean requiresGrad() {
-    return requiresGrad;
+    return requiresGrad && dtype.isFloatingPoint();
   }
 
-  /** Makes this parameter collect gradients, or stop; stopping drops the gradient. */
+  /**
+   * Makes this parameter collect gradients, or stop; stopping drops the gradient. While the type is
+   * no floating-point one, there are none to collect.
+   */
   public void requiresGrad(boolean required) {
-    requiresGrad = required && dtype.isFloatingPoint();
+    requiresGrad = required;
     applyRequiresGrad();
   }
 
@@ -168,6 +169,13 @@ public final class Parameter implements AutoCloseable {
     }
   }
 
+  private void checkShape(Tensor values) {
+    if (!values.shape().equals(shape)) {
+      throw new IllegalArgumentException(
+          "A parameter of shape " + shape + " cannot take values of shape " + values.shape() + ".");
+    }
+  }
+
   private void initializeEmpty() {
     try (TensorScope scope = TensorScope.open("initialize")) {
       adopt(Creation.empty(dtype, Device.CPU, shape.toArray()));
@@ -176,10 +184,10 @@ public final class Parameter implements AutoCloseable {
 
   private void applyRequiresGrad() {
     if (tensor != null) {
-      if (!requiresGrad) {
+      if (!requiresGrad()) {
         tensor.setGrad(null);
       }
-      tensor.requiresGrad(requiresGrad);
+      tensor.requiresGrad(requiresGrad());
     }
   }
 }

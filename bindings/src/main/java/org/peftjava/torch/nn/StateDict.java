@@ -81,6 +81,7 @@ public final class StateDict {
             missing.add(name);
           }
         });
-    return new LoadReport(List.copyOf(missing), List.copyOf(unexpected), Map.copyOf(mismatched));
+    return new LoadReport(
+        List.copyOf(missing), List.copyOf(unexpected), Collections.unmodifiableMap(mismatched));
   }
 }

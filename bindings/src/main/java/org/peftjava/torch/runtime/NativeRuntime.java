@@ -69,6 +69,11 @@ public final class NativeRuntime {
     return torch.cuda_is_available();
   }
 
+  /** Number of CUDA cards that can be used. */
+  public static int cudaDevices() {
+    return cudaAvailable() ? torch.cuda_device_count() : 0;
+  }
+
   /** Resident memory of this process in bytes, or -1 where the system does not tell. */
   public static long residentBytes() {
     return statusBytes("VmRSS");
@@ -91,7 +96,7 @@ public final class NativeRuntime {
         torch.get_cpu_capability().getString(),
         BF16_PRODUCTS ? " with bf16 products" : "",
         threads(),
-        cudaAvailable() ? torch.cuda_device_count() + " device(s)" : "none");
+        cudaAvailable() ? cudaDevices() + " device(s)" : "none");
   }
 
   private static long statusBytes(String key) {
