@@ -54,16 +54,19 @@ final class NextTokenLoss {
 
   /** Given the logits (b, t, v). */
   Tensor ofLogits(Tensor logits) {
+    if (counting.length == 0) {
+      return nothing(logits);
+    }
     Rows rows = rows(logits);
-    return rows.isEmpty() ? nothing(logits) : CrossEntropy.ofLogits(rows.x, rows.labels, divisor);
+    return CrossEntropy.ofLogits(rows.x, rows.labels, divisor);
   }
 
   /** Given the hidden states (b, t, d) and the head; holds no more logits than needed. */
   Tensor ofHidden(Tensor hidden, LinearLayer head) {
-    Rows rows = rows(hidden);
-    if (rows.isEmpty()) {
+    if (counting.length == 0) {
       return nothing(hidden);
     }
+    Rows rows = rows(hidden);
     if (head instanceof Linear linear
         && linear.bias().isEmpty()
         && !(GradMode.isEnabled() && linear.weight().requiresGrad())) {
@@ -95,9 +98,5 @@ final class NextTokenLoss {
     return x.narrow(1, 0, 1).sum().to(DType.FLOAT32).mul(0).div(divisor);
   }
 
-  private record Rows(Tensor x, Tensor labels) {
-    boolean isEmpty() {
-      return labels.numel() == 0;
-    }
-  }
+  private record Rows(Tensor x, Tensor labels) {}
 }

@@ -37,6 +37,9 @@ public interface TokenListener {
 
   /** Both of two listeners; goes on only if both do. */
   default TokenListener and(TokenListener other) {
-    return tokens -> onTokens(tokens) & other.onTokens(tokens);
+    return tokens -> {
+      boolean first = onTokens(tokens);
+      return other.onTokens(tokens) && first; // both hear of the tokens, whatever the first says
+    };
   }
 }

@@ -1,0 +1,68 @@
+package org.peftjava.transformers.generation;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import org.junit.jupiter.api.Test;
+import org.peftjava.transformers.config.ConfigJson;
+
+class GenerationConfigTest {
+  private static final Path FILE = Path.of("generation_config.json");
+
+  @Test
+  void readsPythonsNames() {
+    GenerationConfig config =
+        read(
+            "{\"max_new_tokens\": 7, \"max_length\": 90, \"do_sample\": true, \"temperature\": 0.6,"
+                + " \"top_k\": 9, \"top_p\": 0.8, \"min_p\": 0.1, \"repetition_penalty\": 1.3,"
+                + " \"eos_token_id\": [2, 3], \"pad_token_id\": 1, \"min_new_tokens\": 4,"
+                + " \"use_cache\": false}");
+
+    assertEquals(OptionalInt.of(7), config.maxNewTokens());
+    assertEquals(OptionalInt.of(90), config.maxLength());
+    assertEquals(4, config.minNewTokens());
+    assertEquals(0.6, config.temperature());
+    assertEquals(9, config.topK());
+    assertEquals(0.8, config.topP());
+    assertEquals(0.1, config.minP());
+    assertEquals(1.3, config.repetitionPenalty());
+    assertEquals(List.of(2L, 3L), config.eosTokenIds());
+    assertEquals(OptionalLong.of(1), config.padTokenId());
+    assertTrue(config.doSample());
+    assertEquals(false, config.useCache());
+    assertEquals(config, config.toBuilder().build());
+  }
+
+  @Test
+  void writesWhatWasReadAndWhatHasChanged() {
+    ConfigJson json =
+        ConfigJson.parse(
+            "{\"_from_model_config\": true, \"eos_token_id\": 2, \"num_beams\": 1}", FILE);
+    GenerationConfig config = GenerationConfig.of(json);
+    assertEquals(json, config.json());
+
+    ConfigJson changed = config.toBuilder().topK(7).eosTokenId(4, 5).build().json();
+    assertEquals(7, changed.getInt("top_k"));
+    assertEquals(List.of(4L, 5L), changed.getLongs("eos_token_id"));
+    assertEquals(1, changed.getInt("num_beams"));
+    assertEquals(
+        List.of("eos_token_id", "num_beams", "top_k"), changed.keys().stream().sorted().toList());
+    assertEquals(false, config.toBuilder().eosTokenId().build().json().has("eos_token_id"));
+  }
+
+  @Test
+  void wrongValuesAreExplained() {
+    String message =
+        assertThrows(IllegalArgumentException.class, () -> read("{\"top_p\": 0}")).getMessage();
+    assertEquals("top_p is 0.0. Expected a number above 0 and at most 1.", message);
+  }
+
+  private static GenerationConfig read(String text) {
+    return GenerationConfig.of(ConfigJson.parse(text, FILE));
+  }
+}
