@@ -1,0 +1,101 @@
+package org.peftjava.peft;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.peft.io.AdapterCheckpoint;
+import org.peftjava.peft.io.AdapterConfigJson;
+import org.peftjava.peft.tuner.BaseModel;
+import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.torch.nn.StateDict.LoadReport;
+
+/**
+ * Adapters of a model to and from a folder: "default" in the folder itself, others in folders of
+ * their names below. Reference: PEFT {@code PeftModel.save_pretrained, load_adapter}.
+ */
+final class AdapterFolders {
+  private AdapterFolders() {}
+
+  /** Loads the first adapter of a fresh model, or closes it. */
+  static <M extends PeftModel> M load(M model, Path folder, LoadAdapterOptions options) {
+    try {
+      loadInto(model, folder, options);
+      return model;
+    } catch (RuntimeException e) {
+      model.close();
+      throw e;
+    }
+  }
+
+  /** Adds a saved adapter. */
+  static LoadReport loadInto(PeftModel model, Path folder, LoadAdapterOptions options) {
+    TunerConfig config = options.config().orElseGet(() -> AdapterConfigJson.read(folder));
+    String name = options.adapterName();
+    AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
+    model
+        .tuned()
+        .add(
+            name,
+            PeftConstruction.completed(
+                config.with("inference_mode", !options.isTrainable()), Optional.empty()),
+            options.autocastAdapterDtype());
+    try {
+      LoadReport report = AdapterCheckpoint.load(model.tuned(), name, folder, options.lenient());
+      if (!options.isTrainable()) {
+        model.eval();
+      }
+      return report;
+    } catch (RuntimeException e) {
+      model.tuned().delete(name);
+      throw e;
+    }
+  }
+
+  /** Copies saved weights into the adapters that the model has. */
+  static void loadWeights(PeftModel model, Path folder) {
+    for (String name : model.peftConfig().keySet()) {
+      AdapterCheckpoint.load(model.tuned(), name, subfolder(folder, name), false);
+    }
+  }
+
+  /** Writes adapters, and a README.md for the hub. */
+  static void save(PeftModel model, Path folder, SaveAdapterOptions options) {
+    List<String> names = options.selectedAdapters().orElseGet(model.tuned().adapters()::names);
+    model.tuned().adapters().checkKnown(names);
+    for (String name : names) {
+      AdapterCheckpoint.save(
+          model.tuned(),
+          name,
+          subfolder(folder, name),
+          savedConfig(model, name),
+          options.saveEmbeddingLayers());
+    }
+    model.peftConfig().values().stream()
+        .findFirst()
+        .ifPresent(config -> model.modelCard(config.peftType()).write(folder));
+  }
+
+  /** Frozen, with the base model's name, and its class if there is no task type. */
+  private static TunerConfig savedConfig(PeftModel model, String name) {
+    TunerConfig config = Objects.requireNonNull(model.peftConfig().get(name));
+    Optional<String> base = config.baseModelNameOrPath().or(model::baseModelName);
+    TunerConfig saved =
+        config.with("inference_mode", true).with("base_model_name_or_path", base.orElse(null));
+    if (config.taskType().isPresent()) {
+      return saved;
+    }
+    BaseModel facts = model.tuned().base();
+    Map<String, @Nullable Object> mapping = new LinkedHashMap<>();
+    mapping.put("base_model_class", facts.className());
+    mapping.put("parent_library", facts.library());
+    return saved.with("auto_mapping", mapping);
+  }
+
+  private static Path subfolder(Path folder, String adapter) {
+    return adapter.equals(PeftModel.DEFAULT_ADAPTER) ? folder : folder.resolve(adapter);
+  }
+}

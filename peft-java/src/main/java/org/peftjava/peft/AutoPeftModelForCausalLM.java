@@ -1,0 +1,53 @@
+package org.peftjava.peft;
+
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import org.peftjava.peft.io.AdapterConfigJson;
+import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
+
+/** Loads an adapter together with the base model that its config names. */
+public final class AutoPeftModelForCausalLM {
+  private AutoPeftModelForCausalLM() {}
+
+  /** Loads base model and adapter; closing the result closes both. */
+  public static PeftModelForCausalLM fromPretrained(String nameOrPath) {
+    return fromPretrained(PretrainedFolder.resolve(nameOrPath), options -> {});
+  }
+
+  /** The same with options. */
+  public static PeftModelForCausalLM fromPretrained(
+      String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
+    return fromPretrained(PretrainedFolder.resolve(nameOrPath), options);
+  }
+
+  /** The same for a folder. */
+  public static PeftModelForCausalLM fromPretrained(
+      Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    LoadAdapterOptions load = LoadAdapterOptions.of(options);
+    TunerConfig config = load.config().orElseGet(() -> AdapterConfigJson.read(folder));
+    Peft.checkTask(config);
+    String base =
+        load.baseModelNameOrPath()
+            .or(config::baseModelNameOrPath)
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "The adapter in "
+                            + folder
+                            + " does not name its base model (base_model_name_or_path). Load the"
+                            + " base with AutoModelForCausalLM and use PeftModel.fromPretrained, or"
+                            + " give the option baseModelNameOrPath."));
+    CausalLM model = AutoModelForCausalLM.fromPretrained(base, load.baseOptions());
+    PeftModelForCausalLM result;
+    try {
+      result = new PeftModelForCausalLM(model, true);
+    } catch (RuntimeException e) {
+      model.close();
+      throw e;
+    }
+    return AdapterFolders.load(result, folder, load);
+  }
+}

@@ -1,0 +1,106 @@
+package org.peftjava.peft;
+
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.transformers.LoadOptions;
+
+/**
+ * How a saved adapter is loaded.
+ *
+ * @param adapterName its name in the model; "default"
+ * @param isTrainable whether it is to be trained further; false, which also switches the model to
+ *     evaluation mode
+ * @param config the config to use in place of the folder's
+ * @param autocastAdapterDtype whether adapters of 16-bit layers are float32; true
+ * @param lenient whether keys that are missing or have no place are warned about, not errors
+ * @param baseModelNameOrPath the base model to load in place of the one that the config names; for
+ *     {@link AutoPeftModelForCausalLM}
+ * @param baseOptions how to load that model
+ */
+public record LoadAdapterOptions(
+    String adapterName,
+    boolean isTrainable,
+    Optional<TunerConfig> config,
+    boolean autocastAdapterDtype,
+    boolean lenient,
+    Optional<String> baseModelNameOrPath,
+    Consumer<LoadOptions.Builder> baseOptions) {
+  /** The defaults. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  static LoadAdapterOptions of(Consumer<Builder> options) {
+    Builder builder = builder();
+    options.accept(builder);
+    return builder.build();
+  }
+
+  /** Collects options; each method is the one of its record component. */
+  public static final class Builder {
+    private String adapterName = PeftModel.DEFAULT_ADAPTER;
+    private boolean isTrainable;
+    private Optional<TunerConfig> config = Optional.empty();
+    private boolean autocastAdapterDtype = true;
+    private boolean lenient;
+    private Optional<String> baseModelNameOrPath = Optional.empty();
+    private Consumer<LoadOptions.Builder> baseOptions = options -> {};
+
+    private Builder() {}
+
+    /** The adapter's name in the model. */
+    public Builder adapterName(String value) {
+      adapterName = value;
+      return this;
+    }
+
+    /** Whether the adapter is to be trained further. */
+    public Builder isTrainable(boolean value) {
+      isTrainable = value;
+      return this;
+    }
+
+    /** The config to use in place of the folder's. */
+    public Builder config(TunerConfig value) {
+      config = Optional.of(value);
+      return this;
+    }
+
+    /** Whether adapters of 16-bit layers are float32. */
+    public Builder autocastAdapterDtype(boolean value) {
+      autocastAdapterDtype = value;
+      return this;
+    }
+
+    /** Whether keys that are missing or have no place are warned about, not errors. */
+    public Builder lenient(boolean value) {
+      lenient = value;
+      return this;
+    }
+
+    /** The base model to load in place of the one that the config names. */
+    public Builder baseModelNameOrPath(String value) {
+      baseModelNameOrPath = Optional.of(value);
+      return this;
+    }
+
+    /** How to load the base model: its type, its device. */
+    public Builder baseOptions(Consumer<LoadOptions.Builder> value) {
+      baseOptions = value;
+      return this;
+    }
+
+    /** The options. */
+    public LoadAdapterOptions build() {
+      return new LoadAdapterOptions(
+          adapterName,
+          isTrainable,
+          config,
+          autocastAdapterDtype,
+          lenient,
+          baseModelNameOrPath,
+          baseOptions);
+    }
+  }
+}

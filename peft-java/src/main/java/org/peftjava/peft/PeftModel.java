@@ -1,0 +1,297 @@
+package org.peftjava.peft;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.peftjava.peft.io.ModelCard;
+import org.peftjava.peft.tuner.AdapterSet;
+import org.peftjava.peft.tuner.BaseModel;
+import org.peftjava.peft.tuner.TunedModel;
+import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.StateDict.LoadReport;
+import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
+
+/**
+ * A base model with adapters. Parameters have the names that Python gives them: {@code
+ * base_model.model.<path>.lora_A.<adapter>.weight}.
+ *
+ * <p>The base model is borrowed and changed in place: its layers are wrapped and its parameters
+ * frozen. {@link #close} gives it back as it was (unmerged, its own layers, trainable where it was)
+ * and frees only the adapters, except where {@link AutoPeftModelForCausalLM} has made the model,
+ * which then owns its base. Adapter state belongs to the model, not to a thread.
+ *
+ * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
+ */
+public sealed class PeftModel extends Module permits PeftModelForCausalLM {
+  /** The name of an adapter that is not given one. It is saved in the folder itself. */
+  public static final String DEFAULT_ADAPTER = "default";
+
+  private final TunedModel tuned;
+  private final boolean ownsBase;
+  private boolean givenBack;
+
+  PeftModel(BaseModel base, boolean ownsBase) {
+    this.ownsBase = ownsBase;
+    tuned = child("base_model", PeftConstruction.tune(base));
+    train(base.root().isTraining());
+  }
+
+  /** Loads an adapter onto a model. */
+  public static PeftModelForCausalLM fromPretrained(CausalLM model, String nameOrPath) {
+    return fromPretrained(model, PretrainedFolder.resolve(nameOrPath), options -> {});
+  }
+
+  /** Loads an adapter onto a model. */
+  public static PeftModelForCausalLM fromPretrained(
+      CausalLM model, String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
+    return fromPretrained(model, PretrainedFolder.resolve(nameOrPath), options);
+  }
+
+  /** Loads an adapter onto a model. Nothing changes if it throws. */
+  public static PeftModelForCausalLM fromPretrained(
+      CausalLM model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    return AdapterFolders.load(
+        new PeftModelForCausalLM(model, false), folder, LoadAdapterOptions.of(options));
+  }
+
+  /** Loads an adapter onto any module tree. */
+  public static PeftModel fromPretrained(
+      Module model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    return AdapterFolders.load(
+        new PeftModel(BaseModel.of(model), false), folder, LoadAdapterOptions.of(options));
+  }
+
+  // ---- adapters ----
+
+  /** The adapters' configs by name, with targets as they turned out. */
+  public final Map<String, TunerConfig> peftConfig() {
+    return tuned().configs();
+  }
+
+  /** The config of the first adapter that acts. */
+  public final Optional<TunerConfig> activePeftConfig() {
+    return activeAdapters().stream().findFirst().map(name -> peftConfig().get(name));
+  }
+
+  /** The adapters that act, in order. */
+  public final List<String> activeAdapters() {
+    return tuned().adapters().active();
+  }
+
+  /** Adds an adapter with fresh values; it does not act before {@link #setAdapter}. */
+  public final void addAdapter(String adapterName, TunerConfig config) {
+    addAdapter(adapterName, config, options -> {});
+  }
+
+  /** Adds an adapter with fresh values; it does not act before {@link #setAdapter}. */
+  public final void addAdapter(
+      String adapterName, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
+    AdapterOptions.Builder builder = AdapterOptions.builder();
+    options.accept(builder);
+    builder.adapterName(adapterName);
+    add(config, builder.build());
+  }
+
+  final void add(TunerConfig config, AdapterOptions options) {
+    tuned()
+        .add(
+            options.adapterName(),
+            PeftConstruction.completed(config, baseModelName()),
+            options.autocastAdapterDtype());
+  }
+
+  /** Lets exactly these adapters act, and trains them. Merged adapters are unmerged first. */
+  public final void setAdapter(String... adapterNames) {
+    tuned().activate(List.of(adapterNames));
+    for (String name : adapterNames) {
+      tuned().trainable(name, true);
+    }
+  }
+
+  /** Trains an adapter while it acts, or freezes it. */
+  public final void setRequiresGrad(String adapterName, boolean requiresGrad) {
+    tuned().trainable(adapterName, requiresGrad);
+  }
+
+  /** Removes an adapter and frees it; the next one acts if it acted alone. */
+  public final void deleteAdapter(String adapterName) {
+    tuned().delete(adapterName);
+  }
+
+  /** Lets the base model alone work until the switch is closed. Unmerges what is merged. */
+  public final AdapterSwitch disableAdapter() {
+    AdapterSet set = tuned().adapters();
+    boolean before = set.isEnabled();
+    set.enable(false);
+    if (!set.merged().isEmpty()) {
+      tuned().unmerge();
+    }
+    PeftConstruction.warnAboutBiases(peftConfig());
+    return () -> set.enable(before);
+  }
+
+  /** What {@link #disableAdapter} returns: closing it restores what was before. */
+  public interface AdapterSwitch extends AutoCloseable {
+    @Override
+    void close();
+  }
+
+  /** The result of {@code work} with the base model alone. */
+  public final <T> T withoutAdapter(Supplier<T> work) {
+    try (AdapterSwitch disabled = disableAdapter()) {
+      return work.get();
+    }
+  }
+
+  // ---- merging ----
+
+  /** Makes the adapters that act part of the base weights; they stay separable. */
+  public final void mergeAdapter() {
+    mergeAdapter(options -> {});
+  }
+
+  /** Makes adapters part of the base weights; they stay separable. */
+  public final void mergeAdapter(Consumer<MergeOptions.Builder> options) {
+    MergeOptions merge = MergeOptions.of(options);
+    tuned().merge(merge.adapterNames().orElseGet(this::activeAdapters), merge.safeMerge());
+  }
+
+  /** Takes merged adapters out of the base weights. */
+  public final void unmergeAdapter() {
+    tuned().unmerge();
+  }
+
+  /**
+   * Makes the adapters that act a permanent part of the base model and returns it, frozen. This
+   * object is of no use after; the base belongs to whoever called.
+   *
+   * <p>An adapter of a layer that shares its weight, such as tied token embeddings, gives that
+   * layer a weight of its own, so that the merged model computes what the adapted one did (Python
+   * changes both layers).
+   */
+  public Module mergeAndUnload() {
+    return mergeAndUnload(options -> {});
+  }
+
+  /** The same with options. Adapters that are neither merged nor named are dropped. */
+  public Module mergeAndUnload(Consumer<MergeOptions.Builder> options) {
+    MergeOptions merge = MergeOptions.of(options);
+    List<String> names = merge.adapterNames().orElseGet(this::activeAdapters);
+    List<String> left =
+        names.stream().filter(n -> !tuned().adapters().merged().contains(n)).toList();
+    if (!left.isEmpty()) {
+      tuned().merge(left, merge.safeMerge());
+    }
+    Module base = tuned().unloadMerged();
+    givenBack = true;
+    return base;
+  }
+
+  /** Takes all adapters off and returns the base model as it was, frozen. */
+  public Module unload() {
+    Module base = tuned().unload();
+    givenBack = true;
+    return base;
+  }
+
+  /** The base model, with the adapters in its layers. */
+  public Module getBaseModel() {
+    return tuned().base().root();
+  }
+
+  // ---- reports ----
+
+  /** How many parameters are trained. */
+  public final TrainableParameters trainableParameters() {
+    return new StatusReport(tuned()).parameters(namedParameters());
+  }
+
+  /** Prints {@link #trainableParameters}. */
+  @SuppressWarnings("SystemOut")
+  public final void printTrainableParameters() {
+    System.out.println(trainableParameters());
+  }
+
+  /** The state of each adapted layer. */
+  public final List<LayerStatus> getLayerStatus() {
+    return new StatusReport(tuned()).layers();
+  }
+
+  /** The state of the whole model. */
+  public final ModelStatus getModelStatus() {
+    return new StatusReport(tuned()).model(trainableParameters());
+  }
+
+  // ---- files ----
+
+  /** Adds a saved adapter; it does not act before {@link #setAdapter}. */
+  public final LoadReport loadAdapter(String nameOrPath, String adapterName) {
+    return loadAdapter(
+        PretrainedFolder.resolve(nameOrPath), options -> options.adapterName(adapterName));
+  }
+
+  /** Adds a saved adapter. Nothing changes if it throws. */
+  public final LoadReport loadAdapter(Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    return AdapterFolders.loadInto(this, folder, LoadAdapterOptions.of(options));
+  }
+
+  /** Copies the weights that {@link #savePretrained} wrote into the adapters of these names. */
+  public void loadWeights(Path folder) {
+    AdapterFolders.loadWeights(this, folder);
+  }
+
+  /** Writes all adapters: "default" into the folder, others into folders of their names below. */
+  public final void savePretrained(String folder) {
+    savePretrained(Path.of(folder));
+  }
+
+  /** Writes all adapters. */
+  public void savePretrained(Path folder) {
+    savePretrained(folder, options -> {});
+  }
+
+  /** Writes adapters, and a README.md for the hub. */
+  public final void savePretrained(Path folder, Consumer<SaveAdapterOptions.Builder> options) {
+    SaveAdapterOptions.Builder builder = SaveAdapterOptions.builder();
+    options.accept(builder);
+    AdapterFolders.save(this, folder, builder.build());
+  }
+
+  // ---- for subclasses and neighbours ----
+
+  /** Folder or id that the base model was loaded from. */
+  Optional<String> baseModelName() {
+    return Optional.empty();
+  }
+
+  ModelCard modelCard(String peftType) {
+    return new ModelCard(Optional.empty(), peftType, false);
+  }
+
+  final TunedModel tuned() {
+    if (givenBack) {
+      throw new IllegalStateException(
+          "This PeftModel has given its base model back and has no adapters any more. Wrap the base"
+              + " again with Peft.getPeftModel or PeftModel.fromPretrained.");
+    }
+    return tuned;
+  }
+
+  /** Gives the base model back as it was and frees the adapters. Closing twice does nothing. */
+  @Override
+  public void close() {
+    if (!givenBack) {
+      Module base = tuned.unload();
+      tuned.restoreBaseTrainability();
+      givenBack = true;
+      if (ownsBase) {
+        base.close();
+      }
+    }
+  }
+}

@@ -1,0 +1,152 @@
+package org.peftjava.peft;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.peftjava.peft.io.ModelCard;
+import org.peftjava.peft.tuner.AdapterSet;
+import org.peftjava.peft.tuner.BaseModel;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.ModulePath;
+import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.CausalLanguageModel;
+import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.ModelOutput;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.GenerationConfig;
+import org.peftjava.transformers.model.Architecture;
+import org.peftjava.transformers.model.KvCache;
+
+/**
+ * A language model with adapters: trains and generates as the base does.
+ *
+ * <p>Saving writes the adapters only. Reference: PEFT {@code peft_model.py::PeftModelForCausalLM}.
+ */
+public final class PeftModelForCausalLM extends PeftModel implements CausalLanguageModel {
+  private final CausalLM base;
+
+  PeftModelForCausalLM(CausalLM base, boolean ownsBase) {
+    super(facts(base), ownsBase);
+    this.base = base;
+  }
+
+  private static BaseModel facts(CausalLM model) {
+    Architecture architecture = model.architecture();
+    String head = architecture.roles().outputEmbedding();
+    Module table = (Module) model.backbone().inputEmbeddings();
+    Optional<String> tablePath =
+        model.namedModules().entrySet().stream()
+            .filter(entry -> entry.getValue() == table)
+            .map(Map.Entry::getKey)
+            .findFirst();
+    return new BaseModel(
+        model,
+        architecture.causalLmClass(),
+        architecture.parentLibrary(),
+        Optional.of(architecture.modelType()),
+        tablePath,
+        ModulePath.find(model, head).map(found -> head));
+  }
+
+  @Override
+  public ModelOutput forward(ModelInput input) {
+    try (AdapterSet.Running pass = tuned().adapters().run()) {
+      return base.forward(input);
+    }
+  }
+
+  @Override
+  public PretrainedConfig config() {
+    return base.config();
+  }
+
+  @Override
+  public GenerationConfig generationConfig() {
+    return base.generationConfig();
+  }
+
+  @Override
+  public Architecture architecture() {
+    return base.architecture();
+  }
+
+  /** This model: its parameters have Python's names. */
+  @Override
+  public PeftModelForCausalLM module() {
+    return this;
+  }
+
+  @Override
+  public Device device() {
+    return base.device();
+  }
+
+  @Override
+  public DType dtype() {
+    return base.dtype();
+  }
+
+  @Override
+  public KvCache newCache(long capacity) {
+    return base.newCache(capacity);
+  }
+
+  @Override
+  public void gradientCheckpointing(boolean on) {
+    base.gradientCheckpointing(on);
+  }
+
+  /** The base model, with the adapters in its layers. */
+  @Override
+  public CausalLM getBaseModel() {
+    return base;
+  }
+
+  @Override
+  public CausalLM mergeAndUnload() {
+    super.mergeAndUnload();
+    return base;
+  }
+
+  @Override
+  public CausalLM mergeAndUnload(Consumer<MergeOptions.Builder> options) {
+    super.mergeAndUnload(options);
+    return base;
+  }
+
+  @Override
+  public CausalLM unload() {
+    super.unload();
+    return base;
+  }
+
+  /** Writes the adapters. */
+  @Override
+  public void savePretrained(Path folder) {
+    super.savePretrained(folder);
+  }
+
+  /** Copies saved weights into the adapters. */
+  @Override
+  public void loadWeights(Path folder) {
+    super.loadWeights(folder);
+  }
+
+  @Override
+  Optional<String> baseModelName() {
+    return base.config().nameOrPath().filter(name -> !name.isEmpty());
+  }
+
+  @Override
+  ModelCard modelCard(String peftType) {
+    return new ModelCard(Optional.of(baseModelName().orElse("")), peftType, true);
+  }
+
+  @Override
+  public void close() {
+    super.close();
+  }
+}

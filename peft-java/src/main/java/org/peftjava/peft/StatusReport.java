@@ -1,0 +1,115 @@
+package org.peftjava.peft;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeSet;
+import org.peftjava.peft.tuner.AdaptedEmbedding;
+import org.peftjava.peft.tuner.AdaptedLayer;
+import org.peftjava.peft.tuner.AdapterSet;
+import org.peftjava.peft.tuner.LayerAdapter;
+import org.peftjava.peft.tuner.TunedModel;
+import org.peftjava.peft.tuner.TunerMethods;
+import org.peftjava.torch.nn.Parameter;
+
+/** Reads the state of a model's adapters. Reference: PEFT {@code get_layer_status}. */
+final class StatusReport {
+  private final TunedModel model;
+
+  StatusReport(TunedModel model) {
+    this.model = model;
+  }
+
+  TrainableParameters parameters(Map<String, Parameter> parameters) {
+    long trainable = 0;
+    long all = 0;
+    for (Parameter parameter : parameters.values()) {
+      all += parameter.numel();
+      trainable += parameter.requiresGrad() ? parameter.numel() : 0;
+    }
+    return new TrainableParameters(trainable, all);
+  }
+
+  List<LayerStatus> layers() {
+    List<LayerStatus> result = new ArrayList<>();
+    model.layers().forEach((path, layer) -> result.add(layer(path, layer)));
+    return List.copyOf(result);
+  }
+
+  private LayerStatus layer(String path, AdaptedLayer layer) {
+    AdapterSet set = model.adapters();
+    Map<String, Boolean> trained = new LinkedHashMap<>();
+    Map<String, List<String>> devices = new LinkedHashMap<>();
+    layer
+        .adapters()
+        .forEach(
+            (name, adapter) -> {
+              trained.put(
+                  name, adapter.weights().stream().anyMatch(w -> w.parameter().requiresGrad()));
+              devices.put(name, devices(adapter));
+            });
+    return new LayerStatus(
+        "model." + path,
+        type() + (layer instanceof AdaptedEmbedding ? ".Embedding" : ".Linear"),
+        set.isEnabled(),
+        set.active(),
+        layer.merged(),
+        trained,
+        layer.adapters().keySet().stream().sorted().toList(),
+        devices);
+  }
+
+  private static List<String> devices(LayerAdapter adapter) {
+    return adapter.weights().stream()
+        .map(weight -> weight.parameter().tensor().device().type())
+        .distinct()
+        .sorted()
+        .toList();
+  }
+
+  private String type() {
+    return model.configs().values().stream()
+        .map(config -> config.peftType().toLowerCase(Locale.ROOT))
+        .findFirst()
+        .orElse("");
+  }
+
+  ModelStatus model(TrainableParameters parameters) {
+    AdapterSet set = model.adapters();
+    List<LayerStatus> layers = layers();
+    Map<String, String> types = new LinkedHashMap<>();
+    model.configs().forEach((name, config) -> types.put(name, config.peftType()));
+    Map<String, Boolean> trained = new LinkedHashMap<>();
+    Map<String, List<String>> devices = new LinkedHashMap<>();
+    for (LayerStatus layer : layers) {
+      layer.requiresGrad().forEach((name, on) -> trained.merge(name, on, Boolean::logicalOr));
+      layer
+          .devices()
+          .forEach((name, found) -> devices.merge(name, found, StatusReport::sortedUnion));
+    }
+    return new ModelStatus(
+        model.base().className(),
+        model.configs().values().stream()
+            .map(config -> TunerMethods.get(config.peftType()).modelClass())
+            .findFirst()
+            .orElse("None"),
+        types,
+        parameters.trainable(),
+        parameters.all(),
+        layers.size(),
+        set.isEnabled(),
+        set.active(),
+        set.merged(),
+        trained,
+        set.names().stream().sorted().toList(),
+        devices);
+  }
+
+  private static List<String> sortedUnion(List<String> a, List<String> b) {
+    TreeSet<String> union = new TreeSet<>(a);
+    union.addAll(b);
+    return List.copyOf(union);
+  }
+}

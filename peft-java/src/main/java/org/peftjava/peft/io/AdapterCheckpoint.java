@@ -1,0 +1,183 @@
+package org.peftjava.peft.io;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.peftjava.peft.tuner.TunedModel;
+import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Parameter;
+import org.peftjava.torch.nn.StateDict.LoadReport;
+import org.peftjava.torch.nn.StateDict.ShapeConflict;
+import org.peftjava.transformers.checkpoint.FileBatch;
+import org.peftjava.transformers.checkpoint.Safetensors;
+import org.peftjava.transformers.checkpoint.WeightSource;
+import org.peftjava.transformers.config.InvalidFileException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The weights of an adapter folder: {@code adapter_model.safetensors}.
+ *
+ * <p>Python loads with {@code strict=False}: what is missing keeps its random values and what does
+ * not fit by name is ignored, so that a file without the key prefix "loads". Here both are errors
+ * unless the caller asks for leniency.
+ */
+public final class AdapterCheckpoint {
+  /** The file's name in an adapter folder. */
+  public static final String FILE_NAME = "adapter_model.safetensors";
+
+  private static final Logger LOG = LoggerFactory.getLogger(AdapterCheckpoint.class);
+  private static final String PICKLE = "adapter_model.bin";
+  private static final Map<String, String> METADATA = Map.of("format", "pt");
+  private static final int SHOWN = 3;
+
+  private AdapterCheckpoint() {}
+
+  /** Maps the weights of an adapter folder. */
+  public static WeightSource open(Path folder) {
+    Path file = folder.resolve(FILE_NAME);
+    if (Files.isRegularFile(file)) {
+      return Safetensors.open(file);
+    }
+    String found =
+        Files.isRegularFile(folder.resolve(PICKLE))
+            ? " There is "
+                + PICKLE
+                + ", a pickle file, which this version does not read: save the adapter again with"
+                + " safe_serialization=True in Python."
+            : " Expected a folder that an adapter was saved to.";
+    throw new IllegalArgumentException(
+        "There is no " + FILE_NAME + " in " + folder.toAbsolutePath() + "." + found);
+  }
+
+  /**
+   * Copies the weights of a folder into an adapter of the model. Nothing changes if it throws.
+   *
+   * @param lenient whether missing and unexpected keys are only warned about
+   * @return what did not fit
+   */
+  public static LoadReport load(TunedModel model, String adapter, Path folder, boolean lenient) {
+    try (WeightSource source = open(folder)) {
+      Path file = folder.resolve(FILE_NAME);
+      Map<String, Parameter> required = AdapterKeys.required(model, adapter);
+      Map<String, Parameter> places = new LinkedHashMap<>(required);
+      AdapterKeys.optional(model).forEach(places::putIfAbsent);
+      checkPrefix(source, file);
+      LoadReport report = compare(source, required, places);
+      check(report, file, lenient);
+      for (String name : source.names()) {
+        Parameter parameter = places.get(name);
+        if (parameter != null) {
+          try (TensorScope scope = TensorScope.open("load adapter")) {
+            parameter.copyFrom(source.tensor(name));
+          }
+        }
+      }
+      return report;
+    }
+  }
+
+  private static LoadReport compare(
+      WeightSource source, Map<String, Parameter> required, Map<String, Parameter> places) {
+    List<String> missing =
+        required.keySet().stream().filter(name -> !source.names().contains(name)).toList();
+    List<String> unexpected = new ArrayList<>();
+    Map<String, ShapeConflict> mismatched = new LinkedHashMap<>();
+    for (String name : source.names()) {
+      Parameter parameter = places.get(name);
+      if (parameter == null) {
+        unexpected.add(name);
+      } else if (!parameter.shape().equals(source.shape(name))) {
+        mismatched.put(name, new ShapeConflict(source.shape(name), parameter.shape()));
+      }
+    }
+    return new LoadReport(missing, List.copyOf(unexpected), mismatched);
+  }
+
+  private static void checkPrefix(WeightSource source, Path file) {
+    if (!source.names().isEmpty()
+        && source.names().stream().noneMatch(name -> name.startsWith(AdapterKeys.PREFIX))) {
+      throw new InvalidFileException(
+          file,
+          "no key begins with \""
+              + AdapterKeys.PREFIX
+              + "\"; the first is \""
+              + source.names().iterator().next()
+              + "\". Python would load it silently and keep random values. Save the adapter with"
+              + " PeftModel.save_pretrained, or add the prefix to the keys.");
+    }
+  }
+
+  private static void check(LoadReport report, Path file, boolean lenient) {
+    if (!report.mismatched().isEmpty()) {
+      String shapes =
+          report.mismatched().entrySet().stream()
+              .limit(SHOWN)
+              .map(
+                  entry ->
+                      entry.getKey()
+                          + " is "
+                          + entry.getValue().inFile()
+                          + " in the file, "
+                          + entry.getValue().inModule()
+                          + " here")
+              .reduce((a, b) -> a + "; " + b)
+              .orElseThrow();
+      throw new InvalidFileException(
+          file,
+          "does not fit this model: "
+              + shapes
+              + more(report.mismatched().size())
+              + ". Do adapter_config.json, the weights and the base model belong together?");
+    }
+    if (report.isClean()) {
+      return;
+    }
+    String problem =
+        (report.missing().isEmpty() ? "" : "missing " + some(report.missing()))
+            + (report.missing().isEmpty() || report.unexpected().isEmpty() ? "" : "; ")
+            + (report.unexpected().isEmpty() ? "" : "unexpected " + some(report.unexpected()));
+    if (!lenient) {
+      throw new InvalidFileException(
+          file,
+          "does not fit this model: "
+              + problem
+              + ". To load what fits anyway, use the option lenient(true).");
+    }
+    LOG.warn("{} does not fit this model completely: {}.", file, problem);
+  }
+
+  private static String some(List<String> names) {
+    return String.join(", ", names.subList(0, Math.min(SHOWN, names.size()))) + more(names.size());
+  }
+
+  private static String more(int count) {
+    return count > SHOWN ? " and " + (count - SHOWN) + " more" : "";
+  }
+
+  /**
+   * Writes weights and config of an adapter into a folder: the weights first, the config that makes
+   * them valid last, each whole or not at all.
+   */
+  public static void save(
+      TunedModel model,
+      String adapter,
+      Path folder,
+      TunerConfig config,
+      SaveEmbeddings embeddings) {
+    try (TensorScope scope = TensorScope.open("save adapter");
+        FileBatch files = FileBatch.open(folder)) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      AdapterKeys.saved(model, adapter, config, embeddings)
+          .forEach((name, parameter) -> tensors.put(name, parameter.tensor().detach()));
+      Safetensors.write(files, FILE_NAME, tensors, METADATA);
+      files.write(AdapterConfigJson.FILE_NAME, AdapterConfigJson.bytes(config));
+      files.commit();
+    }
+  }
+}

@@ -1,0 +1,11 @@
+package org.peftjava.peft.io;
+
+/** Whether an adapter's file also holds the base model's embeddings. */
+public enum SaveEmbeddings {
+  /** If the adapter targets them. */
+  AUTO,
+  /** Always. */
+  YES,
+  /** Never. */
+  NO
+}

@@ -1,0 +1,213 @@
+package org.peftjava.peft.tuner;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Layer;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
+
+/**
+ * A layer of the base model with its adapters: the loop over them, the types, merging and
+ * unmerging, once for all tuning methods and all kinds of weight.
+ *
+ * <p>Names of parameters are Python's: {@code base_layer.weight}, {@code lora_A.<adapter>.weight}.
+ * Reference: PEFT {@code tuners_utils.py::BaseTunerLayer} and {@code lora/layer.py::Linear.forward,
+ * merge, unmerge}. A layer into which an adapter is merged gives what its weight gives; other
+ * active adapters of that layer do not act until it is unmerged.
+ */
+public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
+    permits AdaptedLinear, AdaptedEmbedding {
+  private final AdapterSet set;
+  private final Module base;
+  private final Map<String, LayerAdapter> adapters = new LinkedHashMap<>();
+  private @Nullable Parameter tied;
+
+  AdaptedLayer(AdapterSet set, Module base) {
+    this.set = set;
+    this.base = child("base_layer", base);
+  }
+
+  @Override
+  public final Module original() {
+    return base;
+  }
+
+  /** The adapters of this layer by name, in order of addition. */
+  public final Map<String, LayerAdapter> adapters() {
+    return Collections.unmodifiableMap(adapters);
+  }
+
+  /** The adapters that are part of this layer's weight now, in order of merging. */
+  public final List<String> merged() {
+    return set.merged().stream().filter(adapters::containsKey).toList();
+  }
+
+  /** What computes the base's part of the output. */
+  abstract Layer baseLayer();
+
+  /** The base weight as a fresh matrix of the type in which it computes. */
+  abstract Tensor readWeight();
+
+  /** Writes such a matrix back. */
+  abstract void writeWeight(Tensor dense);
+
+  /** The base's bias. */
+  abstract Optional<Parameter> baseBias();
+
+  final void add(String name, LayerAdapter adapter) {
+    for (LayerAdapter.Weight weight : adapter.weights()) {
+      Module group =
+          findChild(weight.group()).orElseGet(() -> child(weight.group(), new WeightGroup()));
+      ((WeightGroup) group).put(name, weight.leaf(), weight.parameter());
+    }
+    adapters.put(name, adapter);
+    train(isTraining());
+  }
+
+  final void delete(String name) {
+    LayerAdapter adapter = adapters.remove(name);
+    if (adapter != null) {
+      for (LayerAdapter.Weight weight : adapter.weights()) {
+        findChild(weight.group()).ifPresent(group -> ((WeightGroup) group).remove(name));
+        weight.parameter().close();
+      }
+    }
+  }
+
+  /** The base layer's output, changed by the adapters that act. */
+  final Tensor adapted(Tensor input) {
+    List<LayerAdapter> acting = acting();
+    if (acting.isEmpty()) {
+      return baseLayer().forward(input);
+    }
+    try (TensorScope scope = TensorScope.open("adapted layer")) {
+      Tensor x = input;
+      for (LayerAdapter adapter : acting) {
+        x = adapter.beforeBase(x);
+      }
+      Tensor y = baseLayer().forward(x);
+      DType type = y.dtype();
+      if (acting.size() > 1) {
+        y = y.to(sumType(acting, type)); // rounded once, not after each adapter
+      }
+      for (LayerAdapter adapter : acting) {
+        y = adapter.afterBase(x, y, isTraining());
+      }
+      return scope.keep(y.to(type));
+    }
+  }
+
+  private List<LayerAdapter> acting() {
+    List<LayerAdapter> result = new ArrayList<>(1);
+    if (set.isEnabled() && (set.merged().isEmpty() || merged().isEmpty())) {
+      for (String name : set.active()) {
+        LayerAdapter adapter = adapters.get(name);
+        if (adapter != null) {
+          result.add(adapter);
+        }
+      }
+    }
+    return result;
+  }
+
+  private static DType sumType(List<LayerAdapter> adapters, DType baseType) {
+    return adapters.stream()
+        .map(adapter -> adapter.weights().get(0).parameter().dtype())
+        .filter(type -> type.byteSize() > baseType.byteSize())
+        .findFirst()
+        .orElse(baseType);
+  }
+
+  /**
+   * Makes an adapter part of the weight. If another module shares the weight, this layer gets its
+   * own copy first, so that only this layer changes.
+   *
+   * @param isShared whether a parameter belongs to another module too
+   * @param safe whether to refuse weights that are not finite
+   */
+  final void merge(String name, Set<Parameter> isShared, boolean safe) {
+    LayerAdapter adapter = adapters.get(name);
+    if (adapter == null) {
+      return;
+    }
+    try (TensorScope scope = TensorScope.open("merge");
+        GradMode off = GradMode.noGrad()) {
+      Optional<Tensor> biasChange = adapter.biasChange();
+      if (biasChange.isPresent() && baseBias().isEmpty()) {
+        throw new IllegalStateException(
+            "Cannot merge adapter \""
+                + name
+                + "\": it has a bias (loraBias), but a layer that it adapts has none to add it to."
+                + " Use it unmerged.");
+      }
+      Tensor weight = adapter.mergedInto(readWeight());
+      if (safe && !weight.isFinite()) {
+        throw new IllegalStateException(
+            "Merging adapter \""
+                + name
+                + "\" gives weights that are not finite, so the adapter is broken. Its parameters"
+                + " hold NaN or infinite values; load an earlier checkpoint.");
+      }
+      untie(isShared);
+      writeWeight(weight);
+      biasChange.ifPresent(change -> changeBias(change, 1));
+    }
+  }
+
+  /** The reverse of {@link #merge}; a weight that had to be copied is the shared one again. */
+  final void unmerge(String name) {
+    LayerAdapter adapter = adapters.get(name);
+    if (adapter == null) {
+      return;
+    }
+    try (TensorScope scope = TensorScope.open("unmerge");
+        GradMode off = GradMode.noGrad()) {
+      writeWeight(adapter.removedFrom(readWeight()));
+      adapter.biasChange().ifPresent(change -> changeBias(change, -1));
+    }
+  }
+
+  /** Shares the weight again that {@link #merge} had to copy. Call when nothing is merged. */
+  final void retie() {
+    Parameter shared = tied;
+    if (shared != null) {
+      Parameter own = base.ownParameters().get("weight");
+      base.share("weight", shared);
+      if (own != null) {
+        own.close();
+      }
+      tied = null;
+    }
+  }
+
+  /** Whether this layer has a copy of a weight that it shared before merging. */
+  final boolean isUntied() {
+    return tied != null;
+  }
+
+  private void untie(Set<Parameter> isShared) {
+    Parameter weight = base.ownParameters().get("weight");
+    if (weight != null && tied == null && isShared.contains(weight)) {
+      Parameter own = new Parameter(weight.shape(), weight.dtype(), tensor -> {});
+      own.adopt(weight.tensor().detach().copy());
+      own.requiresGrad(weight.requiresGrad());
+      base.share("weight", own);
+      tied = weight;
+    }
+  }
+
+  private void changeBias(Tensor change, int sign) {
+    Tensor bias = baseBias().orElseThrow().tensor().detach();
+    bias.addInPlace(change.to(bias.dtype()), sign);
+  }
+}

@@ -1,0 +1,129 @@
+package org.peftjava.peft.tuner;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * Which adapters a model has, which of them act, and which are merged: one object for all its
+ * layers, so that layers cannot disagree.
+ *
+ * <p>The state belongs to the model, not to a thread; changing it while a forward pass runs throws.
+ */
+public final class AdapterSet {
+  private final Set<String> names = new LinkedHashSet<>();
+  private final AtomicInteger running = new AtomicInteger();
+  private List<String> active = List.of();
+  private List<String> merged = List.of();
+  private boolean enabled = true;
+
+  /** A forward pass in progress. */
+  public interface Running extends AutoCloseable {
+    @Override
+    void close();
+  }
+
+  /** All adapters, in order of addition. */
+  public List<String> names() {
+    return List.copyOf(names);
+  }
+
+  /** The adapters that act, in order. */
+  public List<String> active() {
+    return active;
+  }
+
+  /** The adapters that are part of the base weights now, in order of merging. */
+  public List<String> merged() {
+    return merged;
+  }
+
+  /** Whether adapters act at all. */
+  public boolean isEnabled() {
+    return enabled;
+  }
+
+  /** Marks the time of a forward pass: until it is closed, changes throw. */
+  public Running run() {
+    running.incrementAndGet();
+    return running::decrementAndGet;
+  }
+
+  /** Adds a name. A name is a part of parameter names, so it has no dot. */
+  public void add(String name) {
+    checkNew(name);
+    checkIdle("add adapter \"" + name + "\"");
+    names.add(name);
+  }
+
+  /** Throws unless an adapter of this name could be added. */
+  public void checkNew(String name) {
+    if (name.isEmpty() || name.contains(".")) {
+      throw new IllegalArgumentException(
+          "An adapter name must be non-empty and without dots, got \"" + name + "\".");
+    }
+    if (names.contains(name)) {
+      throw new IllegalArgumentException(
+          "There already is an adapter \"" + name + "\". Delete it first, or use another name.");
+    }
+  }
+
+  /** Removes a name that is not merged. */
+  public void remove(String name) {
+    checkKnown(List.of(name));
+    checkIdle("delete adapter \"" + name + "\"");
+    if (merged.contains(name)) {
+      throw new IllegalStateException(
+          "Adapter \"" + name + "\" is merged into the base weights. Unmerge it before deleting.");
+    }
+    names.remove(name);
+    active = active.stream().filter(other -> !other.equals(name)).toList();
+  }
+
+  /** Makes exactly these adapters act. */
+  public void activate(List<String> adapters) {
+    checkKnown(adapters);
+    checkIdle("activate " + adapters);
+    active = List.copyOf(new LinkedHashSet<>(adapters));
+  }
+
+  /** Lets adapters act, or not. */
+  public void enable(boolean on) {
+    checkIdle(on ? "enable adapters" : "disable adapters");
+    enabled = on;
+  }
+
+  /** Throws unless all names are known. */
+  public void checkKnown(Collection<String> adapters) {
+    for (String name : adapters) {
+      if (!names.contains(name)) {
+        throw new IllegalArgumentException(
+            "There is no adapter \"" + name + "\". Adapters of this model: " + names + ".");
+      }
+    }
+  }
+
+  /** Throws if a forward pass is running. */
+  public void checkIdle(String change) {
+    if (running.get() > 0) {
+      throw new IllegalStateException(
+          "Cannot "
+              + change
+              + " while a forward pass runs. Adapter state belongs to the model, not to a thread:"
+              + " wait for the pass to end.");
+    }
+  }
+
+  void markMerged(String name) {
+    List<String> changed = new ArrayList<>(merged);
+    changed.add(name);
+    merged = List.copyOf(changed);
+  }
+
+  void markUnmerged(String name) {
+    merged = merged.stream().filter(other -> !other.equals(name)).toList();
+  }
+}

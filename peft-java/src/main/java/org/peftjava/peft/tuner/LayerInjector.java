@@ -1,0 +1,174 @@
+package org.peftjava.peft.tuner;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.peftjava.peft.tuner.TargetMatcher.Match;
+import org.peftjava.torch.nn.LinearLayer;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.ModulePath;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Puts the adapters of one config onto the layers that it targets.
+ *
+ * <p>Reference: PEFT {@code BaseTuner.inject_adapter}. All checks come first and all adapters are
+ * made before the model changes, so that an error leaves it as it was.
+ *
+ * @param <C> the method's config
+ */
+public final class LayerInjector<C extends TunerConfig> {
+  private static final Logger LOG = LoggerFactory.getLogger(LayerInjector.class);
+
+  private final BaseModel model;
+  private final AdapterSet set;
+  private final TunerMethod<C> method;
+
+  /**
+   * What was done.
+   *
+   * @param config with targets and the like as they turned out
+   * @param paths the adapted modules
+   * @param modulesToSave the modules with a full copy
+   * @param warnings what is probably a mistake; also logged
+   */
+  public record Injection(
+      TunerConfig config, List<String> paths, List<String> modulesToSave, List<String> warnings) {}
+
+  private LayerInjector(BaseModel model, AdapterSet set, TunerMethod<C> method) {
+    this.model = model;
+    this.set = set;
+    this.method = method;
+  }
+
+  /**
+   * Adds adapter {@code name} to the model; it does not act before {@link AdapterSet#activate}.
+   *
+   * @param autocast whether adapters of 16-bit layers are float32
+   */
+  public static Injection inject(
+      BaseModel model, AdapterSet set, TunerConfig config, String name, boolean autocast) {
+    return inject(model, set, TunerMethods.get(config.peftType()), config, name, autocast);
+  }
+
+  private static <C extends TunerConfig> Injection inject(
+      BaseModel model,
+      AdapterSet set,
+      TunerMethod<C> method,
+      TunerConfig config,
+      String name,
+      boolean autocast) {
+    return new LayerInjector<>(model, set, method)
+        .add(method.configType().cast(config), name, autocast);
+  }
+
+  private Injection add(C given, String name, boolean autocast) {
+    set.checkNew(name);
+    method.checkSupported(given);
+    Match match = TargetMatcher.match(model, method.targets(given), method::defaultTargets);
+    Map<String, Module> layers = originals(match.paths());
+    Map<String, Module> saved = originals(match.modulesToSave());
+    layers.forEach(this::checkAdaptable);
+    saved.forEach(LayerInjector::checkCopyable);
+    C targeted = method.configType().cast(given.with("target_modules", match.targets().toField()));
+    C config = method.settled(targeted, layers);
+    List<String> warnings = new ArrayList<>(match.warnings());
+    warnings.addAll(method.warnings(given, layers));
+    warnings.forEach(LOG::warn);
+
+    Map<String, LayerAdapter> adapters = newAdapters(layers, config, autocast);
+    set.add(name);
+    adapters.forEach((path, adapter) -> adaptedLayer(path).add(name, adapter));
+    saved.keySet().forEach(path -> savedModule(path).add(name));
+    return new Injection(config, match.paths(), match.modulesToSave(), List.copyOf(warnings));
+  }
+
+  private Map<String, Module> originals(List<String> paths) {
+    Map<String, Module> result = new LinkedHashMap<>();
+    for (String path : paths) {
+      Module module = ModulePath.get(model.root(), path);
+      result.put(path, module instanceof LayerWrapper wrapper ? wrapper.original() : module);
+    }
+    return result;
+  }
+
+  private void checkAdaptable(String path, Module layer) {
+    if (ModulePath.get(model.root(), path) instanceof SavedModule) {
+      throw new IllegalArgumentException(
+          "Module \""
+              + path
+              + "\" is trained in full by another adapter (modulesToSave) and cannot be adapted"
+              + " too. Leave it out with excludeModules.");
+    }
+    if (!method.canAdapt(layer)) {
+      throw new IllegalArgumentException(
+          "targetModules selects \""
+              + path
+              + "\", a "
+              + layer.getClass().getSimpleName()
+              + ", which "
+              + method.peftType()
+              + " cannot adapt. It can adapt "
+              + method.adaptable()
+              + ".");
+    }
+  }
+
+  private static void checkCopyable(String path, Module module) {
+    if (!ModuleCopies.canCopy(module)) {
+      throw new IllegalArgumentException(
+          "modulesToSave selects \""
+              + path
+              + "\", a "
+              + module.getClass().getSimpleName()
+              + ", which cannot be copied for training. Linear, Conv1D, Embedding and LayerNorm"
+              + " can: name the layers inside it.");
+    }
+  }
+
+  private Map<String, LayerAdapter> newAdapters(
+      Map<String, Module> layers, C config, boolean autocast) {
+    Map<String, LayerAdapter> result = new LinkedHashMap<>();
+    try {
+      layers.forEach(
+          (path, layer) ->
+              result.put(path, method.newAdapter(LayerSite.of(path, layer, autocast), config)));
+    } catch (RuntimeException e) {
+      result.values().forEach(a -> a.weights().forEach(weight -> weight.parameter().close()));
+      throw e;
+    }
+    return result;
+  }
+
+  private AdaptedLayer adaptedLayer(String path) {
+    Module present = ModulePath.get(model.root(), path);
+    if (present instanceof AdaptedLayer layer) {
+      return layer;
+    }
+    AdaptedLayer layer =
+        present instanceof LinearLayer
+            ? new AdaptedLinear(set, present)
+            : new AdaptedEmbedding(set, present);
+    ModulePath.replace(model.root(), path, layer);
+    return layer;
+  }
+
+  private SavedModule savedModule(String path) {
+    Module present = ModulePath.get(model.root(), path);
+    if (present instanceof SavedModule module) {
+      return module;
+    }
+    if (present instanceof AdaptedLayer) {
+      throw new IllegalArgumentException(
+          "Module \""
+              + path
+              + "\" is adapted by another adapter and cannot be trained in full (modulesToSave)"
+              + " too.");
+    }
+    SavedModule module = SavedModule.over(set, present);
+    ModulePath.replace(model.root(), path, module);
+    return module;
+  }
+}

@@ -1,0 +1,9 @@
+package org.peftjava.peft.tuner;
+
+import org.peftjava.torch.nn.Module;
+
+/** A module that stands where a layer of the base model was, and holds it. */
+public sealed interface LayerWrapper permits AdaptedLayer, SavedModule {
+  /** The layer of the base model. */
+  Module original();
+}

@@ -1,0 +1,70 @@
+package org.peftjava.peft.tuner;
+
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.nn.Conv1D;
+import org.peftjava.torch.nn.Embedding;
+import org.peftjava.torch.nn.LayerNorm;
+import org.peftjava.torch.nn.Linear;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
+
+/** Copies layers together with their values. */
+final class ModuleCopies {
+  private ModuleCopies() {}
+
+  /** Whether {@link #copyOf} can copy the module. */
+  static boolean canCopy(Module module) {
+    return emptyLike(module).isPresent();
+  }
+
+  /** A module of the same kind with values and memory of its own. */
+  static Module copyOf(Module module) {
+    Module copy =
+        emptyLike(module)
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "A " + module.getClass().getSimpleName() + " cannot be copied."));
+    Map<String, Parameter> target = copy.namedState();
+    module
+        .namedState()
+        .forEach(
+            (name, source) -> {
+              Parameter parameter = target.get(name);
+              if (parameter != null && source.isMaterialized()) {
+                parameter.copyFrom(source.tensor());
+                parameter.to(source.tensor().device());
+              }
+            });
+    return copy;
+  }
+
+  private static Optional<Module> emptyLike(Module module) {
+    @Nullable Module copy = null;
+    if (module instanceof Linear linear) {
+      copy =
+          new Linear(
+              linear.inFeatures(),
+              linear.outFeatures(),
+              linear.bias().isPresent(),
+              linear.computeDtype());
+    } else if (module instanceof Conv1D conv) {
+      copy = new Conv1D(conv.inFeatures(), conv.outFeatures(), conv.computeDtype());
+    } else if (module instanceof Embedding table) {
+      copy =
+          new Embedding(
+              table.numEmbeddings(),
+              table.embeddingDim(),
+              table.paddingIdx(),
+              table.table().dtype());
+    } else if (module instanceof LayerNorm norm) {
+      Parameter weight = norm.ownParameters().get("weight");
+      if (weight != null) {
+        copy = new LayerNorm(weight.numel(), norm.eps(), weight.dtype());
+      }
+    }
+    return Optional.ofNullable(copy);
+  }
+}

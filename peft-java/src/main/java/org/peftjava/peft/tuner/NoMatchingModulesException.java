@@ -1,0 +1,10 @@
+package org.peftjava.peft.tuner;
+
+/** A config whose targets select no module of the model. PEFT's NoMatchingPeftModuleError. */
+public final class NoMatchingModulesException extends IllegalArgumentException {
+  private static final long serialVersionUID = 1L;
+
+  NoMatchingModulesException(String message) {
+    super(message);
+  }
+}

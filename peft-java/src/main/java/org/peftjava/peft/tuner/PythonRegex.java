@@ -1,0 +1,115 @@
+package org.peftjava.peft.tuner;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+
+/**
+ * A regular expression in the syntax of Python's {@code re}.
+ *
+ * <p>The two dialects agree except for: named groups {@code (?P<n>...)}, {@code (?P=n)}, whose
+ * names may hold underscores; {@code \Z}; and {@code [} and {@code &&} inside a character class,
+ * which are plain characters in Python.
+ */
+final class PythonRegex {
+  private final Pattern pattern;
+
+  private PythonRegex(Pattern pattern) {
+    this.pattern = pattern;
+  }
+
+  /**
+   * Compiles a pattern.
+   *
+   * @param field what the pattern was given for, for the message
+   */
+  static PythonRegex compile(String pattern, String field) {
+    try {
+      return new PythonRegex(
+          Pattern.compile(new Translation(pattern).java(), Pattern.UNICODE_CHARACTER_CLASS));
+    } catch (PatternSyntaxException e) {
+      throw new IllegalArgumentException(
+          field
+              + " \""
+              + pattern
+              + "\" is not a valid regular expression: "
+              + e.getDescription()
+              + ". A list of module names is not read as patterns.",
+          e);
+    }
+  }
+
+  /** Whether the pattern matches the whole text: {@code re.fullmatch}. */
+  boolean fullMatch(String text) {
+    return pattern.matcher(text).matches();
+  }
+
+  /** A matcher for Java's own use of the pattern. */
+  Matcher matcher(String text) {
+    return pattern.matcher(text);
+  }
+
+  private static final class Translation {
+    private final String python;
+    private final StringBuilder java = new StringBuilder();
+    private final Map<String, String> groups = new HashMap<>();
+    private int at;
+
+    Translation(String python) {
+      this.python = python;
+    }
+
+    String java() {
+      boolean inClass = false;
+      while (at < python.length()) {
+        char c = python.charAt(at);
+        if (c == '\\' && at + 1 < python.length()) {
+          String escape = python.substring(at, at + 2);
+          java.append(escape.equals("\\Z") ? "\\z" : escape);
+          at += 2;
+        } else if (inClass) {
+          inClass = c != ']';
+          java.append(c == '[' || c == '&' ? "\\" + c : c);
+          at++;
+        } else if (c == '[') {
+          inClass = true;
+          openClass();
+        } else if (python.startsWith("(?P<", at)) {
+          java.append("(?<").append(groupName('>')).append('>');
+        } else if (python.startsWith("(?P=", at)) {
+          java.append("\\k<").append(groupName(')')).append('>');
+        } else {
+          java.append(c);
+          at++;
+        }
+      }
+      return java.toString();
+    }
+
+    /** A "]" that comes first in a class is a plain character. */
+    private void openClass() {
+      java.append('[');
+      at++;
+      if (at < python.length() && python.charAt(at) == '^') {
+        java.append('^');
+        at++;
+      }
+      if (at < python.length() && python.charAt(at) == ']') {
+        java.append("\\]");
+        at++;
+      }
+    }
+
+    private String groupName(char end) {
+      int close = python.indexOf(end, at);
+      if (close < 0) {
+        throw new PatternSyntaxException("missing " + end + ", unterminated name", python, at);
+      }
+      String name = python.substring(at + 4, close);
+      at = close + 1;
+      return groups.computeIfAbsent(name, key -> "g" + groups.size());
+    }
+  }
+}

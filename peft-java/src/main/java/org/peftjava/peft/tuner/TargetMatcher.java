@@ -1,0 +1,172 @@
+package org.peftjava.peft.tuner;
+
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.regex.Matcher;
+
+/**
+ * Turns the targets of a config into paths of a model.
+ *
+ * <p>Reference: PEFT {@code tuners_utils.py::check_target_module_exists} and {@code
+ * inject_adapter}, row by row in golden/matching.json. Different on purpose: names in modulesToSave
+ * match whole path elements (Python wraps "subhead" for "head"), and {@code all-linear} leaves out
+ * fully trained heads for every task (Python fails for TOKEN_CLS and QUESTION_ANS).
+ */
+public final class TargetMatcher {
+  private final BaseModel model;
+  private final TargetSpec spec;
+  private final Predicate<String> isExcluded;
+  private final Predicate<String> isTarget;
+
+  /**
+   * What a config selects.
+   *
+   * @param paths the modules to adapt, in the model's order
+   * @param modulesToSave the modules to train in full, in the model's order
+   * @param targets the targets with defaults and shorthands resolved: what the adapter's file says
+   * @param warnings what is probably a mistake
+   */
+  public record Match(
+      List<String> paths,
+      List<String> modulesToSave,
+      TargetModules targets,
+      List<String> warnings) {}
+
+  private TargetMatcher(BaseModel model, TargetSpec spec) {
+    this.model = model;
+    this.spec = spec;
+    isExcluded = excluded(spec);
+    isTarget = target(spec);
+  }
+
+  /**
+   * Selects modules.
+   *
+   * @param defaultTargets the method's default names for an architecture
+   * @throws NoMatchingModulesException if nothing is selected
+   */
+  public static Match match(
+      BaseModel model, TargetSpec spec, Function<String, Optional<List<String>>> defaultTargets) {
+    TargetModules resolved = resolve(model, spec.targets(), defaultTargets);
+    return new TargetMatcher(model, spec.withTargets(resolved)).match();
+  }
+
+  private static TargetModules resolve(
+      BaseModel model,
+      TargetModules targets,
+      Function<String, Optional<List<String>>> defaultTargets) {
+    TargetModules result = targets;
+    if (targets instanceof TargetModules.ModelDefault) {
+      result =
+          TargetModules.names(
+              model
+                  .modelType()
+                  .flatMap(defaultTargets)
+                  .orElseThrow(() -> TargetSuggestions.noDefault(model)));
+    } else if (targets instanceof TargetModules.AllLinear) {
+      Set<String> names = new LinkedHashSet<>(model.linearLayers().keySet());
+      model.outputEmbeddings().ifPresent(names::remove);
+      result = TargetModules.names(names.stream().sorted().toList());
+    }
+    return result instanceof TargetModules.Names names
+        ? new TargetModules.Names(MinimalTargets.reduce(names.names(), model.modules().keySet()))
+        : result;
+  }
+
+  private Match match() {
+    List<String> paths = new ArrayList<>();
+    List<String> saved = new ArrayList<>();
+    int excluded = 0;
+    int unmatched = 0;
+    for (String path : model.modules().keySet()) {
+      if (isSaved(path)) {
+        saved.add(path);
+        excluded++;
+      } else if (isExcluded.test(path)) {
+        excluded++;
+      } else if (isTarget.test(path)) {
+        paths.add(path);
+      } else {
+        unmatched++;
+      }
+    }
+    if (paths.isEmpty()) {
+      throw TargetSuggestions.nothingMatched(model, spec, excluded, unmatched);
+    }
+    List<String> warnings = new ArrayList<>();
+    if (spec.exclude().isPresent() && excluded == 0) {
+      warnings.add(
+          "excludeModules "
+              + spec.exclude().get()
+              + " excluded no module of "
+              + model.className()
+              + ". Check the names.");
+    }
+    return new Match(List.copyOf(paths), List.copyOf(saved), spec.targets(), List.copyOf(warnings));
+  }
+
+  private boolean isSaved(String path) {
+    return spec.modulesToSave().stream()
+        .anyMatch(name -> path.equals(name) || path.endsWith("." + name));
+  }
+
+  private static Predicate<String> excluded(TargetSpec spec) {
+    Predicate<String> byConfig =
+        spec.exclude().map(targets -> named(targets, "excludeModules")).orElse(path -> false);
+    return path ->
+        byConfig.test(path)
+            || spec.modulesToSave().stream()
+                .anyMatch(name -> path.startsWith(name + ".") || path.contains("." + name + "."));
+  }
+
+  private static Predicate<String> target(TargetSpec spec) {
+    if (spec.targets() instanceof TargetModules.Names names
+        && !spec.layersToTransform().isEmpty()) {
+      Set<String> exact = Set.copyOf(names.names());
+      Predicate<String> bySuffix = named(names, "targetModules");
+      Function<String, Optional<Integer>> layer = layerNumber(spec.layersPattern());
+      return path ->
+          exact.contains(path)
+              || (bySuffix.test(path)
+                  && layer.apply(path).filter(spec.layersToTransform()::contains).isPresent());
+    }
+    return named(spec.targets(), "targetModules");
+  }
+
+  private static Predicate<String> named(TargetModules targets, String field) {
+    if (targets instanceof TargetModules.Regex regex) {
+      return PythonRegex.compile(regex.pattern(), field)::fullMatch;
+    }
+    List<String> names = ((TargetModules.Names) targets).names();
+    Set<String> exact = Set.copyOf(names);
+    return path ->
+        exact.contains(path) || names.stream().anyMatch(name -> path.endsWith("." + name));
+  }
+
+  /**
+   * The number of the layer that a path runs through: the first element that is a number, or the
+   * first that follows a list of one of the given names.
+   */
+  private static Function<String, Optional<Integer>> layerNumber(List<String> patterns) {
+    List<PythonRegex> expressions =
+        patterns.isEmpty()
+            ? List.of(PythonRegex.compile(".*?\\.[^.]*\\.(\\d+)\\.", "layersPattern"))
+            : patterns.stream()
+                .map(
+                    name ->
+                        PythonRegex.compile(
+                            "(?:^|.*?\\.)" + name + "\\.(?P<idx>\\d+)\\.", "layersPattern"))
+                .toList();
+    return path ->
+        expressions.stream()
+            .map(expression -> expression.matcher(path))
+            .filter(Matcher::lookingAt)
+            .findFirst()
+            .map(matcher -> Integer.valueOf(matcher.group(matcher.groupCount())));
+  }
+}

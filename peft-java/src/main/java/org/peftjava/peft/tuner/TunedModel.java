@@ -1,0 +1,249 @@
+package org.peftjava.peft.tuner;
+
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.BiFunction;
+import org.peftjava.peft.tuner.LayerInjector.Injection;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.ModulePath;
+import org.peftjava.torch.nn.Parameter;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A base model with adapters in its layers: adding, choosing, merging and removing them.
+ *
+ * <p>The base model is changed in place; its parameters are frozen. Names of parameters below this
+ * module are Python's: {@code model.<path>.lora_A.<adapter>.weight}. Reference: PEFT {@code
+ * tuners_utils.py::BaseTuner}.
+ */
+public final class TunedModel extends Module {
+  private static final Logger LOG = LoggerFactory.getLogger(TunedModel.class);
+
+  private final BaseModel base;
+  private final AdapterSet set = new AdapterSet();
+  private final Map<String, TunerConfig> configs = new LinkedHashMap<>();
+  private final Trainability trainability;
+
+  /** The model without adapters yet; freezes its parameters. */
+  public TunedModel(BaseModel base) {
+    this.base = base;
+    trainability = new Trainability(this);
+    child("model", base.root());
+    trainability.freezeBase();
+    train(base.root().isTraining());
+  }
+
+  /** The base model. */
+  public BaseModel base() {
+    return base;
+  }
+
+  /** Which adapters there are and act. */
+  public AdapterSet adapters() {
+    return set;
+  }
+
+  /** The configs of the adapters by name, in order of addition. */
+  public Map<String, TunerConfig> configs() {
+    return Collections.unmodifiableMap(configs);
+  }
+
+  /** The adapted layers by path. */
+  public Map<String, AdaptedLayer> layers() {
+    return wrappers(AdaptedLayer.class);
+  }
+
+  /** The modules with full copies, by path. */
+  public Map<String, SavedModule> savedModules() {
+    return wrappers(SavedModule.class);
+  }
+
+  private <T extends Module> Map<String, T> wrappers(Class<T> type) {
+    Map<String, T> result = new LinkedHashMap<>();
+    base.modules()
+        .forEach(
+            (path, module) -> {
+              if (type.isInstance(module)) {
+                result.put(path, type.cast(module));
+              }
+            });
+    return result;
+  }
+
+  /**
+   * Adds an adapter. The first one acts at once, others wait for {@link #activate}.
+   *
+   * @param autocast whether adapters of 16-bit layers are float32
+   */
+  public Injection add(String name, TunerConfig config, boolean autocast) {
+    checkFits(name, config);
+    Injection injection = LayerInjector.inject(base, set, config, name, autocast);
+    configs.put(name, injection.config());
+    trainability.allow(name, !config.inferenceMode());
+    if (configs.size() == 1) {
+      set.activate(List.of(name));
+    }
+    trainability.apply();
+    return injection;
+  }
+
+  private void checkFits(String name, TunerConfig config) {
+    for (TunerConfig other : configs.values()) {
+      if (!other.peftType().equals(config.peftType())) {
+        throw new IllegalArgumentException(
+            "Cannot combine adapters of different types: this model has "
+                + other.peftType()
+                + " adapters, \""
+                + name
+                + "\" is "
+                + config.peftType()
+                + ".");
+      }
+      if (Trainability.bias(other) != TunerMethod.BiasTraining.NONE
+          && Trainability.bias(config) != TunerMethod.BiasTraining.NONE) {
+        throw new IllegalArgumentException(
+            "Only one adapter of a model can train biases of the base. Set bias to none for \""
+                + name
+                + "\".");
+      }
+    }
+    String prefix = TunerMethods.get(config.peftType()).prefix();
+    if (prefix.contains(name)) {
+      LOG.warn(
+          "Adapter name \"{}\" is part of the parameter prefix \"{}\"; use another one.",
+          name,
+          prefix);
+    }
+  }
+
+  /** Lets exactly these adapters act, after unmerging whatever is merged. */
+  public void activate(List<String> names) {
+    set.checkKnown(names);
+    set.checkIdle("activate " + names);
+    savedModules().forEach((path, module) -> module.checkActivation(path, names));
+    if (!set.merged().isEmpty()) {
+      LOG.warn("Adapters {} are merged and are unmerged before {} act.", set.merged(), names);
+      unmerge();
+    }
+    set.activate(names);
+    trainability.apply();
+  }
+
+  /** Says whether an adapter's parameters are trained while it acts. */
+  public void trainable(String name, boolean on) {
+    set.checkKnown(List.of(name));
+    trainability.allow(name, on);
+    trainability.apply();
+  }
+
+  /** Removes an adapter and frees it. If it acted alone, the next one acts. */
+  public void delete(String name) {
+    set.remove(name);
+    layers().values().forEach(layer -> layer.delete(name));
+    savedModules().values().forEach(module -> module.delete(name));
+    configs.remove(name);
+    if (set.active().isEmpty() && !configs.isEmpty()) {
+      String next = configs.keySet().iterator().next();
+      LOG.warn("Adapter \"{}\" acted and is deleted. Now \"{}\" acts.", name, next);
+      set.activate(List.of(next));
+    }
+    trainability.apply();
+  }
+
+  /**
+   * Makes adapters part of the base weights; all or none of the layers change.
+   *
+   * @param safe whether to refuse weights that are not finite
+   */
+  public void merge(List<String> names, boolean safe) {
+    set.checkKnown(names);
+    set.checkIdle("merge adapters");
+    List<String> wanted = names.stream().filter(name -> !set.merged().contains(name)).toList();
+    if (wanted.isEmpty()) {
+      LOG.warn("Adapters {} are already merged; nothing to do.", names);
+    }
+    Set<Parameter> shared = sharedParameters();
+    Map<String, AdaptedLayer> layers = layers();
+    for (String name : wanted) {
+      Set<AdaptedLayer> done = Collections.newSetFromMap(new IdentityHashMap<>());
+      try {
+        for (AdaptedLayer layer : layers.values()) {
+          layer.merge(name, shared, safe);
+          done.add(layer);
+        }
+      } catch (RuntimeException e) {
+        done.forEach(layer -> layer.unmerge(name));
+        retieUnmerged(layers);
+        throw e;
+      }
+      set.markMerged(name);
+    }
+  }
+
+  /** Takes all merged adapters out of the base weights again, in reverse order. */
+  public void unmerge() {
+    set.checkIdle("unmerge adapters");
+    Map<String, AdaptedLayer> layers = layers();
+    List<String> merged = set.merged();
+    for (int i = merged.size() - 1; i >= 0; i--) {
+      String name = merged.get(i);
+      layers.values().forEach(layer -> layer.unmerge(name));
+      set.markUnmerged(name);
+    }
+    retieUnmerged(layers);
+  }
+
+  private static void retieUnmerged(Map<String, AdaptedLayer> layers) {
+    layers.values().stream().filter(layer -> layer.merged().isEmpty()).forEach(AdaptedLayer::retie);
+  }
+
+  /** Parameters that stand in more than one place of the tree. */
+  private Set<Parameter> sharedParameters() {
+    Set<Parameter> seen = Collections.newSetFromMap(new IdentityHashMap<>());
+    Set<Parameter> shared = Collections.newSetFromMap(new IdentityHashMap<>());
+    namedState().values().stream().filter(value -> !seen.add(value)).forEach(shared::add);
+    return shared;
+  }
+
+  /**
+   * Puts the layers of the base model back with what is merged into them, and acting full copies in
+   * place of the modules that they were made of. Frees the adapters. This object is of no use
+   * after.
+   */
+  public Module unloadMerged() {
+    return unload((path, module) -> module.acting());
+  }
+
+  /** Puts the layers of the base model back as they were. Frees the adapters. */
+  public Module unload() {
+    if (!set.merged().isEmpty()) {
+      unmerge();
+    }
+    return unload((path, module) -> module.original());
+  }
+
+  private Module unload(BiFunction<String, SavedModule, Module> choice) {
+    set.checkIdle("unload adapters");
+    Set<Parameter> before = Collections.newSetFromMap(new IdentityHashMap<>());
+    before.addAll(namedState().values());
+    Module root = base.root();
+    layers().forEach((path, layer) -> ModulePath.replace(root, path, layer.original()));
+    savedModules()
+        .forEach((path, module) -> ModulePath.replace(root, path, choice.apply(path, module)));
+    Set<Parameter> kept = Collections.newSetFromMap(new IdentityHashMap<>());
+    kept.addAll(root.namedState().values());
+    before.stream().filter(parameter -> !kept.contains(parameter)).forEach(Parameter::close);
+    root.requiresGrad(false);
+    return root;
+  }
+
+  /** Trains what was trained before the adapters came. */
+  public void restoreBaseTrainability() {
+    trainability.restoreBase();
+  }
+}

@@ -1,0 +1,270 @@
+package org.peftjava.peft.tuner.lora;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.peft.tuner.ConfigFields;
+import org.peftjava.peft.tuner.TargetModules;
+import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.TunerConfig;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Defaults of LoRA's fields and the rules that a config must keep.
+ *
+ * <p>Reference: PEFT {@code LoraConfig.__post_init__}. Stricter than Python, which finds some of
+ * these mistakes only when the adapter is created, or never: the rank, the dropout's range, the
+ * names of bias and initialization, and the types of all values are checked at once.
+ */
+final class LoraConfigRules {
+  private static final Logger LOG = LoggerFactory.getLogger(LoraConfig.class);
+
+  static final Map<String, @Nullable Object> DEFAULTS = defaults();
+
+  private static final Set<String> OBJECTS =
+      Set.of(
+          "auto_mapping",
+          "megatron_config",
+          "loftq_config",
+          "eva_config",
+          "corda_config",
+          "lora_ga_config",
+          "velora_config",
+          "monteclora_config",
+          "runtime_config",
+          "arrow_config",
+          "kasa_config");
+
+  private static final Set<String> TEXTS =
+      Set.of("base_model_name_or_path", "revision", "peft_version", "megatron_core");
+
+  private static final Set<String> FLAGS =
+      Set.of(
+          "inference_mode",
+          "fan_in_fan_out",
+          "use_rslora",
+          "use_dora",
+          "use_qalora",
+          "lora_bias",
+          "ensure_weight_tying");
+
+  private static final Map<String, Object> EVA_DEFAULTS =
+      Map.of(
+          "rho",
+          2.0,
+          "tau",
+          0.99,
+          "use_label_mask",
+          true,
+          "label_mask_value",
+          -100,
+          "whiten",
+          false,
+          "adjust_scaling_factors",
+          true);
+
+  private LoraConfigRules() {}
+
+  private static Map<String, @Nullable Object> defaults() {
+    Map<String, @Nullable Object> values = new LinkedHashMap<>();
+    for (String field :
+        List.of("task_type", "auto_mapping", "base_model_name_or_path", "revision")) {
+      values.put(field, null);
+    }
+    values.put("peft_type", "LORA");
+    values.put("peft_version", TunerConfig.PEFT_VERSION);
+    values.put("inference_mode", false);
+    values.put("r", 8);
+    values.put("target_modules", null);
+    values.put("exclude_modules", null);
+    values.put("lora_alpha", 8);
+    values.put("lora_dropout", 0.0);
+    values.put("fan_in_fan_out", false);
+    values.put("bias", "none");
+    values.put("use_rslora", false);
+    values.put("modules_to_save", null);
+    values.put("init_lora_weights", true);
+    values.put("layers_to_transform", null);
+    values.put("layers_pattern", null);
+    values.put("rank_pattern", Map.of());
+    values.put("alpha_pattern", Map.of());
+    values.put("megatron_config", null);
+    values.put("megatron_core", "megatron.core");
+    values.put("trainable_token_indices", null);
+    values.put("loftq_config", Map.of());
+    for (String field : List.of("eva_config", "corda_config", "lora_ga_config")) {
+      values.put(field, null);
+    }
+    values.put("use_dora", false);
+    values.put("velora_config", null);
+    values.put("alora_invocation_tokens", null);
+    values.put("use_qalora", false);
+    values.put("qalora_group_size", 16);
+    values.put("monteclora_config", null);
+    values.put("layer_replication", null);
+    values.put("runtime_config", null);
+    values.put("lora_bias", false);
+    for (String field : List.of("target_parameters", "use_bdlora", "arrow_config", "kasa_config")) {
+      values.put(field, null);
+    }
+    values.put("ensure_weight_tying", false);
+    return Collections.unmodifiableMap(values);
+  }
+
+  /** Returns the fields if they keep the rules, with unused or missing variant configs settled. */
+  static ConfigFields check(ConfigFields fields) {
+    checkTypes(fields);
+    if (fields.integer("r") <= 0) {
+      throw fields.invalid("r", "must be positive");
+    }
+    fields
+        .numbers("rank_pattern")
+        .forEach(
+            (key, rank) -> {
+              if (rank.longValue() <= 0 || rank instanceof Double) {
+                throw fields.invalid("rank_pattern", "must hold positive whole numbers");
+              }
+            });
+    double dropout = fields.number("lora_dropout");
+    if (!(dropout >= 0 && dropout < 1)) {
+      throw fields.invalid("lora_dropout", "must be in [0, 1)");
+    }
+    checkTargets(fields);
+    checkVariants(fields);
+    return settle(fields);
+  }
+
+  private static void checkTypes(ConfigFields fields) {
+    if (!fields.text("peft_type").orElse("").equals("LORA")) {
+      throw fields.invalid("peft_type", "must be \"LORA\"");
+    }
+    OBJECTS.forEach(fields::object);
+    TEXTS.forEach(fields::text);
+    FLAGS.forEach(fields::flag);
+    fields.text("task_type").ifPresent(TaskType::parse);
+    fields.number("lora_alpha");
+    fields.numbers("alpha_pattern");
+    fields.integer("qalora_group_size");
+    fields.texts("modules_to_save");
+    fields.texts("target_parameters");
+    bias(fields);
+    init(fields);
+  }
+
+  private static void checkTargets(ConfigFields fields) {
+    TargetModules targets = TargetModules.ofField(fields, "target_modules");
+    if (TargetModules.ofField(fields, "exclude_modules") instanceof TargetModules.AllLinear) {
+      throw fields.invalid("exclude_modules", "must be a list of module names or a pattern");
+    }
+    boolean isText =
+        targets instanceof TargetModules.Regex || targets instanceof TargetModules.AllLinear;
+    boolean hasLayers = fields.get("layers_to_transform") != null;
+    boolean hasPattern = fields.isSet("layers_pattern") && !"".equals(fields.get("layers_pattern"));
+    layers(fields);
+    oneOrMore(fields, "layers_pattern");
+    if (hasLayers && isText) {
+      throw fields.invalid(
+          "layers_to_transform",
+          "restricts module names and cannot be used with the pattern targetModules " + targets);
+    }
+    if (hasPattern && isText) {
+      throw fields.invalid(
+          "layers_pattern",
+          "restricts module names and cannot be used with the pattern targetModules " + targets);
+    }
+    if (hasPattern && !hasLayers) {
+      throw fields.invalid("layers_pattern", "needs layersToTransform, the numbers of the layers");
+    }
+  }
+
+  private static void checkVariants(ConfigFields fields) {
+    LoraInit init = init(fields);
+    boolean plain = init instanceof LoraInit.Standard || init instanceof LoraInit.Random;
+    if (fields.flag("use_dora") && fields.isSet("megatron_config")) {
+      throw fields.invalid("use_dora", "cannot be used with megatronConfig");
+    }
+    if (fields.flag("lora_bias") && (!plain || fields.flag("use_dora"))) {
+      throw fields.invalid(
+          "lora_bias", "needs initLoraWeights true or false and cannot be used with DoRA");
+    }
+    if (init instanceof LoraInit.Loftq && !fields.isSet("loftq_config")) {
+      throw fields.invalid("loftq_config", "must be given when initLoraWeights is \"loftq\"");
+    }
+    fields
+        .object("eva_config")
+        .ifPresent(
+            eva -> {
+              if (eva.get("rho") instanceof Number rho && rho.doubleValue() < 1) {
+                throw fields.invalid("eva_config", "must have rho >= 1");
+              }
+              if (eva.get("tau") instanceof Number tau
+                  && !(tau.doubleValue() >= 0 && tau.doubleValue() <= 1)) {
+                throw fields.invalid("eva_config", "must have tau in [0, 1]");
+              }
+            });
+  }
+
+  private static ConfigFields settle(ConfigFields fields) {
+    LoraInit init = init(fields);
+    ConfigFields result = fields;
+    if (fields.isSet("loftq_config") && !(init instanceof LoraInit.Loftq)) {
+      LOG.warn("LoraConfig: loftqConfig is ignored, because initLoraWeights is not \"loftq\".");
+      result = result.with("loftq_config", Map.of());
+    }
+    if (init instanceof LoraInit.Eva && !fields.isSet("eva_config")) {
+      LOG.warn("LoraConfig: initLoraWeights is \"eva\" without evaConfig; its defaults are used.");
+      result = result.with("eva_config", EVA_DEFAULTS);
+    }
+    return result;
+  }
+
+  static LoraInit init(ConfigFields fields) {
+    Object value = fields.get("init_lora_weights");
+    if (value instanceof Boolean standard) {
+      return standard ? new LoraInit.Standard() : new LoraInit.Random();
+    }
+    return (value instanceof String name ? LoraInit.named(name) : Optional.<LoraInit>empty())
+        .orElseThrow(
+            () ->
+                fields.invalid(
+                    "init_lora_weights",
+                    "must be true, false, gaussian, orthogonal, pissa, pissa_niter_<n>, olora, eva,"
+                        + " corda, loftq, lora_ga or mica"));
+  }
+
+  static LoraConfig.Bias bias(ConfigFields fields) {
+    for (LoraConfig.Bias bias : LoraConfig.Bias.values()) {
+      if (bias.toField().equals(fields.get("bias"))) {
+        return bias;
+      }
+    }
+    throw fields.invalid("bias", "must be none, all or lora_only");
+  }
+
+  static List<Integer> layers(ConfigFields fields) {
+    Object value = fields.get("layers_to_transform");
+    List<Integer> result = new ArrayList<>();
+    for (Object item :
+        value instanceof List<?> list ? list : value == null ? List.of() : List.of(value)) {
+      if (!(item instanceof Long number) || number < 0 || number > Integer.MAX_VALUE) {
+        throw fields.invalid("layers_to_transform", "must be a layer number or a list of them");
+      }
+      result.add(number.intValue());
+    }
+    return Collections.unmodifiableList(result);
+  }
+
+  static List<String> oneOrMore(ConfigFields fields, String name) {
+    Object value = fields.get(name);
+    if (value instanceof String text) {
+      return text.isEmpty() ? List.of() : List.of(text);
+    }
+    return fields.texts(name).orElse(List.of());
+  }
+}

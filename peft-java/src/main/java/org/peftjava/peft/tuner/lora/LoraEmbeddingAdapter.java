@@ -1,0 +1,57 @@
+package org.peftjava.peft.tuner.lora;
+
+import java.util.List;
+import java.util.OptionalLong;
+import org.peftjava.peft.tuner.LayerAdapter;
+import org.peftjava.torch.MatrixOps;
+import org.peftjava.torch.Ops;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.Embedding;
+import org.peftjava.torch.nn.Parameter;
+
+/**
+ * LoRA over an embedding table: {@code y = table[ids] + s * A^T[ids] B^T}, without dropout.
+ *
+ * <p>Shapes: ids (...), y (..., d), A (r, n), B (d, r) for a table (n, d). The padding id's column
+ * of A gets no gradient. Reference: PEFT {@code tuners/lora/layer.py::Embedding}; values in
+ * golden/custom_layers and golden/opt_embedding.
+ */
+final class LoraEmbeddingAdapter implements LayerAdapter {
+  private final Parameter a;
+  private final Parameter b;
+  private final double scaling;
+  private final OptionalLong paddingIdx;
+
+  LoraEmbeddingAdapter(Parameter a, Parameter b, double scaling, OptionalLong paddingIdx) {
+    this.a = a;
+    this.b = b;
+    this.scaling = scaling;
+    this.paddingIdx = paddingIdx;
+  }
+
+  @Override
+  public List<Weight> weights() {
+    return List.of(new Weight("lora_embedding_A", "", a), new Weight("lora_embedding_B", "", b));
+  }
+
+  @Override
+  public Tensor afterBase(Tensor ids, Tensor y, boolean training) {
+    Tensor rows = Ops.embeddingUnchecked(a.tensor().t(), ids); // (..., r); the base checked the ids
+    Tensor low = Embedding.withoutGradientOf(paddingIdx, ids, rows);
+    return y.add(MatrixOps.linear(low, b.tensor(), null).mul(scaling));
+  }
+
+  @Override
+  public Tensor mergedInto(Tensor table) {
+    return table.addInPlace(delta(table));
+  }
+
+  @Override
+  public Tensor removedFrom(Tensor table) {
+    return table.subInPlace(delta(table), 1);
+  }
+
+  private Tensor delta(Tensor table) {
+    return LoraMath.delta(a.tensor(), b.tensor(), scaling).t().to(table.dtype()); // (n, d)
+  }
+}
