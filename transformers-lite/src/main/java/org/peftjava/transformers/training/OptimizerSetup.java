@@ -1,0 +1,72 @@
+package org.peftjava.transformers.training;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
+import org.peftjava.torch.optim.AdamW;
+import org.peftjava.torch.optim.Optimizer;
+import org.peftjava.torch.optim.OptimizerGroups;
+import org.peftjava.torch.optim.SGD;
+
+/** The optimizer of a model's trainable parameters: one group that decays, one that does not. */
+final class OptimizerSetup {
+  private OptimizerSetup() {}
+
+  /** The trainable parameters, by name. */
+  static Map<String, Parameter> trainable(Module model) {
+    Map<String, Parameter> result = new LinkedHashMap<>();
+    model
+        .namedParameters()
+        .forEach(
+            (name, parameter) -> {
+              if (parameter.requiresGrad()) {
+                result.put(name, parameter);
+              }
+            });
+    if (result.isEmpty()) {
+      throw new IllegalArgumentException(
+          "The model has no trainable parameter: all "
+              + model.namedParameters().size()
+              + " are frozen. Wrap it with an adapter, load the adapter with isTrainable(true), or"
+              + " unfreeze parameters.");
+    }
+    return result;
+  }
+
+  static Optimizer create(Module model, TrainingArguments args) {
+    Set<String> decaying = WeightDecay.names(model);
+    Map<String, Parameter> with = trainable(model);
+    Map<String, Parameter> without = new LinkedHashMap<>(with);
+    with.keySet().retainAll(decaying);
+    without.keySet().removeAll(decaying);
+    List<Optimizer> groups = new ArrayList<>();
+    if (!with.isEmpty()) {
+      groups.add(group(with, args, args.weightDecay()));
+    }
+    if (!without.isEmpty()) {
+      groups.add(group(without, args, 0));
+    }
+    return new OptimizerGroups(groups);
+  }
+
+  private static Optimizer group(
+      Map<String, Parameter> parameters, TrainingArguments args, double weightDecay) {
+    return switch (args.optim()) {
+      case ADAMW_TORCH ->
+          new AdamW(
+              parameters,
+              new AdamW.Options(
+                  args.learningRate(),
+                  args.adamBeta1(),
+                  args.adamBeta2(),
+                  args.adamEpsilon(),
+                  weightDecay));
+      case SGD ->
+          new SGD(parameters, new SGD.Options(args.learningRate(), 0, 0, weightDecay, false));
+    };
+  }
+}

@@ -1,0 +1,115 @@
+package org.peftjava.transformers.training;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.UUID;
+import org.peftjava.torch.Randomness;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.optim.Optimizer;
+import org.peftjava.transformers.checkpoint.Safetensors;
+import org.peftjava.transformers.checkpoint.WeightSource;
+
+/**
+ * Saves and restores one run. A checkpoint holds the model or adapter, {@code
+ * optimizer.safetensors}, {@code trainer_state.json} and {@link TrainingSnapshot}; the schedule
+ * needs no file, being a function of the step.
+ */
+final class RunCheckpoints {
+  private static final String OPTIMIZER = "optimizer.safetensors";
+  private static final String STATE = "trainer_state.json";
+
+  private final TrainingParts parts;
+  private final TrainingCheckpoints folders;
+  private final Map<String, String> dataOrder;
+  private String runId = UUID.randomUUID().toString();
+  private Optional<Path> newest = Optional.empty();
+
+  RunCheckpoints(TrainingParts parts, int examples) {
+    this.parts = parts;
+    folders = new TrainingCheckpoints(parts.args().outputDir());
+    dataOrder = new TreeMap<>(parts.dataOrder(examples));
+  }
+
+  /** Fails with a clear sentence if checkpoints are wanted and cannot be written. */
+  void prepare(int maxSteps) {
+    if (parts.args().saveStrategy() != SaveStrategy.NO) {
+      folders.prepare(maxSteps);
+    }
+  }
+
+  /** The newest checkpoint of this run. */
+  Optional<Path> newest() {
+    return newest;
+  }
+
+  Path save(TrainerState state, Optimizer optimizer, LossMeter meter) {
+    TrainingArguments args = parts.args();
+    int step = state.globalStep();
+    state
+        .bestGlobalStep()
+        .ifPresent(
+            best -> {
+              if (best == step || Files.isDirectory(folders.folder(best))) {
+                state.bestModelCheckpoint(folders.folder(best).toString());
+              }
+            });
+    TrainingSnapshot snapshot =
+        new TrainingSnapshot(
+            runId,
+            Randomness.save(),
+            (float) meter.unlogged(),
+            meter.loggedLoss(),
+            meter.loggedStep(),
+            dataOrder);
+    Path saved =
+        folders.write(
+            step,
+            folder -> {
+              parts.savePretrained(folder);
+              try (TensorScope scope = TensorScope.open("save optimizer")) {
+                Map<String, Tensor> tensors = optimizer.stateDict();
+                Safetensors.write(folder.resolve(OPTIMIZER), tensors, Map.of("format", "pt"));
+              }
+              TrainerStateJson.write(folder.resolve(STATE), state, args);
+              snapshot.write(folder);
+            });
+    newest = Optional.of(saved);
+    if (args.saveTotalLimit() > 0) {
+      folders.rotate(args.saveTotalLimit(), runId, state.bestModelCheckpoint().map(Path::of));
+    }
+    return saved;
+  }
+
+  /** Restores everything of a checkpoint and returns its state. */
+  TrainerState restore(Path given, Optimizer optimizer, LossMeter meter) {
+    Path folder = TrainingCheckpoints.resolve(given);
+    TrainingSnapshot snapshot = TrainingSnapshot.read(folder);
+    if (!snapshot.dataOrder().equals(dataOrder)) {
+      throw new IllegalArgumentException(
+          folder
+              + " was written by a run over other data: "
+              + new TreeMap<>(snapshot.dataOrder())
+              + " there, "
+              + dataOrder
+              + " here. Use the same values to resume; to train on with others, load its weights"
+              + " and start a new run.");
+    }
+    TrainerState state = TrainerStateJson.read(folder.resolve(STATE));
+    parts.model().loadWeights(folder);
+    try (TensorScope scope = TensorScope.open("restore optimizer");
+        WeightSource source = Safetensors.open(folder.resolve(OPTIMIZER))) {
+      Map<String, Tensor> tensors = new TreeMap<>();
+      source.names().forEach(name -> tensors.put(name, source.tensor(name)));
+      optimizer.loadStateDict(tensors);
+    }
+    meter.restore(snapshot.unloggedLoss(), snapshot.loggedLoss(), snapshot.loggedStep());
+    Randomness.restore(snapshot.random());
+    runId = snapshot.runId();
+    newest = Optional.of(folder);
+    return state;
+  }
+}

@@ -1,0 +1,241 @@
+package org.peftjava.transformers.training;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Randomness;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.optim.Optimizer;
+import org.peftjava.transformers.CausalLanguageModel;
+import org.peftjava.transformers.tokenizer.Side;
+import org.peftjava.transformers.tokenizer.Tokenizer;
+
+/**
+ * Trains and evaluates a language model: transformers' {@code Trainer} for one process.
+ *
+ * <p>Borrows the model: its owner closes it. Each {@link #train} begins with a fresh optimizer,
+ * frees it at the end, and leaves the model in evaluation mode. One thread at a time, except for
+ * {@link #cancel}.
+ */
+public final class Trainer {
+  private final TrainingParts parts;
+  private final AtomicBoolean running = new AtomicBoolean();
+  private volatile boolean cancelled;
+  private TrainerState state = new TrainerState();
+
+  private Trainer(TrainingParts parts) {
+    this.parts = parts;
+  }
+
+  /** Needs a model, and a dataset for what it is asked to do. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /**
+   * Trains until the last step, a callback's request, or {@link #cancel}; resumes if the arguments
+   * say so. All that can be checked is checked before the first step.
+   *
+   * @throws IllegalArgumentException if data, model and arguments do not fit together
+   * @throws NonFiniteLossException if the loss or its gradient becomes infinite or NaN
+   */
+  public TrainOutput train() {
+    Dataset data = parts.trainDataset();
+    if (data == null) {
+      throw new IllegalStateException("train() needs a dataset. Set trainDataset(…).");
+    }
+    if (!running.compareAndSet(false, true)) {
+      throw new IllegalStateException("This trainer is training already. Build another one.");
+    }
+    cancelled = false;
+    Module module = parts.model().module();
+    try {
+      return train(data, module);
+    } finally {
+      module.zeroGrad();
+      module.eval();
+      running.set(false);
+    }
+  }
+
+  private TrainOutput train(Dataset data, Module module) {
+    TrainingArguments args = parts.args();
+    checkEvaluation();
+    new DataCheck("training", parts.model().config()).check(data);
+    TrainingPlan plan = TrainingPlan.of(args, data.size());
+    RunCheckpoints checkpoints = new RunCheckpoints(parts, data.size());
+    checkpoints.prepare(plan.maxSteps());
+    if (args.bf16()) {
+      convertFrozen(module);
+    }
+    parts.model().gradientCheckpointing(args.gradientCheckpointing());
+    Randomness.manualSeed(args.seed());
+    try (Optimizer optimizer = OptimizerSetup.create(module, args);
+        LossMeter meter = new LossMeter(parts.model().device())) {
+      state =
+          args.resumeFromCheckpoint()
+              .map(folder -> checkpoints.restore(folder, optimizer, meter))
+              .orElseGet(TrainerState::new);
+      module.train(true);
+      return new TrainingLoop(
+              parts, data, plan, state, optimizer, meter, checkpoints, () -> cancelled)
+          .run();
+    }
+  }
+
+  private void checkEvaluation() {
+    Dataset data = parts.evalDataset();
+    if (data != null) {
+      new DataCheck("evaluation", parts.model().config()).check(data);
+    } else if (parts.args().evalStrategy() != IntervalStrategy.NO) {
+      throw new IllegalArgumentException(
+          "evalStrategy is "
+              + parts.args().evalStrategy()
+              + ", but there is nothing to evaluate on. Set evalDataset(…), or evalStrategy(NO).");
+    }
+  }
+
+  /** Frozen weights become bfloat16; buffers, such as the scales of quantized weights, stay. */
+  private static void convertFrozen(Module module) {
+    module
+        .namedParameters()
+        .values()
+        .forEach(
+            parameter -> {
+              if (!parameter.requiresGrad() && parameter.dtype() == DType.FLOAT32) {
+                parameter.to(DType.BFLOAT16);
+              }
+            });
+  }
+
+  /**
+   * Asks a running {@link #train} to end after its present step, from any thread. A checkpoint is
+   * written unless the save strategy is {@code NO}, and {@code train} returns normally.
+   */
+  public void cancel() {
+    cancelled = true;
+  }
+
+  /** Runs the evaluation dataset: {@code eval_loss}, {@code eval_perplexity}, own metrics. */
+  public Map<String, Double> evaluate() {
+    Dataset data = parts.evalDataset();
+    if (data == null) {
+      throw new IllegalStateException("evaluate() needs a dataset. Set evalDataset(…).");
+    }
+    return evaluate(data);
+  }
+
+  /** Runs another dataset. */
+  public Map<String, Double> evaluate(Dataset dataset) {
+    new DataCheck("evaluation", parts.model().config()).check(dataset);
+    Map<String, Double> metrics = parts.evaluate(dataset);
+    state.log(metrics);
+    return metrics;
+  }
+
+  /** Where the last run stands; its log history also holds evaluations. */
+  public TrainerState state() {
+    return state;
+  }
+
+  /** Writes the model or adapter, and the tokenizer if there is one, to a folder. */
+  public void saveModel(Path folder) {
+    parts.savePretrained(folder);
+  }
+
+  /** Writes {@code trainer_state.json} to the output folder. */
+  public void saveState() {
+    TrainingArguments args = parts.args();
+    TrainerStateJson.write(args.outputDir().resolve("trainer_state.json"), state, args);
+  }
+
+  /** Collects the parts of a trainer. */
+  public static final class Builder {
+    private final List<TrainerCallback> callbacks = new ArrayList<>();
+    private @Nullable CausalLanguageModel model;
+    private TrainingArguments args = TrainingArguments.builder().build();
+    private @Nullable Dataset trainDataset;
+    private @Nullable Dataset evalDataset;
+    private @Nullable Tokenizer tokenizer;
+    private @Nullable DataCollator dataCollator;
+    private @Nullable ComputeMetrics computeMetrics;
+
+    private Builder() {}
+
+    /** The model, plain or with adapters. Stays the caller's. */
+    public Builder model(CausalLanguageModel value) {
+      model = value;
+      return this;
+    }
+
+    /** The arguments; Python's defaults if absent. */
+    public Builder args(TrainingArguments value) {
+      args = value;
+      return this;
+    }
+
+    /** What is trained on. */
+    public Builder trainDataset(Dataset value) {
+      trainDataset = value;
+      return this;
+    }
+
+    /** What is evaluated on. */
+    public Builder evalDataset(Dataset value) {
+      evalDataset = value;
+      return this;
+    }
+
+    /** Saved with each checkpoint; its pad token pads the batches. */
+    public Builder tokenizer(Tokenizer value) {
+      tokenizer = value;
+      return this;
+    }
+
+    /** How examples become batches; {@link DataCollatorForLanguageModeling} if absent. */
+    public Builder dataCollator(DataCollator value) {
+      dataCollator = value;
+      return this;
+    }
+
+    /** Adds callbacks, called in their order. */
+    public Builder callbacks(TrainerCallback... values) {
+      callbacks.addAll(List.of(values));
+      return this;
+    }
+
+    /** Metrics of evaluations beside the loss; needs the logits of each batch. */
+    public Builder computeMetrics(ComputeMetrics value) {
+      computeMetrics = value;
+      return this;
+    }
+
+    /** The trainer. */
+    public Trainer build() {
+      if (model == null) {
+        throw new IllegalArgumentException("A trainer needs a model. Set model(…).");
+      }
+      DataCollator collator = dataCollator == null ? defaultCollator(model) : dataCollator;
+      return new Trainer(
+          new TrainingParts(
+              model,
+              args,
+              trainDataset,
+              evalDataset,
+              tokenizer,
+              collator,
+              List.copyOf(callbacks),
+              computeMetrics));
+    }
+
+    private DataCollator defaultCollator(CausalLanguageModel of) {
+      return tokenizer == null
+          ? new DataCollatorForLanguageModeling(of.config().padTokenId().orElse(0), 1, Side.RIGHT)
+          : DataCollatorForLanguageModeling.of(tokenizer);
+    }
+  }
+}

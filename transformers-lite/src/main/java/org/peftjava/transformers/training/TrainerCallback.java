@@ -1,0 +1,33 @@
+package org.peftjava.transformers.training;
+
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * Watches a run, on the training thread. An exception from a callback ends the run; checkpoints
+ * stay.
+ */
+public interface TrainerCallback {
+  /** Before the first step. */
+  default void onTrainBegin(TrainingProgress progress) {}
+
+  /** After each optimizer step. The loss is not read here: it comes with {@link #onLog}. */
+  default void onStepEnd(TrainingProgress progress) {}
+
+  /**
+   * After a log line was added to the state's history.
+   *
+   * @param logs {@code loss} (mean since the last line), {@code grad_norm}, {@code learning_rate},
+   *     {@code epoch}; or metrics of an evaluation or of the whole run
+   */
+  default void onLog(TrainingProgress progress, Map<String, Double> logs) {}
+
+  /** After an evaluation, with {@code eval_loss}, {@code eval_perplexity} and other metrics. */
+  default void onEvaluate(TrainingProgress progress, Map<String, Double> metrics) {}
+
+  /** After a checkpoint is complete. */
+  default void onSave(TrainingProgress progress, Path checkpoint) {}
+
+  /** After the last step, also of a cancelled run; not after a failure. */
+  default void onTrainEnd(TrainingProgress progress) {}
+}

@@ -1,0 +1,108 @@
+package org.peftjava.transformers.training;
+
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.Randomness;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.checkpoint.Safetensors;
+import org.peftjava.transformers.checkpoint.WeightSource;
+import org.peftjava.transformers.config.InvalidFileException;
+
+/**
+ * What a resumed run needs beside the weights, the optimizer and {@code trainer_state.json} to give
+ * the same losses to the bit: random state, the loss not yet logged, and what fixes the order of
+ * the data. The file doubles as the mark of a checkpoint that this trainer wrote.
+ *
+ * @param runId names the run; a resumed run keeps it
+ * @param random the random state after the step
+ * @param unloggedLoss sum of the losses since the last log line
+ * @param loggedLoss sum of all losses before it
+ * @param loggedStep the step of the last log line
+ * @param dataOrder what the order of the data depends on, by name
+ */
+record TrainingSnapshot(
+    String runId,
+    Randomness.State random,
+    float unloggedLoss,
+    double loggedLoss,
+    int loggedStep,
+    Map<String, String> dataOrder) {
+  static final String FILE = "training_state.safetensors";
+
+  private static final String GENERATOR = "cpu_rng_state";
+  private static final String LOSS = "unlogged_loss";
+  private static final String DATA_ORDER = "data_order.";
+
+  static boolean isIn(Path folder) {
+    return Files.isRegularFile(folder.resolve(FILE), LinkOption.NOFOLLOW_LINKS);
+  }
+
+  static boolean isOfRun(Path folder, String runId) {
+    if (!isIn(folder)) {
+      return false;
+    }
+    try (WeightSource source = Safetensors.open(folder.resolve(FILE))) {
+      return runId.equals(source.metadata().get("run_id"));
+    } catch (InvalidFileException | UncheckedIOException e) {
+      return false; // damaged: not ours to delete
+    }
+  }
+
+  void write(Path folder) {
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("run_id", runId);
+    metadata.put("mask_seed", Long.toString(random.seed()));
+    metadata.put("mask_counter", Long.toString(random.counter()));
+    metadata.put("logged_loss", Double.toString(loggedLoss));
+    metadata.put("logged_step", Integer.toString(loggedStep));
+    dataOrder.forEach((name, value) -> metadata.put(DATA_ORDER + name, value));
+    try (TensorScope scope = TensorScope.open("training state")) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      tensors.put(GENERATOR, Creation.ofBytes(random.generator(), random.generator().length));
+      tensors.put(LOSS, Creation.ofFloats(new float[] {unloggedLoss}, 1));
+      Safetensors.write(folder.resolve(FILE), tensors, metadata);
+    }
+  }
+
+  static TrainingSnapshot read(Path folder) {
+    Path file = folder.resolve(FILE);
+    try (TensorScope scope = TensorScope.open("training state");
+        WeightSource source = Safetensors.open(file)) {
+      Map<String, String> metadata = source.metadata();
+      Map<String, String> order = new LinkedHashMap<>();
+      metadata.forEach(
+          (name, value) -> {
+            if (name.startsWith(DATA_ORDER)) {
+              order.put(name.substring(DATA_ORDER.length()), value);
+            }
+          });
+      return new TrainingSnapshot(
+          text(metadata, "run_id"),
+          new Randomness.State(
+              Long.parseLong(text(metadata, "mask_seed")),
+              Long.parseLong(text(metadata, "mask_counter")),
+              source.tensor(GENERATOR).toBytes()),
+          source.tensor(LOSS).toFloats()[0],
+          Double.parseDouble(text(metadata, "logged_loss")),
+          Integer.parseInt(text(metadata, "logged_step")),
+          order);
+    } catch (RuntimeException e) {
+      throw new IllegalArgumentException(
+          file + " is damaged: " + e.getMessage() + " Resume from an earlier checkpoint.", e);
+    }
+  }
+
+  private static String text(Map<String, String> metadata, String name) {
+    String value = metadata.get(name);
+    if (value == null) {
+      throw new IllegalArgumentException("it has no entry " + name + ".");
+    }
+    return value;
+  }
+}
