@@ -118,7 +118,6 @@ public final class FileBatch implements AutoCloseable {
         Files.deleteIfExists(temporary);
       } catch (IOException e) {
         // A leftover temporary file is harmless, and the error that led here says more.
-        continue;
       }
     }
     staged.clear();
