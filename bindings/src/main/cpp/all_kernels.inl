@@ -1,5 +1,23 @@
 // Every kernel over the vectors of one instruction set; included once for each, inside its namespace.
 
+/// The next vector of a row with `left` elements to go; lanes past the end are 0.
+template <typename T>
+inline Vec loadUpTo(const T* p, int64_t left) {
+  return left >= kLanes ? load(p) : loadPart(p, static_cast<int>(left));
+}
+template <typename T>
+inline void storeUpTo(T* p, Vec a, int64_t left) {
+  if (left >= kLanes) {
+    store(p, a);
+  } else {
+    storePart(p, a, static_cast<int>(left));
+  }
+}
+/// 0 in the lanes past the end.
+inline Vec keepUpTo(Vec a, int64_t left) {
+  return left >= kLanes ? a : keepLanes((1u << left) - 1u, a);
+}
+
 #include "product.inl"
 #include "cross_entropy.inl"
 #include "dropout.inl"

@@ -7,10 +7,8 @@
 /// exp(x) for x <= 0, relative error below 1.2e-7; 0 below -87.33 (the smallest normal float); NaN
 /// stays. Range reduction by a two-part ln 2, then a minimax polynomial of degree 6 on [-0.35, 0.35].
 inline Vec expNonPositive(Vec x) {
-  const Vec lowest = splat(-87.33654f);
-  Vec bounded = larger(lowest, x);
-  Vec power = nearestInteger(bounded * splat(1.44269504f));
-  Vec r = fma(power, splat(-0.693359375f), bounded);
+  Vec power = nearestInteger(x * splat(1.44269504f));
+  Vec r = fma(power, splat(-0.693359375f), x);
   r = fma(power, splat(2.12194440e-4f), r);
   Vec q = splat(1.9875691500e-4f);
   q = fma(q, r, splat(1.3981999507e-3f));
@@ -19,7 +17,8 @@ inline Vec expNonPositive(Vec x) {
   q = fma(q, r, splat(1.6666665459e-1f));
   q = fma(q, r, splat(5.0000001201e-1f));
   Vec value = fma(q, r * r, r) + splat(1.0f);
-  return zeroBelow(x, lowest, scaleByPowerOfTwo(value, power));
+  // Below the bound power and r are out of range, and the result is replaced.
+  return zeroBelow(x, splat(-87.33654f), scaleByPowerOfTwo(value, power));
 }
 
 struct RowSum {
@@ -54,9 +53,8 @@ inline RowSum sumOfExponentials(const T* z, int64_t count) {
       sums[1] = sums[1] + expNonPositive(load(z + i + kLanes) - shift);
     }
     for (; i < end; i += kLanes) {
-      int part = static_cast<int>(end - i < kLanes ? end - i : kLanes);
-      Vec terms = expNonPositive(loadPart(z + i, part) - shift);
-      sums[0] = sums[0] + keepLanes((1u << part) - 1u, terms);
+      Vec terms = expNonPositive(loadUpTo(z + i, end - i) - shift);
+      sums[0] = sums[0] + keepUpTo(terms, end - i);
     }
     row.sum += sumLanes(sums[0] + sums[1]);
   }
@@ -67,11 +65,14 @@ template <typename T>
 inline void softmaxInPlace(T* z, int64_t count, float maximum, float factor) {
   Vec shift = splat(maximum), f = splat(factor);
   int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(z + i, expNonPositive(load(z + i) - shift) * f);
-  if (i < count) {
-    int part = static_cast<int>(count - i);
-    storePart(z + i, expNonPositive(loadPart(z + i, part) - shift) * f, part);
+  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
+    Vec first = expNonPositive(load(z + i) - shift) * f;
+    Vec second = expNonPositive(load(z + i + kLanes) - shift) * f;
+    store(z + i, first);
+    store(z + i + kLanes, second);
   }
+  for (; i < count; i += kLanes)
+    storeUpTo(z + i, expNonPositive(loadUpTo(z + i, count - i) - shift) * f, count - i);
 }
 
 template <typename T>

@@ -49,15 +49,10 @@ void dropout(const DropoutArgs& a, int64_t begin, int64_t end) {
   for (int64_t block = begin; block < end; block++) {
     uint64_t mask = a.keepAll ? ~uint64_t{0} : a.dropAll ? 0 : keepMask(a, block);
     int64_t stop = 64 * (block + 1) < a.count ? 64 * (block + 1) : a.count;
-    int64_t i = 64 * block;
-    for (; i + kLanes <= stop; i += kLanes, mask >>= kLanes) {
-      Vec kept = keepLanes(static_cast<uint32_t>(mask), load(x + i) * multiplier);
-      store(y + i, Add ? load(y + i) + kept : kept);
-    }
-    if (i < stop) {
-      int part = static_cast<int>(stop - i);
-      Vec kept = keepLanes(static_cast<uint32_t>(mask), loadPart(x + i, part) * multiplier);
-      storePart(y + i, Add ? loadPart(y + i, part) + kept : kept, part);
+    for (int64_t i = 64 * block; i < stop; i += kLanes, mask >>= kLanes) {
+      int64_t left = stop - i;
+      Vec kept = keepLanes(static_cast<uint32_t>(mask), loadUpTo(x + i, left) * multiplier);
+      storeUpTo(y + i, Add ? loadUpTo(y + i, left) + kept : kept, left);
     }
   }
 }

@@ -1,4 +1,4 @@
-// Element types of the kernels: float and bfloat16, with the conversions between them.
+// Element types of the kernels: float and bfloat16, with what every level needs of them.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,15 @@ inline bf16 toBfloat16(float value) {
   std::memcpy(&bits, &value, sizeof bits);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return {0x7fc0};
   return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
+}
+
+/// Asks for a cache line; any address will do.
+inline void prefetch(const char* address) {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(address, 0, 2);
+#else
+  (void)address;
+#endif
 }
 
 inline void put(float* target, float value) { *target = value; }

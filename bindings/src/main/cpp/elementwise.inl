@@ -7,17 +7,11 @@ void biasRelu(const BiasReluArgs& a, int64_t begin, int64_t end) {
   const Vec zero = splat(0.0f);
   for (int64_t row = begin; row < end; row++) {
     T* y = static_cast<T*>(a.y) + row * a.stride;
-    int64_t i = 0;
-    for (; i + kLanes <= a.width; i += kLanes) {
-      Vec v = load(y + i);
-      if (bias != nullptr) v = v + load(bias + i);
-      store(y + i, larger(zero, v));
-    }
-    if (i < a.width) {
-      int part = static_cast<int>(a.width - i);
-      Vec v = loadPart(y + i, part);
-      if (bias != nullptr) v = v + loadPart(bias + i, part);
-      storePart(y + i, larger(zero, v), part);
+    for (int64_t i = 0; i < a.width; i += kLanes) {
+      int64_t left = a.width - i;
+      Vec v = loadUpTo(y + i, left);
+      if (bias != nullptr) v = v + loadUpTo(bias + i, left);
+      storeUpTo(y + i, larger(zero, v), left);
     }
   }
 }
@@ -27,11 +21,9 @@ void reluGrad(const ReluGradArgs& a, int64_t begin, int64_t end) {
   const T* g = static_cast<const T*>(a.g);
   const T* y = static_cast<const T*>(a.y);
   T* gx = static_cast<T*>(a.gx);
-  int64_t i = begin;
-  for (; i + kLanes <= end; i += kLanes) store(gx + i, zeroUnlessPositive(load(y + i), load(g + i)));
-  if (i < end) {
-    int part = static_cast<int>(end - i);
-    storePart(gx + i, zeroUnlessPositive(loadPart(y + i, part), loadPart(g + i, part)), part);
+  for (int64_t i = begin; i < end; i += kLanes) {
+    int64_t left = end - i;
+    storeUpTo(gx + i, zeroUnlessPositive(loadUpTo(y + i, left), loadUpTo(g + i, left)), left);
   }
 }
 
@@ -40,10 +32,8 @@ void addScaled(const AddScaledArgs& a, int64_t begin, int64_t end) {
   const X* x = static_cast<const X*>(a.x);
   Y* y = static_cast<Y*>(a.y);
   Vec scale = splat(a.scale);
-  int64_t i = begin;
-  for (; i + kLanes <= end; i += kLanes) store(y + i, load(y + i) + scale * load(x + i));
-  if (i < end) {
-    int part = static_cast<int>(end - i);
-    storePart(y + i, loadPart(y + i, part) + scale * loadPart(x + i, part), part);
+  for (int64_t i = begin; i < end; i += kLanes) {
+    int64_t left = end - i;
+    storeUpTo(y + i, loadUpTo(y + i, left) + scale * loadUpTo(x + i, left), left);
   }
 }

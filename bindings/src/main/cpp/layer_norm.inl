@@ -3,12 +3,8 @@
 /// h[i] = x[i] + residual[i], rounded to T: what an unfused sum would hand to the norm.
 template <typename T>
 inline void addRow(const T* x, const T* residual, T* h, int64_t width) {
-  int64_t i = 0;
-  for (; i + kLanes <= width; i += kLanes) store(h + i, load(x + i) + load(residual + i));
-  if (i < width) {
-    int part = static_cast<int>(width - i);
-    storePart(h + i, loadPart(x + i, part) + loadPart(residual + i, part), part);
-  }
+  for (int64_t i = 0; i < width; i += kLanes)
+    storeUpTo(h + i, loadUpTo(x + i, width - i) + loadUpTo(residual + i, width - i), width - i);
 }
 
 template <typename T>
@@ -19,8 +15,7 @@ inline float rowMean(const T* h, int64_t width) {
     sums[0] = sums[0] + load(h + i);
     sums[1] = sums[1] + load(h + i + kLanes);
   }
-  for (; i < width; i += kLanes)
-    sums[0] = sums[0] + loadPart(h + i, static_cast<int>(width - i < kLanes ? width - i : kLanes));
+  for (; i < width; i += kLanes) sums[0] = sums[0] + loadUpTo(h + i, width - i);
   return sumLanes(sums[0] + sums[1]) / static_cast<float>(width);
 }
 
@@ -35,8 +30,7 @@ inline float rowVariance(const T* h, int64_t width, float mean) {
     sums[1] = fma(d1, d1, sums[1]);
   }
   for (; i < width; i += kLanes) {
-    int part = static_cast<int>(width - i < kLanes ? width - i : kLanes);
-    Vec d = keepLanes((1u << part) - 1u, loadPart(h + i, part) - centre);
+    Vec d = keepUpTo(loadUpTo(h + i, width - i) - centre, width - i);
     sums[0] = fma(d, d, sums[0]);
   }
   return sumLanes(sums[0] + sums[1]) / static_cast<float>(width);
@@ -58,18 +52,11 @@ void layerNorm(const LayerNormArgs& a, int64_t begin, int64_t end) {
     float rstd = static_cast<float>(1.0 / std::sqrt(rowVariance(h, a.width, mean) + a.eps));
     Vec centre = splat(mean), inverse = splat(rstd);
     for (int64_t i = 0; i < a.width; i += kLanes) {
-      if (i + kLanes <= a.width) {
-        Vec v = (load(h + i) - centre) * inverse;
-        if (weight != nullptr) v = v * load(weight + i);
-        if (bias != nullptr) v = v + load(bias + i);
-        store(y + i, v);
-      } else {
-        int part = static_cast<int>(a.width - i);
-        Vec v = (loadPart(h + i, part) - centre) * inverse;
-        if (weight != nullptr) v = v * loadPart(weight + i, part);
-        if (bias != nullptr) v = v + loadPart(bias + i, part);
-        storePart(y + i, v, part);
-      }
+      int64_t left = a.width - i;
+      Vec v = (loadUpTo(h + i, left) - centre) * inverse;
+      if (weight != nullptr) v = v * loadUpTo(weight + i, left);
+      if (bias != nullptr) v = v + loadUpTo(bias + i, left);
+      storeUpTo(y + i, v, left);
     }
     if (a.mean != nullptr) a.mean[row] = mean;
     if (a.rstd != nullptr) a.rstd[row] = rstd;
@@ -77,10 +64,9 @@ void layerNorm(const LayerNormArgs& a, int64_t begin, int64_t end) {
 }
 
 template <typename T, typename P>
-inline Vec weighted(const T* gy, const P* weight, int64_t i, int part) {
-  Vec g = part == kLanes ? load(gy + i) : loadPart(gy + i, part);
-  if (weight == nullptr) return g;
-  return g * (part == kLanes ? load(weight + i) : loadPart(weight + i, part));
+inline Vec weighted(const T* gy, const P* weight, int64_t i, int64_t left) {
+  Vec g = loadUpTo(gy + i, left);
+  return weight == nullptr ? g : g * loadUpTo(weight + i, left);
 }
 
 /// gh = rstd (g - mean(g) - n mean(g n)) + add with g = gy weight and n = (h - mean) rstd.
@@ -95,24 +81,21 @@ void layerNormInputGrad(const LayerNormGradArgs& a, int64_t begin, int64_t end) 
     Vec centre = splat(a.mean[row]), inverse = splat(a.rstd[row]);
     Vec sumG = splat(0.0f), sumGn = splat(0.0f);
     for (int64_t i = 0; i < a.width; i += kLanes) {
-      int part = static_cast<int>(a.width - i < kLanes ? a.width - i : kLanes);
-      Vec g = weighted(gy, weight, i, part);
-      Vec n = ((part == kLanes ? load(h + i) : loadPart(h + i, part)) - centre) * inverse;
+      int64_t left = a.width - i;
+      Vec g = weighted(gy, weight, i, left);
+      Vec n = (loadUpTo(h + i, left) - centre) * inverse;
       sumG = sumG + g;
       sumGn = fma(g, n, sumGn);  // g is 0 in the lanes past the end
     }
     Vec meanG = splat(sumLanes(sumG) / static_cast<float>(a.width));
     Vec meanGn = splat(sumLanes(sumGn) / static_cast<float>(a.width));
     for (int64_t i = 0; i < a.width; i += kLanes) {
-      int part = static_cast<int>(a.width - i < kLanes ? a.width - i : kLanes);
-      Vec g = weighted(gy, weight, i, part);
-      Vec n = ((part == kLanes ? load(h + i) : loadPart(h + i, part)) - centre) * inverse;
+      int64_t left = a.width - i;
+      Vec g = weighted(gy, weight, i, left);
+      Vec n = (loadUpTo(h + i, left) - centre) * inverse;
       Vec v = inverse * (g - meanG - n * meanGn);
-      if (part == kLanes) {
-        store(gh + i, add == nullptr ? v : v + load(add + i));
-      } else {
-        storePart(gh + i, add == nullptr ? v : v + loadPart(add + i, part), part);
-      }
+      if (add != nullptr) v = v + loadUpTo(add + i, left);
+      storeUpTo(gh + i, v, left);
     }
   }
 }
@@ -134,19 +117,16 @@ void layerNormWeightGrad(const LayerNormGradArgs& a, int64_t begin, int64_t end)
       Vec centre = splat(a.mean[row]), inverse = splat(a.rstd[row]);
       int64_t i = first;
       for (int c = 0; c < 4 && i < last; c++, i += kLanes) {
-        bool whole = i + kLanes <= last;
-        int part = static_cast<int>(last - i);
-        Vec g = whole ? load(gy + i) : loadPart(gy + i, part);
-        Vec n = ((whole ? load(h + i) : loadPart(h + i, part)) - centre) * inverse;
+        Vec g = loadUpTo(gy + i, last - i);
+        Vec n = (loadUpTo(h + i, last - i) - centre) * inverse;
         sumW[c] = fma(g, n, sumW[c]);
         sumB[c] = sumB[c] + g;
       }
     }
     int64_t i = first;
     for (int c = 0; c < 4 && i < last; c++, i += kLanes) {
-      int part = static_cast<int>(last - i < kLanes ? last - i : kLanes);
-      if (gweight != nullptr) storePart(gweight + i, sumW[c], part);
-      if (gbias != nullptr) storePart(gbias + i, sumB[c], part);
+      if (gweight != nullptr) storeUpTo(gweight + i, sumW[c], last - i);
+      if (gbias != nullptr) storeUpTo(gbias + i, sumB[c], last - i);
     }
   }
 }

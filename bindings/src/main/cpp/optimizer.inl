@@ -8,18 +8,18 @@ void adamw(const AdamWArgs& a, int64_t begin, int64_t end) {
   const Vec negStepSize = splat(a.negStepSize), one = splat(1.0f);
   const bool fromEnd = a.oneMinusBeta1 >= 0.5f;  // torch.lerp measures from the nearer end
   for (int64_t i = begin; i < end; i += kLanes) {
-    int part = static_cast<int>(end - i < kLanes ? end - i : kLanes);
-    Vec p = loadPart(a.p + i, part) * decay;
-    Vec g = loadPart(a.g + i, part) * gradScale;
-    Vec m = loadPart(a.m + i, part);
-    Vec v = loadPart(a.v + i, part) * beta2;
+    int64_t left = end - i;
+    Vec p = loadUpTo(a.p + i, left) * decay;
+    Vec g = loadUpTo(a.g + i, left) * gradScale;
+    Vec m = loadUpTo(a.m + i, left);
+    Vec v = loadUpTo(a.v + i, left) * beta2;
     m = fromEnd ? g - (g - m) * (one - oneMinusBeta1) : m + oneMinusBeta1 * (g - m);
     v = v + oneMinusBeta2 * g * g;
     Vec denominator = root(v) / correction + eps;
     p = p + negStepSize * m / denominator;
-    storePart(a.p + i, p, part);
-    storePart(a.m + i, m, part);
-    storePart(a.v + i, v, part);
+    storeUpTo(a.p + i, p, left);
+    storeUpTo(a.m + i, m, left);
+    storeUpTo(a.v + i, v, left);
   }
 }
 
@@ -39,7 +39,7 @@ double squaredNorm(const void* values, int64_t count) {
         sums[c] = fma(value, value, sums[c]);
       }
     for (; i < end; i += kLanes) {
-      Vec value = loadPart(x + i, static_cast<int>(end - i < kLanes ? end - i : kLanes));
+      Vec value = loadUpTo(x + i, end - i);
       sums[0] = fma(value, value, sums[0]);
     }
     total += sumLanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
@@ -51,10 +51,6 @@ template <typename T>
 void scaleInPlace(void* values, int64_t count, float factor) {
   T* x = static_cast<T*>(values);
   Vec f = splat(factor);
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(x + i, load(x + i) * f);
-  if (i < count) {
-    int part = static_cast<int>(count - i);
-    storePart(x + i, loadPart(x + i, part) * f, part);
-  }
+  for (int64_t i = 0; i < count; i += kLanes)
+    storeUpTo(x + i, loadUpTo(x + i, count - i) * f, count - i);
 }

@@ -103,8 +103,8 @@ inline void wideMultiply(Words a, uint32_t factor, Words& high, Words& low) {
   __m512i f = _mm512_set1_epi32((int)factor);
   __m512i even = _mm512_mul_epu32(a.v, f);
   __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a.v, 32), f);
-  low = {_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32))};
-  high = {_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd)};
+  low = {_mm512_mask_shuffle_epi32(even, 0xaaaa, odd, (_MM_PERM_ENUM)0xa0)};
+  high = {_mm512_mask_shuffle_epi32(odd, 0x5555, even, (_MM_PERM_ENUM)0xf5)};
 }
 
 /// Bit i set when lane i is >= bound, unsigned.

@@ -82,7 +82,7 @@ inline float largestLane(Vec a) {
 /// fraction * 2^power for integral power in [-126, 0].
 inline Vec scaleByPowerOfTwo(Vec fraction, Vec power) {
   return eachLane([&](int i) {
-    // NaN fails the test: a float-to-int conversion of it is undefined.
+    // What the float-to-int conversion would not define fails the test, NaN included.
     int32_t exponent = power.v[i] >= -126.0f ? static_cast<int32_t>(power.v[i]) + 127 : 1;
     uint32_t bits = static_cast<uint32_t>(exponent) << 23;
     float factor;

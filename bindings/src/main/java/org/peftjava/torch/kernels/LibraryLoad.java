@@ -44,10 +44,20 @@ final class LibraryLoad {
       if (binding.getResource(file) == null) {
         return "native kernels not built: no C++ compiler found";
       }
+      // Loading initialises JavaCPP's Pointer, which reads its limits then and never again; see
+      // NativeRuntime for why they are off.
+      setUnlessSet("org.bytedeco.javacpp.maxPhysicalBytes", "0");
+      setUnlessSet("org.bytedeco.javacpp.maxBytes", "0");
       Loader.load(binding);
       return null;
     } catch (LinkageError | RuntimeException e) {
       return "native kernels could not be loaded: " + e;
+    }
+  }
+
+  private static void setUnlessSet(String property, String value) {
+    if (System.getProperty(property) == null) {
+      System.setProperty(property, value);
     }
   }
 }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.global.torch;
 
 /** Prints how the kernels came up in this JVM: for tests that need a start of their own. */
@@ -27,6 +28,7 @@ public final class KernelProbe {
     } catch (IllegalStateException e) {
       System.out.println("IllegalStateException");
     }
+    System.out.println("limit " + Pointer.maxPhysicalBytes());
     if (libtorch.equals("kernels-first")) {
       Loader.load(torch.class);
     }

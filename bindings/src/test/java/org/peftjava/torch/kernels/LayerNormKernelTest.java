@@ -3,20 +3,19 @@ package org.peftjava.torch.kernels;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.peftjava.torch.kernels.LayerNormCase.EPS;
+import static org.peftjava.torch.kernels.LayerNormCase.ROWS;
 
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class LayerNormKernelTest extends KernelTestBase {
-  private static final double EPS = 1e-5;
-  private static final int ROWS = 5;
-
   @ParameterizedTest
   @MethodSource("isasAndTypePairs")
   void forwardEqualsTheDefinition(KernelIsa isa, ElementType type, ElementType weightType) {
     NativeKernels.useIsa(isa);
     for (int width : SIZES) {
-      Case c = new Case(type, weightType, width);
+      LayerNormCase c = new LayerNormCase(type, weightType, width);
       try (NativeArray x = NativeArray.of(type, c.x);
           NativeArray residual = NativeArray.of(type, c.residual);
           NativeArray weight = NativeArray.of(weightType, c.weight);
@@ -69,7 +68,7 @@ class LayerNormKernelTest extends KernelTestBase {
   void backwardEqualsTheFormula(KernelIsa isa, ElementType type, ElementType weightType) {
     NativeKernels.useIsa(isa);
     for (int width : SIZES) {
-      Case c = new Case(type, weightType, width);
+      LayerNormCase c = new LayerNormCase(type, weightType, width);
       try (NativeArray x = NativeArray.of(type, c.x);
           NativeArray gy = NativeArray.of(type, c.gy);
           NativeArray weight = NativeArray.of(weightType, c.weight);
@@ -231,97 +230,5 @@ class LayerNormKernelTest extends KernelTestBase {
       }
     }
     assertArrayEquals(bits[0], bits[1]);
-  }
-
-  /** One problem and its answer in doubles. */
-  private static final class Case {
-    final ElementType type;
-    final ElementType weightType;
-    final int width;
-    final float[] x;
-    final float[] residual;
-    final float[] gy;
-    final float[] weight;
-    final float[] bias;
-
-    Case(ElementType type, ElementType weightType, int width) {
-      this.type = type;
-      this.weightType = weightType;
-      this.width = width;
-      x = rounded(type, NativeArray.gaussian(ROWS * width, 2.0, width));
-      residual = rounded(type, NativeArray.gaussian(ROWS * width, 1.0, width + 1));
-      gy = rounded(type, NativeArray.gaussian(ROWS * width, 1.0, width + 2));
-      weight = rounded(weightType, NativeArray.gaussian(width, 1.0, width + 3));
-      bias = rounded(weightType, NativeArray.gaussian(width, 1.0, width + 4));
-    }
-
-    double[] statistics(float[] h, int row) {
-      double mean = 0;
-      double variance = 0;
-      for (int i = 0; i < width; i++) {
-        mean += h[row * width + i] / (double) width;
-      }
-      for (int i = 0; i < width; i++) {
-        variance += Math.pow(h[row * width + i] - mean, 2) / width;
-      }
-      return new double[] {mean, 1 / Math.sqrt(variance + EPS)};
-    }
-
-    void checkForward(
-        float[] h, NativeArray y, NativeArray mean, NativeArray rstd, boolean affine) {
-      for (int row = 0; row < ROWS; row++) {
-        double[] s = statistics(h, row);
-        assertEquals(s[0], mean.get(row), 2e-6, "mean");
-        // One element has variance 0: its rstd magnifies the mean's last bit.
-        assertEquals(s[1], rstd.get(row), 2e-6 * s[1], "rstd");
-        for (int i = 0; i < width; i++) {
-          double n = (h[row * width + i] - s[0]) * s[1];
-          double expected = affine ? n * weight[i] + bias[i] : n;
-          double tolerance =
-              2e-6 * (1 + Math.abs(n)) * (affine ? 1 + Math.abs(weight[i]) : 1)
-                  + Bf16.epsilon(type) * Math.abs(expected);
-          assertEquals(expected, y.get(row * width + i), tolerance, width + ": " + row + "," + i);
-        }
-      }
-    }
-
-    void checkBackward(
-        NativeArray gx, NativeArray gxAdded, NativeArray gweight, NativeArray gbias) {
-      double[] gw = new double[width];
-      double[] gb = new double[width];
-      for (int row = 0; row < ROWS; row++) {
-        double[] s = statistics(x, row);
-        double meanG = 0;
-        double meanGn = 0;
-        for (int i = 0; i < width; i++) {
-          double n = (x[row * width + i] - s[0]) * s[1];
-          double g = (double) gy[row * width + i] * weight[i];
-          meanG += g / width;
-          meanGn += g * n / width;
-          gw[i] += gy[row * width + i] * n;
-          gb[i] += gy[row * width + i];
-        }
-        for (int i = 0; i < width; i++) {
-          double n = (x[row * width + i] - s[0]) * s[1];
-          double g = (double) gy[row * width + i] * weight[i];
-          double expected = s[1] * (g - meanG - n * meanGn);
-          double size = s[1] * (Math.abs(g) + Math.abs(meanG) + Math.abs(n * meanGn));
-          double tolerance = 2e-5 * size + Bf16.epsilon(type) * Math.abs(expected);
-          String at = width + ": " + row + "," + i;
-          assertEquals(expected, gx.get(row * width + i), tolerance, at);
-          double added = expected + residual[row * width + i];
-          assertEquals(
-              added,
-              gxAdded.get(row * width + i),
-              2e-5 * size + 1e-6 + Bf16.epsilon(type) * Math.abs(added),
-              at);
-        }
-      }
-      for (int i = 0; i < width; i++) {
-        double allowed = 2e-5 * ROWS + Bf16.epsilon(weightType);
-        assertEquals(gw[i], gweight.get(i), allowed * (1 + Math.abs(gw[i])), "gweight " + i);
-        assertEquals(gb[i], gbias.get(i), allowed * (1 + Math.abs(gb[i])), "gbias " + i);
-      }
-    }
   }
 }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -13,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -46,6 +48,16 @@ class NativeKernelsTest {
     assertEquals("IllegalStateException", out.get(1));
   }
 
+  /** JavaCPP's own limits cost time at every allocation; whoever loads a library first decides. */
+  @Test
+  @Tag("native-kernels")
+  void loadingLeavesJavacppWithoutLimits() {
+    assertTrue(probe(List.of(), null).contains("limit 0"));
+    assertTrue(
+        probe(List.of("-Dorg.bytedeco.javacpp.maxPhysicalBytes=7g"), null)
+            .contains("limit " + (7L << 30)));
+  }
+
   @Test
   @Tag("native-kernels")
   void levelCanBeForced() {
@@ -71,6 +83,25 @@ class NativeKernelsTest {
     Files.writeString(folder.resolve(System.mapLibraryName(KernelLibrary.NAME)), "not a library");
     List<String> out = probe(List.of(), broken);
     assertTrue(out.get(0).startsWith("false native kernels could not be loaded: "), out.get(0));
+    assertEquals("IllegalStateException", out.get(1));
+  }
+
+  /** What a build without a compiler leaves: the classes alone. */
+  @Test
+  void libraryThatWasNotBuiltIsOnlyLogged(@TempDir Path classes) throws Exception {
+    String folder = "org/peftjava/torch/kernels";
+    Path built =
+        Path.of(NativeKernels.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+    Files.createDirectories(classes.resolve(folder));
+    try (Stream<Path> files = Files.list(built.resolve(folder))) {
+      for (Path file : (Iterable<Path>) files.filter(Files::isRegularFile)::iterator) {
+        Files.copy(file, classes.resolve(folder).resolve(file.getFileName()));
+      }
+    }
+    String classPath =
+        System.getProperty("java.class.path").replace(built.toString(), classes.toString());
+    List<String> out = run(List.of(), classPath);
+    assertEquals("false native kernels not built: no C++ compiler found", out.get(0));
     assertEquals("IllegalStateException", out.get(1));
   }
 
@@ -100,16 +131,17 @@ class NativeKernelsTest {
         e.getMessage());
   }
 
-  /** The lines of {@link KernelProbe} in a JVM with these options. */
-  private static List<String> probe(
-      List<String> options, @org.jspecify.annotations.Nullable Path first) {
+  /** The lines of {@link KernelProbe} in a JVM with these options, perhaps with a folder first. */
+  private static List<String> probe(List<String> options, @Nullable Path first) {
+    String classPath = System.getProperty("java.class.path");
+    return run(options, first == null ? classPath : first + File.pathSeparator + classPath);
+  }
+
+  private static List<String> run(List<String> options, String classPath) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(options);
-    String classPath = System.getProperty("java.class.path");
-    command.add("-cp");
-    command.add(first == null ? classPath : first + java.io.File.pathSeparator + classPath);
-    command.add(KernelProbe.class.getName());
+    command.addAll(List.of("-cp", classPath, KernelProbe.class.getName()));
     try {
       Process process =
           new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
