@@ -45,7 +45,7 @@ final class TinyModels {
     List<Example> result = new ArrayList<>();
     for (int i = 0; i < examples; i++) {
       long[] ids = new long[4 + random.nextInt(6)];
-      ids[0] = 4 + random.nextInt(30);
+      ids[0] = 4L + random.nextInt(30);
       for (int t = 1; t < ids.length; t++) {
         ids[t] = 4 + (ids[t - 1] - 1) % 36;
       }

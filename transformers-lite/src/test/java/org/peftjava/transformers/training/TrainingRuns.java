@@ -14,7 +14,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.peftjava.torch.TensorLedger;
 import org.peftjava.transformers.CausalLM;
 
-/** Runs of a tiny model into a temporary folder; each test must leave as many tensors as it found. */
+/**
+ * Runs of a tiny model into a temporary folder; each test must leave as many tensors as it found.
+ */
 abstract class TrainingRuns {
   static final Dataset DATA = Dataset.of(TinyModels.counting(11));
 
@@ -47,8 +49,7 @@ abstract class TrainingRuns {
         .saveSteps(5);
   }
 
-  static Trainer trainer(
-      CausalLM model, TrainingArguments args, TrainerCallback... callbacks) {
+  static Trainer trainer(CausalLM model, TrainingArguments args, TrainerCallback... callbacks) {
     return Trainer.builder()
         .model(model)
         .args(args)
