@@ -1,0 +1,50 @@
+package org.peftjava.peft.cli;
+
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import org.peftjava.transformers.config.InvalidFileException;
+import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+
+/** Turns what goes wrong into one sentence on stderr and an exit code. */
+final class Failures {
+  private Failures() {}
+
+  /** Wrong options or parameters. */
+  static int usage(ParameterException failure, String[] args) {
+    CommandLine line = failure.getCommandLine();
+    String name = line.getCommandSpec().qualifiedName();
+    PrintWriter err = line.getErr();
+    String message = failure.getMessage().strip();
+    err.println(
+        name + ": " + message + (message.endsWith(".") ? "" : ".") + " See " + name + " --help.");
+    return ExitCode.USAGE;
+  }
+
+  /** Anything thrown by a command. */
+  static int execution(Exception failure, CommandLine line, ParseResult parsed) {
+    PrintWriter err = line.getErr();
+    err.println(line.getCommandSpec().qualifiedName() + ": " + sentence(failure));
+    if (Main.common(line.getCommandSpec()).debug()) {
+      failure.printStackTrace(err);
+    }
+    return exitCode(failure);
+  }
+
+  private static int exitCode(Exception failure) {
+    if (failure instanceof CommandFailure known) {
+      return known.exitCode();
+    }
+    return failure instanceof InvalidFileException ? ExitCode.BAD_DATA : ExitCode.FAILURE;
+  }
+
+  private static String sentence(Exception failure) {
+    String message = failure.getMessage();
+    if (message == null || message.isBlank()) {
+      return "Unexpected " + failure.getClass().getSimpleName() + ". Run again with --debug.";
+    }
+    boolean bare = failure instanceof UncheckedIOException && failure.getCause() != null;
+    return bare ? message.replace(failure.getCause().getClass().getName() + ": ", "") : message;
+  }
+}

@@ -1,0 +1,43 @@
+package org.peftjava.peft.cli;
+
+import java.nio.file.Path;
+import org.peftjava.torch.DType;
+import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.CausalLM;
+import picocli.CommandLine.Option;
+
+/** How a model's weights are loaded. */
+final class ModelOptions {
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      description = "Load weights as float32, bfloat16 or float16 (default: as the folder says).")
+  private String dtype = "auto";
+
+  @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      description = "cpu, cuda or cuda:N (default: cpu).")
+  private String device = "cpu";
+
+  String device() {
+    return device;
+  }
+
+  /** The type that was asked for, or this one. */
+  DType dtypeOr(DType otherwise) {
+    return CommandFailure.usage(() -> dtype.equals("auto") ? otherwise : DType.parse(dtype));
+  }
+
+  /** Fails early if a value is not one. */
+  void check() {
+    dtypeOr(DType.FLOAT32);
+    CommandFailure.usage(() -> org.peftjava.torch.Device.parse(device));
+  }
+
+  CausalLM load(Path folder) {
+    check();
+    return CommandFailure.data(
+        () -> AutoModelForCausalLM.fromPretrained(folder, o -> o.dtype(dtype).device(device)));
+  }
+}

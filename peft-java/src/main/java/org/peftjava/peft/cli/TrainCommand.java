@@ -1,0 +1,177 @@
+package org.peftjava.peft.cli;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.peft.Peft;
+import org.peftjava.peft.PeftModelForCausalLM;
+import org.peftjava.peft.tuner.lora.LoraConfig;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.Randomness;
+import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.AutoTokenizer;
+import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.CausalLanguageModel;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.model.Architectures;
+import org.peftjava.transformers.tokenizer.Tokenizer;
+import org.peftjava.transformers.training.Dataset;
+import org.peftjava.transformers.training.TrainingArguments;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code peft train}: trains an adapter, or with {@code --full} all weights. */
+@Command(
+    name = "train",
+    description = {
+      "Trains a LoRA adapter for a model, or the whole model.",
+      "",
+      "Writes the adapter, training.json, loss.png and checkpoints to the output folder."
+    })
+final class TrainCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+  @Mixin private CommonOptions common = new CommonOptions();
+
+  @Option(names = "--model", paramLabel = "DIR", description = "The base model's folder.")
+  private @Nullable Path model;
+
+  @Option(
+      names = "--output",
+      required = true,
+      paramLabel = "DIR",
+      description = "Where results go.")
+  private Path output = Path.of("");
+
+  @Option(names = "--full", description = "Train all weights, without an adapter.")
+  private boolean full;
+
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description = "With --full: start from random weights, with this config.json.")
+  private @Nullable Path config;
+
+  @Option(
+      names = "--tokenizer",
+      paramLabel = "DIR",
+      description = "The tokenizer's folder (default: the model's).")
+  private @Nullable Path tokenizer;
+
+  @Mixin private ModelOptions modelOptions = new ModelOptions();
+
+  @ArgGroup(exclusive = false, validate = false, heading = "%nData:%n")
+  private DataOptions data = new DataOptions();
+
+  @ArgGroup(exclusive = false, validate = false, heading = "%nAdapter:%n")
+  private LoraOptions lora = new LoraOptions();
+
+  @ArgGroup(exclusive = false, validate = false, heading = "%nTraining:%n")
+  private TrainingOptions training = new TrainingOptions();
+
+  @Override
+  public Integer call() {
+    checkCombination();
+    checkInputs();
+    TrainingArguments args =
+        CommandFailure.usage(() -> training.toArguments(output, data.evalFile().isPresent()));
+    Optional<LoraConfig> adapter =
+        full ? Optional.empty() : Optional.of(CommandFailure.usage(lora::toConfig));
+    Inputs.outputFolder(output);
+    common.apply();
+    Randomness.manualSeed(training.seed());
+    try (Tokenizer tokens = openTokenizer();
+        CausalLM base = openModel()) {
+      Dataset trainData = data.train(tokens, base.config());
+      Optional<Dataset> evalData = data.eval(tokens, base.config());
+      return adapter.isPresent()
+          ? trainAdapter(base, adapter.get(), args, tokens, trainData, evalData)
+          : run(base, args, tokens, trainData, evalData);
+    }
+  }
+
+  private int trainAdapter(
+      CausalLM base,
+      LoraConfig adapter,
+      TrainingArguments args,
+      Tokenizer tokens,
+      Dataset trainData,
+      Optional<Dataset> evalData) {
+    try (PeftModelForCausalLM adapted =
+        CommandFailure.usage(() -> Peft.getPeftModel(base, adapter))) {
+      return run(adapted, args, tokens, trainData, evalData);
+    }
+  }
+
+  private int run(
+      CausalLanguageModel subject,
+      TrainingArguments args,
+      Tokenizer tokens,
+      Dataset trainData,
+      Optional<Dataset> evalData) {
+    TrainingRun run = new TrainingRun(spec.commandLine(), subject, args, tokens);
+    return run.run(trainData, evalData);
+  }
+
+  private void checkCombination() {
+    if ((model == null) == (config == null)) {
+      throw usage("Give either --model, or --config with --full to start from random weights.");
+    }
+    if (config != null && (!full || tokenizer == null)) {
+      throw usage("--config starts a new model: give --full and --tokenizer, too.");
+    }
+    if (full && lora.isGiven()) {
+      throw usage("--full trains all weights: leave out the options of the adapter, or --full.");
+    }
+  }
+
+  private void checkInputs() {
+    modelOptions.check();
+    if (model != null) {
+      Inputs.folder("model", model);
+    }
+    if (config != null) {
+      Inputs.file("config", config);
+    }
+    if (tokenizer != null) {
+      Inputs.folder("tokenizer", tokenizer);
+    }
+    data.check();
+  }
+
+  private Tokenizer openTokenizer() {
+    Path folder = tokenizer == null ? model : tokenizer;
+    if (folder == null) {
+      throw usage("Give --tokenizer, the folder of the tokenizer.");
+    }
+    return CommandFailure.data(() -> AutoTokenizer.fromPretrained(folder));
+  }
+
+  private CausalLM openModel() {
+    if (model != null) {
+      return modelOptions.load(model);
+    }
+    Path file = config;
+    if (file == null) {
+      throw usage("Give --model or --config.");
+    }
+    ConfigJson json = ConfigJson.read(file);
+    CausalLM fresh =
+        CommandFailure.data(
+            () ->
+                AutoModelForCausalLM.fromConfig(
+                    Architectures.get(json.getString("model_type")).config(json),
+                    modelOptions.dtypeOr(DType.FLOAT32)));
+    fresh.to(Device.parse(modelOptions.device()));
+    return fresh;
+  }
+
+  private static CommandFailure usage(String message) {
+    return new CommandFailure(ExitCode.USAGE, message);
+  }
+}
