@@ -11,7 +11,7 @@ import java.util.Map;
  * @param enabled whether adapters act
  * @param activeAdapters the model's adapters that act
  * @param mergedAdapters those in this layer's weight
- * @param requiresGrad whether each of this layer's adapters is trained
+ * @param requiresGrad whether each of this layer's adapters is trained now
  * @param availableAdapters this layer's adapters, sorted
  * @param devices where each adapter's parameters are
  */

@@ -10,13 +10,13 @@ import java.util.Map;
  * @param baseModelType the base model's class in Python
  * @param adapterModelType such as "LoraModel"
  * @param peftTypes each adapter's type
- * @param trainableParams numbers that collect gradients
+ * @param trainableParams numbers that collect gradients now
  * @param totalParams all numbers
  * @param numAdapterLayers adapted layers
  * @param enabled whether adapters act
  * @param activeAdapters those that act
  * @param mergedAdapters those in the base weights
- * @param requiresGrad whether each adapter is trained
+ * @param requiresGrad whether each adapter is trained now; false while adapters are disabled
  * @param availableAdapters all, sorted
  * @param devices where each adapter's parameters are
  */

@@ -46,8 +46,7 @@ final class StatusReport {
         .adapters()
         .forEach(
             (name, adapter) -> {
-              trained.put(
-                  name, adapter.weights().stream().anyMatch(w -> w.parameter().requiresGrad()));
+              trained.put(name, set.isEnabled() && trained(adapter) > 0);
               devices.put(name, devices(adapter));
             });
     return new LayerStatus(
@@ -59,6 +58,33 @@ final class StatusReport {
         trained,
         layer.adapters().keySet().stream().sorted().toList(),
         devices);
+  }
+
+  /** Numbers of an adapter that collect gradients. */
+  private static long trained(LayerAdapter adapter) {
+    return adapter.weights().stream()
+        .map(LayerAdapter.Weight::parameter)
+        .filter(Parameter::requiresGrad)
+        .mapToLong(Parameter::numel)
+        .sum();
+  }
+
+  /** Numbers that would collect gradients if adapters acted. */
+  private long waiting() {
+    if (model.adapters().isEnabled()) {
+      return 0;
+    }
+    long adapters =
+        model.layers().values().stream()
+            .flatMap(layer -> layer.adapters().values().stream())
+            .mapToLong(StatusReport::trained)
+            .sum();
+    long copies =
+        model.savedModules().values().stream()
+            .flatMap(module -> module.copies().values().stream())
+            .mapToLong(copy -> parameters(copy.namedParameters()).trainable())
+            .sum();
+    return adapters + copies;
   }
 
   private static List<String> devices(LayerAdapter adapter) {
@@ -96,7 +122,7 @@ final class StatusReport {
             .findFirst()
             .orElse("None"),
         types,
-        parameters.trainable(),
+        parameters.trainable() - waiting(),
         parameters.all(),
         layers.size(),
         set.isEnabled(),

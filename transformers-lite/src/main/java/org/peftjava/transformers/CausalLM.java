@@ -38,7 +38,6 @@ public final class CausalLM extends Module implements CausalLanguageModel {
   private final Slot<LinearLayer> lmHead;
   private final PretrainedConfig config;
   private GenerationConfig generationConfig;
-  private boolean tied;
 
   /** A model without memory for its weights: {@link #initialize} it, or load a state dict. */
   CausalLM(PretrainedConfig config, GenerationConfig generationConfig, DType dtype) {
@@ -52,7 +51,6 @@ public final class CausalLM extends Module implements CausalLanguageModel {
     lmHead = child(HEAD, LinearLayer.class, head);
     if (config.tieWordEmbeddings()) {
       head.share("weight", body.inputEmbeddings().table());
-      tied = true;
     }
   }
 
@@ -117,7 +115,8 @@ public final class CausalLM extends Module implements CausalLanguageModel {
 
   /** Whether head and token embedding are one weight. */
   public boolean isTied() {
-    return tied;
+    return lmHead.get() instanceof Linear head
+        && head.weight() == backbone.get().inputEmbeddings().table();
   }
 
   /** The full name of the token embedding's weight. */
@@ -132,10 +131,9 @@ public final class CausalLM extends Module implements CausalLanguageModel {
 
   /** Gives the head a weight of its own, without values. */
   void untie() {
-    if (tied && lmHead.get() instanceof Linear head) {
+    if (isTied() && lmHead.get() instanceof Linear head) {
       Parameter shared = head.weight();
       head.share("weight", new Parameter(shared.shape(), shared.dtype(), Init.zeros()));
-      tied = false;
     }
   }
 

@@ -52,14 +52,13 @@ public final class TargetMatcher {
    */
   public static Match match(
       BaseModel model, TargetSpec spec, Function<String, Optional<List<String>>> defaultTargets) {
-    TargetModules resolved = resolve(model, spec.targets(), defaultTargets);
+    TargetModules resolved = resolve(model, spec, defaultTargets);
     return new TargetMatcher(model, spec.withTargets(resolved)).match();
   }
 
   private static TargetModules resolve(
-      BaseModel model,
-      TargetModules targets,
-      Function<String, Optional<List<String>>> defaultTargets) {
+      BaseModel model, TargetSpec spec, Function<String, Optional<List<String>>> defaultTargets) {
+    TargetModules targets = spec.targets();
     TargetModules result = targets;
     if (targets instanceof TargetModules.ModelDefault) {
       result =
@@ -70,7 +69,11 @@ public final class TargetMatcher {
                   .orElseThrow(() -> TargetSuggestions.noDefault(model)));
     } else if (targets instanceof TargetModules.AllLinear) {
       Set<String> names = new LinkedHashSet<>(model.linearLayers().keySet());
-      model.outputEmbeddings().ifPresent(names::remove);
+      if (model.outputEmbeddings().isPresent()) {
+        names.remove(model.outputEmbeddings().get());
+      } else {
+        spec.modulesToSave().forEach(names::remove); // the heads of classifiers
+      }
       result = TargetModules.names(names.stream().sorted().toList());
     }
     return result instanceof TargetModules.Names names

@@ -3,6 +3,7 @@ package org.peftjava.peft.tuner;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.peftjava.torch.nn.LinearLayer;
@@ -68,7 +69,7 @@ final class TargetSuggestions {
     String found =
         wanted.stream()
             .map(TargetSuggestions::lastElement)
-            .flatMap(name -> known.keySet().stream().filter(key -> isNear(name, key)))
+            .flatMap(name -> nearest(name, known.keySet()).stream())
             .distinct()
             .map(key -> key + " (" + known.get(key) + " layers)")
             .collect(Collectors.joining(", "));
@@ -95,11 +96,22 @@ final class TargetSuggestions {
     return path.substring(path.lastIndexOf('.') + 1);
   }
 
-  private static boolean isNear(String wanted, String name) {
-    return !wanted.isEmpty()
-        && (name.contains(wanted)
-            || (wanted.contains(name) && name.length() > 2)
-            || distance(wanted, name) <= Math.max(1, wanted.length() / 3));
+  /** Names that contain the wanted one, else those with the fewest typing errors between. */
+  private static List<String> nearest(String wanted, Set<String> names) {
+    if (wanted.isEmpty()) {
+      return List.of();
+    }
+    List<String> around =
+        names.stream()
+            .filter(name -> name.contains(wanted) || (name.length() > 2 && wanted.contains(name)))
+            .toList();
+    if (!around.isEmpty()) {
+      return around;
+    }
+    int fewest = names.stream().mapToInt(name -> distance(wanted, name)).min().orElse(0);
+    return fewest > Math.max(1, wanted.length() / 3)
+        ? List.of()
+        : names.stream().filter(name -> distance(wanted, name) == fewest).toList();
   }
 
   /** Edit distance with swaps of neighbours. */

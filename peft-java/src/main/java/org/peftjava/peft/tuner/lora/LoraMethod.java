@@ -122,19 +122,16 @@ public final class LoraMethod implements TunerMethod<LoraConfig> {
   @Override
   public List<String> warnings(LoraConfig config, Map<String, Module> layers) {
     List<String> result = new ArrayList<>();
-    for (Module layer : layers.values()) {
-      boolean transposed = layer instanceof Conv1D;
-      if (layer instanceof LinearLayer && transposed != config.fanInFanOut()) {
-        result.add(
-            "fanInFanOut is "
-                + config.fanInFanOut()
-                + ", but the target module is a "
-                + layer.getClass().getSimpleName()
-                + ". It is set to "
-                + transposed
-                + ".");
-        break;
-      }
+    boolean transposed = settled(config, layers).fanInFanOut();
+    if (transposed != config.fanInFanOut()) {
+      result.add(
+          "fanInFanOut is "
+              + config.fanInFanOut()
+              + ", but the targeted layers are "
+              + (transposed ? "Conv1D" : "Linear")
+              + ". It is set to "
+              + transposed
+              + ".");
     }
     addUnused(result, "rankPattern", config.rankPattern(), layers);
     addUnused(result, "alphaPattern", config.alphaPattern(), layers);

@@ -1,0 +1,167 @@
+package org.peftjava.peft.tuner.lora;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.lang.reflect.Method;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.peftjava.peft.Goldens;
+import org.peftjava.peft.tuner.StubModels;
+import org.peftjava.peft.tuner.TargetModules;
+import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.TunedModel;
+
+class LoraConfigTest {
+  @Test
+  void builderMethodsAreTheFieldsOfPython() {
+    Set<String> fields =
+        LoraConfig.builder().build().fields().values().keySet().stream()
+            .filter(name -> !name.equals("peft_type"))
+            .map(
+                name ->
+                    Arrays.stream(name.split("_"))
+                        .reduce(
+                            (a, b) ->
+                                a + b.substring(0, 1).toUpperCase(Locale.ROOT) + b.substring(1))
+                        .orElseThrow())
+            .collect(Collectors.toCollection(TreeSet::new));
+    Set<String> methods =
+        Arrays.stream(LoraConfigBuilder.class.getDeclaredMethods())
+            .filter(method -> method.getReturnType() == LoraConfigBuilder.class)
+            .map(Method::getName)
+            .filter(name -> !name.equals("set"))
+            .collect(Collectors.toCollection(TreeSet::new));
+    assertEquals(fields, methods);
+    assertEquals(42, LoraConfig.builder().build().fields().values().size());
+    JsonNode written = Goldens.json(Goldens.path("config_roundtrip/defaults/adapter_config.json"));
+    Set<String> keys = new TreeSet<>(Goldens.map(written).keySet());
+    keys.add("runtime_config");
+    assertEquals(keys, new TreeSet<>(LoraConfig.builder().build().fields().values().keySet()));
+  }
+
+  @Test
+  void valuesComeBack() {
+    LoraConfig config =
+        LoraConfig.builder()
+            .r(16)
+            .loraAlpha(32)
+            .loraDropout(0.05)
+            .targetModules("q_proj", "v_proj")
+            .excludeModules(TargetModules.regex(".*\\.0\\..*"))
+            .taskType(TaskType.CAUSAL_LM)
+            .bias(LoraConfig.Bias.LORA_ONLY)
+            .useRslora(true)
+            .initLoraWeights(new LoraInit.Gaussian())
+            .layersToTransform(1, 2)
+            .layersPattern("layers")
+            .rankPattern(Map.of("q_proj", 4))
+            .alphaPattern(Map.of("q_proj", 2.5))
+            .modulesToSave("lm_head")
+            .build();
+    assertEquals(16, config.r());
+    assertEquals(32, config.loraAlpha());
+    assertEquals(0.05, config.loraDropout());
+    assertEquals(TargetModules.names("q_proj", "v_proj"), config.targetModules());
+    assertEquals(Optional.of(TargetModules.regex(".*\\.0\\..*")), config.excludeModules());
+    assertEquals(Optional.of(TaskType.CAUSAL_LM), config.taskType());
+    assertEquals(LoraConfig.Bias.LORA_ONLY, config.bias());
+    assertEquals(new LoraInit.Gaussian(), config.initLoraWeights());
+    assertEquals(List.of(1, 2), config.layersToTransform());
+    assertEquals(List.of("layers"), config.layersPattern());
+    assertEquals(Map.of("q_proj", 4L), config.rankPattern());
+    assertEquals(Map.of("q_proj", 2.5), config.alphaPattern());
+    assertEquals(List.of("lm_head"), config.modulesToSave());
+    assertEquals(config, config.toBuilder().build());
+    assertEquals(config, LoraConfig.of(config.fields().values()));
+    assertNotEquals(config, config.toBuilder().r(17).build());
+  }
+
+  @Test
+  void initializationsHavePythonsNames() {
+    for (LoraInit init :
+        List.of(
+            new LoraInit.Gaussian(),
+            new LoraInit.Orthogonal(),
+            new LoraInit.Pissa(Optional.empty()),
+            new LoraInit.Pissa(16),
+            new LoraInit.Olora(),
+            new LoraInit.Eva(),
+            new LoraInit.Corda(),
+            new LoraInit.LoraGa(),
+            new LoraInit.Mica())) {
+      assertEquals(init, LoraConfig.builder().initLoraWeights(init).build().initLoraWeights());
+    }
+    assertEquals("pissa_niter_16", new LoraInit.Pissa(16).toField());
+    assertEquals("lora_ga", new LoraInit.LoraGa().toField());
+    assertEquals(true, new LoraInit.Standard().toField());
+    assertEquals(false, new LoraInit.Random().toField());
+  }
+
+  @Test
+  void wrongValuesAreRefusedWithTheValueAndTheExpectation() {
+    for (JsonNode row : Goldens.json(Goldens.path("config_roundtrip/errors.json")).get("rows")) {
+      Map<String, Object> values = Goldens.map(row.get("config"));
+      boolean accepted =
+          row.get("stage").textValue().equals("ok")
+              && !Double.valueOf(-0.1).equals(values.get("lora_dropout"));
+      if (accepted) {
+        LoraConfig.of(values);
+      } else {
+        IllegalArgumentException error =
+            assertThrows(
+                IllegalArgumentException.class,
+                () -> {
+                  try (TunedModel model = new TunedModel(StubModels.named("opt"))) {
+                    model.add("default", LoraConfig.of(values), true);
+                  }
+                },
+                row.toString());
+        assertTrue(error.getMessage().matches("(?s).*[.]"), error.getMessage());
+      }
+    }
+    assertEquals(
+        "LoraConfig: r must be positive, got 0.",
+        assertThrows(IllegalArgumentException.class, () -> LoraConfig.builder().r(0).build())
+            .getMessage());
+  }
+
+  @Test
+  void whatIsNotThereYetIsRefusedWhenApplied() {
+    List<LoraConfig> configs =
+        List.of(
+            LoraConfig.builder().useDora(true).build(),
+            LoraConfig.builder().initLoraWeights(new LoraInit.Pissa(4)).build(),
+            LoraConfig.builder().trainableTokenIndices(List.of(1)).build(),
+            LoraConfig.builder().layerReplication(List.of(List.of(0, 1))).build(),
+            LoraConfig.builder().targetParameters("a.weight").build(),
+            LoraConfig.builder().aloraInvocationTokens(List.of(3)).build(),
+            LoraConfig.builder().useQalora(true).build(),
+            LoraConfig.builder().useBdlora(Map.of("nblocks", 2)).build(),
+            LoraConfig.builder().arrowConfig(Map.of("top_k", 2)).build(),
+            LoraConfig.builder().kasaConfig(Map.of("beta", 0.1)).build(),
+            LoraConfig.builder().veloraConfig(Map.of("scale", 1.5)).build(),
+            LoraConfig.builder().montecloraConfig(Map.of("num_samples", 2)).build(),
+            LoraConfig.builder().megatronConfig(Map.of("a", 1)).build(),
+            LoraConfig.builder().ensureWeightTying(true).build());
+    for (LoraConfig config : configs) {
+      try (TunedModel model = new TunedModel(StubModels.named("opt"))) {
+        String message =
+            assertThrows(
+                    UnsupportedOperationException.class, () -> model.add("default", config, true))
+                .getMessage();
+        assertTrue(message.startsWith("This version cannot apply "), message);
+      }
+    }
+  }
+}

@@ -1,0 +1,133 @@
+package org.peftjava.peft.tuner.lora;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.peftjava.peft.Goldens;
+import org.peftjava.peft.LedgerCheck;
+import org.peftjava.peft.tuner.BaseModel;
+import org.peftjava.peft.tuner.LayerInjector.Injection;
+import org.peftjava.peft.tuner.NoMatchingModulesException;
+import org.peftjava.peft.tuner.StubModels;
+import org.peftjava.peft.tuner.TargetModules;
+import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.TunedModel;
+import org.peftjava.torch.TensorScope;
+
+/** Which modules a config selects, row by row as real PEFT did on the same trees. */
+@ExtendWith(LedgerCheck.class)
+class LoraMatchingTest {
+  /** Python wraps whatever ends with the name; here whole path elements count. */
+  private static final String NO_DOT_BOUNDARY = "modules_to_save has no dot boundary";
+
+  /** Python fails; here all-linear leaves out heads that are trained in full. */
+  private static final Set<String> HEADS =
+      Set.of("all-linear bert TOKEN_CLS", "all-linear bert QUESTION_ANS");
+
+  /** Python copies any module; here only layers. */
+  private static final Map<String, String> CONTAINER_COPIES =
+      Map.of(
+          "modules_to_save excludes its children", "self_attn",
+          "default targets of roberta", "classifier");
+
+  static Stream<Arguments> rows() {
+    JsonNode rows = Goldens.json(Goldens.path("matching.json")).get("rows");
+    return StreamSupport.stream(rows.spliterator(), false)
+        .map(row -> Arguments.of(row.get("label").textValue(), row));
+  }
+
+  private static LoraConfig config(JsonNode row) {
+    LoraConfig config = LoraConfig.of(Goldens.map(row.get("config")));
+    List<String> saved = new ArrayList<>(config.modulesToSave());
+    saved.addAll(config.taskType().map(TaskType::heads).orElse(List.of()));
+    return saved.isEmpty() ? config : config.with("modules_to_save", saved);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("rows")
+  void selectsWhatPythonSelects(String label, JsonNode row) {
+    BaseModel base = StubModels.named(row.get("model").textValue());
+    try (TensorScope scope = TensorScope.open("test");
+        TunedModel model = new TunedModel(base)) {
+      if (CONTAINER_COPIES.containsKey(label)) {
+        assertError(
+            () -> model.add("default", config(row), true),
+            CONTAINER_COPIES.get(label),
+            "cannot be copied");
+      } else if (HEADS.contains(label)) {
+        Injection injection = model.add("default", config(row), true);
+        assertTrue(injection.paths().stream().noneMatch(injection.modulesToSave()::contains));
+        assertEquals(12, injection.paths().size());
+      } else if (row.has("error")) {
+        assertRejected(row.get("error").get("type").textValue(), model, row);
+      } else {
+        assertSelected(model.add("default", config(row), true), row, label);
+      }
+    }
+  }
+
+  private static void assertRejected(String type, TunedModel model, JsonNode row) {
+    Class<? extends Exception> expected =
+        type.equals("NoMatchingPeftModuleError")
+            ? NoMatchingModulesException.class
+            : IllegalArgumentException.class;
+    Exception error = assertThrows(expected, () -> model.add("default", config(row), true));
+    assertTrue(error.getMessage().length() > 40, error.getMessage());
+    assertEquals(List.of(), model.adapters().names());
+    assertEquals(Map.of(), model.layers());
+  }
+
+  private static void assertSelected(Injection injection, JsonNode row, String label) {
+    assertEquals(Goldens.texts(row.get("matched")), injection.paths());
+    List<String> saved = Goldens.texts(row.get("modulesToSave"));
+    if (label.equals(NO_DOT_BOUNDARY)) {
+      saved = List.of("head");
+    }
+    assertEquals(saved, injection.modulesToSave());
+    LoraConfig config = (LoraConfig) injection.config();
+    TargetModules targets = config.targetModules();
+    Object written =
+        targets instanceof TargetModules.Names names
+            ? names.names().stream().sorted().toList()
+            : targets.toField();
+    assertEquals(Goldens.plain(row.get("targetModules")), written);
+    row.get("layers")
+        .properties()
+        .forEach(
+            layer -> {
+              String path = layer.getKey();
+              assertEquals(layer.getValue().get("r").asInt(), LoraMethod.rank(config, path), path);
+              assertEquals(
+                  layer.getValue().get("alpha").asDouble(), LoraMethod.alpha(config, path), path);
+              assertEquals(
+                  layer.getValue().get("scaling").asDouble(),
+                  LoraMethod.scaling(config, path),
+                  1e-12,
+                  path);
+            });
+    long expected =
+        Goldens.texts(row.get("warnings")).stream()
+            .filter(warning -> !warning.contains("ensure_weight_tying"))
+            .count();
+    assertEquals(expected, injection.warnings().size(), injection.warnings().toString());
+  }
+
+  private static void assertError(Runnable action, String... parts) {
+    String message = assertThrows(IllegalArgumentException.class, action::run).getMessage();
+    for (String part : parts) {
+      assertTrue(message.contains(part), message);
+    }
+  }
+}
