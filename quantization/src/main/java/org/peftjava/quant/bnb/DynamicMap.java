@@ -1,0 +1,58 @@
+package org.peftjava.quant.bnb;
+
+import java.util.Arrays;
+
+/**
+ * Builds the signed 8-bit map: for each of seven decades twice as many values as in the decade
+ * below, evenly spread, with both signs; 0; and 1.
+ *
+ * <p>Reference: {@code bitsandbytes.functional.create_dynamic_map(signed=True, max_exponent_bits=7,
+ * total_bits=8)}, to the bit, with torch's order of operations in {@code linspace}.
+ */
+final class DynamicMap {
+  private static final int DECADES = 7;
+
+  CodeBook codeBook() {
+    float[] values = values();
+    return CodeBook.ascending(8, values, thresholds(values));
+  }
+
+  private static float[] values() {
+    float[] result = new float[256];
+    int next = 0;
+    for (int decade = 0; decade < DECADES; decade++) {
+      float scale = (float) Math.pow(10, decade - (DECADES - 1));
+      for (float mean : CodeBook.midpoints(linspace(1 << decade))) {
+        result[next++] = mean * scale;
+        result[next++] = -mean * scale;
+      }
+    }
+    result[next++] = 0;
+    result[next] = 1;
+    Arrays.sort(result);
+    return result;
+  }
+
+  /** {@code torch.linspace(0.1, 1, parts + 1)}: from both ends towards the middle. */
+  private static float[] linspace(int parts) {
+    float start = 0.1f;
+    float step = (1 - start) / parts;
+    float[] result = new float[parts + 1];
+    for (int i = 0; i <= parts; i++) {
+      result[i] = i < (parts + 1) / 2 ? Math.fma(step, i, start) : Math.fma(-step, parts - i, 1.0f);
+    }
+    return result;
+  }
+
+  /**
+   * The CUDA kernel ends its binary search at an even code, and leaves it only for a neighbour that
+   * is nearer: half-way between two codes it takes the even one, which may be the upper.
+   */
+  private static float[] thresholds(float[] values) {
+    float[] result = CodeBook.midpoints(values);
+    for (int lower = 1; lower < result.length; lower += 2) {
+      result[lower] = Math.nextDown(result[lower]);
+    }
+    return result;
+  }
+}
