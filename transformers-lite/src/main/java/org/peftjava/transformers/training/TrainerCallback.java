@@ -17,8 +17,8 @@ public interface TrainerCallback {
   /**
    * After a log line was added to the state's history.
    *
-   * @param logs mean {@code loss} since the last line, {@code grad_norm}, {@code learning_rate},
-   *     {@code epoch}; or metrics of an evaluation or of the whole run
+   * @param logs by Python's names: "loss" (mean since the last line), "grad_norm", "learning_rate",
+   *     "epoch"; or metrics of an evaluation or of the whole run
    */
   default void onLog(TrainingProgress progress, Map<String, Double> logs) {}
 
