@@ -26,6 +26,7 @@ final class CommonOptions {
       usageHelp = true,
       order = 1000,
       description = "Show this help.")
+  @SuppressWarnings("unused") // picocli reads the annotation
   private boolean help;
 
   @Option(names = "--debug", order = 1001, description = "Show stack traces of errors.")
