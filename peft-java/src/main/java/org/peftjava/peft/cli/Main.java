@@ -10,7 +10,9 @@ import picocli.CommandLine.Model.CommandSpec;
 /** Entry of the {@code peft} command line. */
 public final class Main {
   private static final List<String> COMMANDS =
-      List.of("train");
+      List.of("train", "generate", "merge", "info", "logits", "demo");
+
+  private static final String SELF_CHECK = "selfcheck";
 
   private Main() {}
 
@@ -49,12 +51,18 @@ public final class Main {
   }
 
   private static boolean isCommand(String name) {
-    return COMMANDS.contains(name);
+    return COMMANDS.contains(name) || name.equals(SELF_CHECK);
   }
 
   private static Callable<Integer> command(String name) {
     return switch (name) {
       case "train" -> new TrainCommand();
+      case "generate" -> new GenerateCommand();
+      case "merge" -> new MergeCommand();
+      case "info" -> new InfoCommand();
+      case "logits" -> new LogitsCommand();
+      case "demo" -> new DemoCommand();
+      case SELF_CHECK -> new SelfCheckCommand();
       default -> throw new IllegalArgumentException("There is no command " + name + ".");
     };
   }

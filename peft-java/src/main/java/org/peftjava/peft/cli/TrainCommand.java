@@ -1,5 +1,6 @@
 package org.peftjava.peft.cli;
 
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -114,8 +115,15 @@ final class TrainCommand implements Callable<Integer> {
       Tokenizer tokens,
       Dataset trainData,
       Optional<Dataset> evalData) {
-    TrainingRun run = new TrainingRun(spec.commandLine(), subject, args, tokens);
-    return run.run(trainData, evalData);
+    PrintWriter out = spec.commandLine().getOut();
+    try (ProgressDisplay display = ProgressDisplay.on(spec.commandLine().getErr())) {
+      TrainingRun run =
+          new TrainingRun(out, display.callback(), subject, args, tokens, trainData, evalData);
+      try (Cancellation cancellation = new Cancellation(run::cancel)) {
+        RunReport report = run.report(spec.commandLine().getParent().getParseResult().originalArgs());
+        return RunFiles.finish(out, run.run(), report, args.outputDir());
+      }
+    }
   }
 
   private void checkCombination() {
