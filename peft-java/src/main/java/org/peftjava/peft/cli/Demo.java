@@ -90,7 +90,7 @@ final class Demo {
     }
     RunFiles.finish(out, result, report, files.adapter());
     Map<String, Double> after = result.evalAfter().orElseThrow();
-    reload(tokenizer, evalData, after.get("eval_loss"), columns);
+    reload(tokenizer, evalData, Metrics.get(after, "eval_loss"), columns);
     new SideBySide(List.of("prompt", "base", "adapted", "merged"))
         .print(out, prompts(), columns.get(0), columns.get(1), columns.get(2));
     printNext();
@@ -132,7 +132,7 @@ final class Demo {
   private double evalLoss(CausalLanguageModel model, Tokenizer tokenizer, Dataset evalData) {
     Trainer trainer =
         Trainer.builder().model(model).args(arguments()).tokenizer(tokenizer).build();
-    return trainer.evaluate(evalData).get("eval_loss");
+    return Metrics.get(trainer.evaluate(evalData), "eval_loss");
   }
 
   /** Greedy continuations, so that equal models give equal texts. */

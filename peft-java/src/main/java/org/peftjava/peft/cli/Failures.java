@@ -16,7 +16,7 @@ final class Failures {
     CommandLine line = failure.getCommandLine();
     String name = line.getCommandSpec().qualifiedName();
     PrintWriter err = line.getErr();
-    String message = failure.getMessage().strip();
+    String message = String.valueOf(failure.getMessage()).strip();
     err.println(
         name + ": " + message + (message.endsWith(".") ? "" : ".") + " See " + name + " --help.");
     return ExitCode.USAGE;
@@ -44,7 +44,9 @@ final class Failures {
     if (message == null || message.isBlank()) {
       return "Unexpected " + failure.getClass().getSimpleName() + ". Run again with --debug.";
     }
-    boolean bare = failure instanceof UncheckedIOException && failure.getCause() != null;
-    return bare ? message.replace(failure.getCause().getClass().getName() + ": ", "") : message;
+    Throwable cause = failure.getCause();
+    return failure instanceof UncheckedIOException && cause != null
+        ? message.replace(cause.getClass().getName() + ": ", "")
+        : message;
   }
 }

@@ -55,7 +55,10 @@ final class Inputs {
       throw new CommandFailure(
           ExitCode.CANNOT_CREATE, "The output file " + path + " is a folder. Name a file in it.");
     }
-    outputFolder(path.toAbsolutePath().getParent());
+    Path folder = path.toAbsolutePath().getParent();
+    if (folder != null) {
+      outputFolder(folder);
+    }
     return path;
   }
 

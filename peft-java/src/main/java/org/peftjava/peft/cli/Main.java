@@ -84,7 +84,10 @@ public final class Main {
 
   /** The common options of a parsed command, for the failure handlers. */
   static CommonOptions common(CommandSpec spec) {
-    Object mixin = spec.mixins().get("common").userObject();
-    return (CommonOptions) mixin;
+    CommandSpec mixin = spec.mixins().get("common");
+    if (mixin == null) {
+      throw new IllegalStateException(spec.qualifiedName() + " lacks the common options.");
+    }
+    return (CommonOptions) mixin.userObject();
   }
 }

@@ -1,5 +1,6 @@
 package org.peftjava.peft.cli;
 
+import java.io.Console;
 import java.io.PrintWriter;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.transformers.training.TrainerCallback;
@@ -8,8 +9,10 @@ import org.peftjava.transformers.training.TrainerCallback;
 record ProgressDisplay(TrainerCallback callback, @Nullable TrainingBar bar)
     implements AutoCloseable {
   /** A bar if the process has a terminal. */
+  @SuppressWarnings("SystemConsoleNull") // from JDK 22 on, TERM tells
   static ProgressDisplay on(PrintWriter err) {
-    if (System.console() == null) {
+    Console console = System.console();
+    if (console == null || System.getenv("TERM") == null) {
       return new ProgressDisplay(new TrainingDisplay(err), null);
     }
     TrainingBar bar = new TrainingBar(err);

@@ -15,13 +15,16 @@ import picocli.CommandLine.Spec;
     versionProvider = Versions.class,
     description = "Parameter-efficient fine-tuning on the JVM.")
 final class RootCommand implements Callable<Integer> {
-  @Mixin private CommonOptions common = new CommonOptions();
+  @SuppressWarnings("unused") // picocli reads the annotation
+  @Mixin
+  private CommonOptions common = new CommonOptions();
   @Spec private CommandSpec spec;
 
   @Option(
       names = {"-V", "--version"},
       versionHelp = true,
       description = "Show the versions.")
+  @SuppressWarnings("unused") // picocli reads the annotation
   private boolean version;
 
   @Override

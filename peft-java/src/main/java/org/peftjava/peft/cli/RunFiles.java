@@ -21,9 +21,9 @@ final class RunFiles {
         "%d steps, loss %.4f, %.1f s, %,.0f tokens/s, peak memory %.2f GiB%n",
         result.output().globalStep(),
         result.output().trainingLoss(),
-        metrics.get("train_runtime"),
-        metrics.get("train_tokens_per_second"),
-        metrics.get("train_peak_memory_bytes") / (1L << 30));
+        Metrics.get(metrics, "train_runtime"),
+        Metrics.get(metrics, "train_tokens_per_second"),
+        Metrics.get(metrics, "train_peak_memory_bytes") / (1L << 30));
     out.println("saved to " + folder + " with " + REPORT + " and " + PLOT);
     if (result.output().cancelled()) {
       out.println("cancelled; the same command with --resume goes on");
