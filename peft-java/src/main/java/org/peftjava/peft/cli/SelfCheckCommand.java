@@ -1,10 +1,8 @@
 package org.peftjava.peft.cli;
 
-import java.util.List;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
-import java.util.OptionalLong;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import org.peftjava.peft.Peft;
@@ -53,9 +51,9 @@ final class SelfCheckCommand implements Callable<Integer> {
             .numAttentionHeads(4)
             .ffnDim(256)
             .maxPositionEmbeddings(128)
-            .padTokenId(OptionalLong.of(1))
-            .bosTokenId(OptionalLong.of(2))
-            .eosTokenIds(List.of(2L))
+            .padTokenId(1)
+            .bosTokenId(2)
+            .eosTokenId(2)
             .build();
     LoraConfig lora =
         LoraConfig.builder()

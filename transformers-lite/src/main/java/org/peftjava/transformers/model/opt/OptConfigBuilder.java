@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model.opt;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -170,20 +171,30 @@ public final class OptConfigBuilder {
   }
 
   /** The token that fills short rows. */
+  public OptConfigBuilder padTokenId(long id) {
+    return padTokenId(OptionalLong.of(id));
+  }
+
+  /** The token that fills short rows; empty for none. */
   public OptConfigBuilder padTokenId(OptionalLong value) {
     padTokenId = value;
     return this;
   }
 
   /** The token that begins a text. */
+  public OptConfigBuilder bosTokenId(long id) {
+    return bosTokenId(OptionalLong.of(id));
+  }
+
+  /** The token that begins a text; empty for none. */
   public OptConfigBuilder bosTokenId(OptionalLong value) {
     bosTokenId = value;
     return this;
   }
 
-  /** The tokens that end a text. */
-  public OptConfigBuilder eosTokenIds(List<Long> value) {
-    eosTokenIds = value;
+  /** The tokens that end a text; none to give up on ends. */
+  public OptConfigBuilder eosTokenId(long... ids) {
+    eosTokenIds = Arrays.stream(ids).boxed().toList();
     return this;
   }
 

@@ -36,7 +36,8 @@ final class OptConfigJson {
             .layerNormElementwiseAffine(json.getBoolean("layer_norm_elementwise_affine", true))
             .tieWordEmbeddings(json.getBoolean("tie_word_embeddings", true));
     if (json.keys().contains("eos_token_id")) {
-      builder.eosTokenIds(json.getLongs("eos_token_id"));
+      builder.eosTokenId(
+          json.getLongs("eos_token_id").stream().mapToLong(Long::longValue).toArray());
     }
     if (json.has("word_embed_proj_dim")) {
       builder.wordEmbedProjDim(json.getInt("word_embed_proj_dim"));
