@@ -27,12 +27,14 @@ final class OptAttention extends Module {
   private final long heads;
   private final long headSize;
   private final double dropout;
+  private final double scale;
 
   OptAttention(OptConfig config, int layer, DType dtype) {
     this.layer = layer;
     heads = config.numAttentionHeads();
     headSize = config.hiddenSize() / heads;
     dropout = config.attentionDropout();
+    scale = 1 / Math.sqrt((double) headSize);
     kProj = projection("k_proj", config, dtype);
     vProj = projection("v_proj", config, dtype);
     qProj = projection("q_proj", config, dtype);
@@ -57,13 +59,7 @@ final class OptAttention extends Module {
       }
       Tensor mixed =
           Ops.scaledDotProductAttention(
-              query,
-              key,
-              value,
-              mask.addend(),
-              isTraining() ? dropout : 0,
-              mask.causal(),
-              1 / Math.sqrt(headSize));
+              query, key, value, mask.addend(), isTraining() ? dropout : 0, mask.causal(), scale);
       return scope.keep(outProj.get().forward(joined(mixed, x)));
     }
   }
