@@ -115,6 +115,15 @@ class PeftModelTest {
   }
 
   @Test
+  void closingAfterTheBaseIsHarmless() {
+    PeftModelForCausalLM model = Peft.getPeftModel(base, QV);
+    model.mergeAdapter();
+    base.close();
+    model.close();
+    assertThrows(IllegalStateException.class, model::activeAdapters);
+  }
+
+  @Test
   void aModelIsWrappedOnce() {
     try (PeftModelForCausalLM model = Peft.getPeftModel(base, QV)) {
       String message =

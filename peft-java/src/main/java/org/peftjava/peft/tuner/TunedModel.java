@@ -221,10 +221,15 @@ public final class TunedModel extends Module {
 
   /** Puts the layers of the base model back as they were. Frees the adapters. */
   public Module unload() {
-    if (!set.merged().isEmpty()) {
+    if (!set.merged().isEmpty() && hasValues()) {
       unmerge();
     }
     return unload((path, module) -> module.original());
+  }
+
+  /** False after the base model was closed under its adapters. */
+  private boolean hasValues() {
+    return namedState().values().stream().allMatch(Parameter::isMaterialized);
   }
 
   private Module unload(BiFunction<String, SavedModule, Module> choice) {
