@@ -1,0 +1,27 @@
+#!/usr/bin/env python
+"""Writes the names of the fields of Python's config classes, which the Java builders follow.
+
+    python field_names.py ../resources/field_names.json
+"""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from peft import LoraConfig
+from transformers import GenerationConfig, TrainingArguments
+
+
+def main():
+    names = {
+        "LoraConfig": [field.name for field in dataclasses.fields(LoraConfig)],
+        "TrainingArguments": [field.name for field in dataclasses.fields(TrainingArguments)],
+        "GenerationConfig": list(GenerationConfig().to_dict()),
+    }
+    text = json.dumps({kind: sorted(values) for kind, values in names.items()}, indent=2)
+    Path(sys.argv[1]).write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
