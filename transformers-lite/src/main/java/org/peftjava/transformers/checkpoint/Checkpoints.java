@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -32,17 +33,17 @@ public final class Checkpoints {
       return ShardedCheckpoint.open(folder.resolve(INDEX));
     }
     throw new UncheckedIOException(
-        new IOException(
-            "There is neither "
-                + SINGLE
-                + " nor "
-                + INDEX
-                + " in "
-                + folder
-                + "; found "
-                + found(folder)
-                + "."
-                + pickleAdvice(folder)));
+        "There is neither "
+            + SINGLE
+            + " nor "
+            + INDEX
+            + " in "
+            + folder
+            + "; found "
+            + found(folder)
+            + "."
+            + pickleAdvice(folder),
+        new NoSuchFileException(folder.resolve(SINGLE).toString()));
   }
 
   /** Replaces the weights of a model folder, in files of at most {@code maxShardBytes}. */

@@ -74,7 +74,8 @@ public final class FileBatch implements AutoCloseable {
     }
     if (Files.isDirectory(target)) {
       throw new UncheckedIOException(
-          new IOException("Cannot write " + target + ": it is a folder. Move it away."));
+          "Cannot write " + target + ": it is a folder. Move it away.",
+          new FileAlreadyExistsException(target.toString()));
     }
     Path temporary = folder.resolve("." + name + "." + UUID.randomUUID() + ".tmp");
     staged.put(name, temporary);

@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
@@ -77,11 +79,13 @@ final class SafetensorsFile implements WeightSource {
       }
       if (!Files.isRegularFile(file)) {
         throw new UncheckedIOException(
-            new IOException("There is no file " + file + ". Check the path."));
+            "There is no file " + file + ". Check the path.",
+            new NoSuchFileException(file.toString()));
       }
       if (!Files.isReadable(file)) {
         throw new UncheckedIOException(
-            new IOException("Cannot read " + file + ". Check its permissions."));
+            "Cannot read " + file + ". Check its permissions.",
+            new AccessDeniedException(file.toString()));
       }
       return Files.size(file);
     } catch (IOException e) {

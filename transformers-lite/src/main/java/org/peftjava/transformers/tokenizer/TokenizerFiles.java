@@ -3,9 +3,9 @@ package org.peftjava.transformers.tokenizer;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -46,16 +46,16 @@ record TokenizerFiles(ObjectNode tokenizerJson, ConfigJson config) {
       json = BpeTokenizerJson.build(folder.resolve(VOCAB), folder.resolve(MERGES), config);
     } else {
       throw new UncheckedIOException(
-          new IOException(
-              "There is no tokenizer in "
-                  + folder
-                  + ": expected "
-                  + TOKENIZER
-                  + ", or "
-                  + VOCAB
-                  + " and "
-                  + MERGES
-                  + ". Save it there with Python: tokenizer.save_pretrained(folder)."));
+          "There is no tokenizer in "
+              + folder
+              + ": expected "
+              + TOKENIZER
+              + ", or "
+              + VOCAB
+              + " and "
+              + MERGES
+              + ". Save it there with Python: tokenizer.save_pretrained(folder).",
+          new NoSuchFileException(folder.resolve(TOKENIZER).toString()));
     }
     Vocabulary vocabulary = Vocabulary.of(json, isFast ? fast : folder.resolve(VOCAB));
     addSpecialTokens(json, vocabulary, SpecialTokens.of(config));

@@ -2,6 +2,7 @@ package org.peftjava.transformers.training;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -36,6 +37,13 @@ final class TrainingCheckpoints {
     try {
       Files.createDirectories(outputDir);
       Files.delete(Files.createTempFile(outputDir, ".write-test", null));
+    } catch (FileAlreadyExistsException e) {
+      throw new UncheckedIOException(
+          "outputDir "
+              + outputDir
+              + " cannot be written: a file is in its place. Choose another folder, move the file,"
+              + " or set saveStrategy(NO).",
+          e);
     } catch (IOException e) {
       throw new UncheckedIOException(
           "outputDir "
