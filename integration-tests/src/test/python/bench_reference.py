@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Python's side of the comparison: one measurement a process, one JSON line each; the twin of StepBench.java.
+
+  bench_reference.py train <model> <dtype> <batch> <tokens> <warm-up> <steps>
+  bench_reference.py generate <model> <dtype> <prompt> <new tokens> <repetitions>
+  bench_reference.py startup           one whole tiny job: build a model, one LoRA step, exit
+  bench_reference.py gemm              the rate of a large float32 product
+"""
+import json
+import os
+import sys
+import time
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+SHAPES = {
+    "opt-125m": dict(hidden_size=768, num_hidden_layers=12, ffn_dim=3072, num_attention_heads=12, word_embed_proj_dim=768,
+                     vocab_size=50272, max_position_embeddings=2048),
+    "opt-350m": dict(hidden_size=1024, num_hidden_layers=24, ffn_dim=4096, num_attention_heads=16, word_embed_proj_dim=512,
+                     vocab_size=50272, max_position_embeddings=2048, do_layer_norm_before=False),
+    "tiny-opt": dict(hidden_size=64, num_hidden_layers=2, ffn_dim=256, num_attention_heads=4, word_embed_proj_dim=64,
+                     vocab_size=1000, max_position_embeddings=128),
+}
+
+
+def peak_mb():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM"))
+
+
+def report(bench, model, dtype, times, tokens, **more):
+    times = sorted(times)
+    median = times[len(times) // 2]
+    print(json.dumps(dict(side="python", bench=bench, model=model, dtype=dtype, median_s=median, min_s=times[0],
+                          tokens_per_s=tokens / median, tokens_per_s_best=tokens / times[0], peak_mb=peak_mb(), **more)))
+
+
+def build(name, dtype):
+    import torch
+    from transformers import OPTConfig, OPTForCausalLM
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    return torch, OPTForCausalLM._from_config(OPTConfig(**SHAPES[name]), dtype=getattr(torch, dtype))
+
+
+def lora(model):
+    from peft import LoraConfig, get_peft_model
+    return get_peft_model(model, LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules=["q_proj", "v_proj"],
+                                            task_type="CAUSAL_LM"))
+
+
+def train(name, dtype, batch, tokens, warmup, steps):
+    torch, model = build(name, dtype)
+    model.config.use_cache = False
+    model = lora(model)
+    model.train()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+    ids = torch.randint(3, SHAPES[name]["vocab_size"], (batch, tokens))
+    times = []
+    for i in range(-warmup, steps):
+        start = time.perf_counter()
+        loss = model(input_ids=ids, labels=ids).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        value = loss.item()
+        if i >= 0:
+            times.append(time.perf_counter() - start)
+    report("train", name, dtype, times, batch * tokens, loss=value)
+
+
+def generate(name, dtype, prompt, new, repetitions):
+    torch, model = build(name, dtype)
+    model.eval()
+    ids = torch.randint(3, SHAPES[name]["vocab_size"], (1, prompt))
+    times = []
+    for i in range(-1, repetitions):
+        start = time.perf_counter()
+        model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, min_new_tokens=new,
+                       do_sample=False)
+        if i >= 0:
+            times.append(time.perf_counter() - start)
+    report("generate", name, dtype, times, new)
+
+
+def startup():
+    torch, model = build("tiny-opt", "float32")
+    model = lora(model)
+    model.train()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
+    ids = torch.randint(3, 1000, (2, 16))
+    loss = model(input_ids=ids, labels=ids).loss
+    loss.backward()
+    optimizer.step()
+    print(loss.item())
+
+
+def gemm():
+    import torch
+    torch.set_num_threads(2)
+    a, b = torch.randn(512, 1024), torch.randn(4096, 1024).t()
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        a @ b
+        times.append(time.perf_counter() - start)
+    print(json.dumps(dict(side="python", bench="gemm", gflops=2 * 512 * 1024 * 4096 / min(times) / 1e9)))
+
+
+if __name__ == "__main__":
+    command, arguments = sys.argv[1], sys.argv[2:]
+    if command in ("train", "generate"):
+        globals()[command](arguments[0], arguments[1], *map(int, arguments[2:]))
+    else:
+        {"startup": startup, "gemm": gemm}[command]()
