@@ -28,6 +28,8 @@ final class NativeErrors {
                   + TensorLedger.summary()
                   + " Use smaller batches, shorter sequences or"
                   + " gradient checkpointing.");
+    } else if (lower.contains("out of range")) { // an index: its message tells the size too
+      result = new TorchException.Other(first);
     } else if (lower.contains("size") || lower.contains("shape") || lower.contains("dtype")) {
       result = new TorchException.ShapeMismatch(first);
     } else {

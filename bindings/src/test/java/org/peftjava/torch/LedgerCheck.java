@@ -24,6 +24,6 @@ public final class LedgerCheck implements BeforeEachCallback, AfterEachCallback 
     assertEquals(
         context.getStore(STORE).get("live", Long.class),
         TensorLedger.liveTensors(),
-        "live tensors before and after the test");
+        () -> "live tensors before and after the test. " + TensorLedger.summary());
   }
 }
