@@ -111,9 +111,11 @@ final class StepBench {
           times[i] = (System.nanoTime() - start) / 1e9;
         }
       }
-      double bytes = (double) model.namedParameters().values().stream()
-          .mapToLong(p -> p.numel() * p.dtype().byteSize())
-          .sum();
+      double bytes =
+          (double)
+              model.namedParameters().values().stream()
+                  .mapToLong(p -> p.numel() * p.dtype().byteSize())
+                  .sum();
       report("generate", name, dtype, times, newTokens, "weight_mb", bytes / 1e6);
     }
   }
@@ -123,9 +125,24 @@ final class StepBench {
     Arrays.sort(times);
     double median = times[times.length / 2];
     Object[] common = {
-      "side", "java", "bench", bench, "model", name, "dtype", dtype, "median_s", median,
-      "min_s", times[0], "tokens_per_s", tokens / median, "tokens_per_s_best", tokens / times[0],
-      "peak_mb", NativeRuntime.peakResidentBytes() / (1 << 20)
+      "side",
+      "java",
+      "bench",
+      bench,
+      "model",
+      name,
+      "dtype",
+      dtype,
+      "median_s",
+      median,
+      "min_s",
+      times[0],
+      "tokens_per_s",
+      tokens / median,
+      "tokens_per_s_best",
+      tokens / times[0],
+      "peak_mb",
+      NativeRuntime.peakResidentBytes() / (1 << 20)
     };
     Object[] all = Arrays.copyOf(common, common.length + more.length);
     System.arraycopy(more, 0, all, common.length, more.length);

@@ -79,11 +79,7 @@ final class DataOptions {
     int limit = maxLength == null ? model.maxPositionEmbeddings() : maxLength;
     Dataset dataset =
         CommandFailure.data(
-            () ->
-                PackedFile.read(
-                    file,
-                    plain ->
-                        Dataset.fromFile(plain, tokenizer, options -> apply(options, limit, packed))));
+            () -> Dataset.fromFile(file, tokenizer, options -> apply(options, limit, packed)));
     if (dataset.size() == 0) {
       throw new CommandFailure(
           ExitCode.BAD_DATA, "The data file " + file + " holds no text. Give at least one line.");

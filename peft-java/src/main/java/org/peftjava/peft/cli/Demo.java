@@ -11,6 +11,7 @@ import org.peftjava.peft.PeftModel;
 import org.peftjava.peft.PeftModelForCausalLM;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.lora.LoraConfig;
+import org.peftjava.torch.DType;
 import org.peftjava.torch.Randomness;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.AutoTokenizer;
@@ -26,8 +27,6 @@ import picocli.CommandLine;
 
 /** The steps of the demonstration. */
 final class Demo {
-  private static final int STEPS = 200;
-  private static final int QUICK_STEPS = 40;
   private static final int BATCH = 32;
   private static final int NEW_TOKENS = 32;
   private static final long SEED = 42;
@@ -40,16 +39,18 @@ final class Demo {
   private final DemoFiles files;
   private final int steps;
 
-  Demo(CommandLine line, DemoFiles files, boolean quick) {
+  Demo(CommandLine line, DemoFiles files, int steps) {
     this.line = line;
     out = line.getOut();
     this.files = files;
-    steps = quick ? QUICK_STEPS : STEPS;
+    this.steps = steps;
   }
 
   int run() {
     Randomness.manualSeed(SEED);
-    try (Tokenizer tokenizer = CommandFailure.data(() -> AutoTokenizer.fromPretrained(files.base()))) {
+    CommandFailure.usage(this::arguments);
+    try (Tokenizer tokenizer =
+        CommandFailure.data(() -> AutoTokenizer.fromPretrained(files.base()))) {
       Dataset trainData = Dataset.fromFile(files.train(), tokenizer, options -> {});
       Dataset evalData = Dataset.fromFile(files.eval(), tokenizer, options -> {});
       out.printf(
@@ -66,7 +67,7 @@ final class Demo {
     List<List<String>> columns = new ArrayList<>();
     RunResult result;
     RunReport report;
-    try (CausalLM base = AutoModelForCausalLM.fromPretrained(files.base())) {
+    try (CausalLM base = loadBase()) {
       columns.add(continuations(base, tokenizer));
       try (ProgressDisplay display = ProgressDisplay.on(line.getErr());
           PeftModelForCausalLM adapted = Peft.getPeftModel(base, lora())) {
@@ -100,7 +101,7 @@ final class Demo {
   /** Loads what was saved into a fresh base model, which must behave the same; then merges it. */
   private void reload(
       Tokenizer tokenizer, Dataset evalData, double expected, List<List<String>> columns) {
-    try (CausalLM base = AutoModelForCausalLM.fromPretrained(files.base());
+    try (CausalLM base = loadBase();
         PeftModelForCausalLM adapted =
             PeftModel.fromPretrained(base, files.adapter(), options -> {})) {
       check("reloaded adapter", expected, evalLoss(adapted, tokenizer, evalData));
@@ -111,6 +112,14 @@ final class Demo {
       base.savePretrained(files.merged());
       tokenizer.savePretrained(files.merged());
     }
+  }
+
+  /**
+   * The shipped weights are bfloat16; training and merging are exact to the last place in float32.
+   */
+  private CausalLM loadBase() {
+    return CommandFailure.data(
+        () -> AutoModelForCausalLM.fromPretrained(files.base(), o -> o.dtype(DType.FLOAT32)));
   }
 
   private void check(String what, double expected, double found) {
@@ -130,8 +139,7 @@ final class Demo {
   }
 
   private double evalLoss(CausalLanguageModel model, Tokenizer tokenizer, Dataset evalData) {
-    Trainer trainer =
-        Trainer.builder().model(model).args(arguments()).tokenizer(tokenizer).build();
+    Trainer trainer = Trainer.builder().model(model).args(arguments()).tokenizer(tokenizer).build();
     return Metrics.get(trainer.evaluate(evalData), "eval_loss");
   }
 

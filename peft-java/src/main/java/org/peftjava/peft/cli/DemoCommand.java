@@ -20,6 +20,9 @@ import picocli.CommandLine.Spec;
           + " again, saves, loads, merges and generates. Needs about a minute on two cores."
     })
 final class DemoCommand implements Callable<Integer> {
+  private static final int STEPS = 200;
+  private static final int QUICK_STEPS = 40;
+
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common = new CommonOptions();
 
@@ -29,8 +32,13 @@ final class DemoCommand implements Callable<Integer> {
       description = "Where everything goes (default: ${DEFAULT-VALUE}).")
   private Path output = Path.of("peft-demo");
 
-  @Option(names = "--quick", description = "Train for fewer steps.")
+  @Option(
+      names = "--quick",
+      description = "Train for " + QUICK_STEPS + " steps in place of " + STEPS + ".")
   private boolean quick;
+
+  @Option(names = "--max-steps", paramLabel = "N", description = "Train for so many steps.")
+  private @Nullable Integer maxSteps;
 
   @Option(
       names = "--base",
@@ -46,6 +54,7 @@ final class DemoCommand implements Callable<Integer> {
     Inputs.outputFolder(output);
     common.apply();
     DemoFiles files = DemoFiles.extract(output, Optional.ofNullable(base));
-    return new Demo(spec.commandLine(), files, quick).run();
+    int steps = quick ? QUICK_STEPS : STEPS;
+    return new Demo(spec.commandLine(), files, maxSteps == null ? steps : maxSteps).run();
   }
 }

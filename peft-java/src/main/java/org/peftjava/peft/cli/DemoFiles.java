@@ -22,7 +22,7 @@ record DemoFiles(Path folder, Path base) {
   private static final List<String> TOKENIZER =
       List.of("base/tokenizer.json", "base/tokenizer_config.json", "base/special_tokens_map.json");
   private static final List<String> WEIGHTS =
-      List.of("base/model.safetensors", "base/config.json");
+      List.of("base/model.safetensors", "base/generation_config.json", "base/config.json");
 
   /** Copies what is shipped, without the base model's files if there is another one. */
   static DemoFiles extract(Path folder, Optional<Path> otherBase) {

@@ -25,7 +25,8 @@ final class Failures {
   /** Anything thrown by a command. */
   static int execution(Exception failure, CommandLine line, ParseResult parsed) {
     PrintWriter err = line.getErr();
-    err.println(line.getCommandSpec().qualifiedName() + ": " + sentence(failure));
+    String sentence = new OptionNames(line.getCommandSpec()).in(sentence(failure));
+    err.println(line.getCommandSpec().qualifiedName() + ": " + sentence);
     if (Main.common(line.getCommandSpec()).debug()) {
       failure.printStackTrace(err);
     }

@@ -23,7 +23,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** {@code peft generate}: continues a prompt, printing tokens as they come. */
-@Command(name = "generate", description = "Continues a prompt; the text goes to stdout as it comes.")
+@Command(
+    name = "generate",
+    description = "Continues a prompt; the text goes to stdout as it comes.")
 final class GenerateCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common = new CommonOptions();

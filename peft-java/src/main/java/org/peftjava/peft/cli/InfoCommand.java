@@ -26,7 +26,8 @@ import picocli.CommandLine.Spec;
 /** {@code peft info}: what a model folder or an adapter folder holds; reads no weights. */
 @Command(
     name = "info",
-    description = "Shows what a model or adapter folder holds, and what this machine computes with.")
+    description =
+        "Shows what a model or adapter folder holds, and what this machine computes with.")
 final class InfoCommand implements Callable<Integer> {
   private static final List<String> ADAPTER_FIELDS =
       List.of(
@@ -105,7 +106,7 @@ final class InfoCommand implements Callable<Integer> {
     row("tensors", weights.names().size());
     row("parameters", String.format(Locale.ROOT, "%,d", parameters));
     row("dtypes", types);
-    row("size", String.format(Locale.ROOT, "%.2f MiB", bytes / (double) (1L << 20)));
+    row("size", String.format(Locale.ROOT, "%,.1f KiB", bytes / 1024.0));
   }
 
   private void row(String name, Object value) {

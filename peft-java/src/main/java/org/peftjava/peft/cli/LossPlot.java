@@ -19,7 +19,12 @@ final class LossPlot {
   private static final int HEIGHT = 500;
 
   private final XYChart chart =
-      new XYChartBuilder().width(WIDTH).height(HEIGHT).xAxisTitle("step").yAxisTitle("loss").build();
+      new XYChartBuilder()
+          .width(WIDTH)
+          .height(HEIGHT)
+          .xAxisTitle("step")
+          .yAxisTitle("loss")
+          .build();
 
   private LossPlot() {
     chart.getStyler().setLegendPosition(LegendPosition.InsideNE).setMarkerSize(4);

@@ -39,7 +39,8 @@ final class MergeCommand implements Callable<Integer> {
     Path adapter =
         models
             .adapter()
-            .orElseThrow(() -> new CommandFailure(ExitCode.USAGE, "Give --adapter, what to merge."));
+            .orElseThrow(
+                () -> new CommandFailure(ExitCode.USAGE, "Give --adapter, what to merge."));
     Path base = models.baseFolder();
     Inputs.outputFolder(output);
     common.apply();
@@ -51,7 +52,13 @@ final class MergeCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     boolean complete = copyTokenizer(List.of(adapter, base));
     out.println(
-        "merged " + adapter + " into " + base + " -> " + output + (complete ? "" : " (no tokenizer)"));
+        "merged "
+            + adapter
+            + " into "
+            + base
+            + " -> "
+            + output
+            + (complete ? "" : " (no tokenizer)"));
     return ExitCode.OK;
   }
 

@@ -18,6 +18,7 @@ final class RootCommand implements Callable<Integer> {
   @SuppressWarnings("unused") // picocli reads the annotation
   @Mixin
   private CommonOptions common = new CommonOptions();
+
   @Spec private CommandSpec spec;
 
   @Option(

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DeviceReport;
 import org.peftjava.transformers.checkpoint.AtomicFiles;
@@ -72,6 +73,9 @@ final class RunReport {
   private static @Nullable Object plain(@Nullable Object value) {
     if (value instanceof Optional<?> optional) {
       return optional.map(Object::toString).orElse(null);
+    }
+    if (value instanceof OptionalLong optional) {
+      return optional.isPresent() ? optional.getAsLong() : null;
     }
     return value == null || value instanceof Number || value instanceof Boolean
         ? value

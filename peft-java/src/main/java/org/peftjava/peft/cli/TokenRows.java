@@ -96,7 +96,12 @@ final class TokenRows {
     if (shape.rank() != 2 || shape.numel() == 0 || !INTEGERS.contains(type)) {
       throw new InvalidFileException(
           file,
-          name + " is " + type + " " + shape + "; expected int64 or int32 of shape [rows, tokens].");
+          name
+              + " is "
+              + type
+              + " "
+              + shape
+              + "; expected int64 or int32 of shape [rows, tokens].");
     }
     Tensor tensor = source.tensor(name).to(DType.INT64);
     long[] flat = tensor.toLongs();

@@ -120,7 +120,8 @@ final class TrainCommand implements Callable<Integer> {
       TrainingRun run =
           new TrainingRun(out, display.callback(), subject, args, tokens, trainData, evalData);
       try (Cancellation cancellation = new Cancellation(run::cancel)) {
-        RunReport report = run.report(spec.commandLine().getParent().getParseResult().originalArgs());
+        RunReport report =
+            run.report(spec.commandLine().getParent().getParseResult().originalArgs());
         return RunFiles.finish(out, run.run(), report, args.outputDir());
       }
     }
@@ -150,6 +151,7 @@ final class TrainCommand implements Callable<Integer> {
       Inputs.folder("tokenizer", tokenizer);
     }
     data.check();
+    training.check(output);
   }
 
   private Tokenizer openTokenizer() {

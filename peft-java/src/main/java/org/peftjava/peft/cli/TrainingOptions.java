@@ -138,6 +138,13 @@ final class TrainingOptions {
     return seed;
   }
 
+  /** Fails early if the checkpoint to continue from is not there. */
+  void check(Path outputDir) {
+    if (resume != null) {
+      Inputs.folder("checkpoint", resume.isEmpty() ? outputDir : Path.of(resume));
+    }
+  }
+
   TrainingArguments toArguments(Path outputDir, boolean canEvaluate) {
     TrainingArguments.Builder args =
         TrainingArguments.builder()
@@ -168,7 +175,8 @@ final class TrainingOptions {
     }
     if (evalSteps != null) {
       if (!canEvaluate) {
-        throw new IllegalArgumentException("--eval-steps needs --eval-data, a file to evaluate on.");
+        throw new IllegalArgumentException(
+            "--eval-steps needs --eval-data, a file to evaluate on.");
       }
       args.evalStrategy(IntervalStrategy.STEPS).evalSteps(evalSteps);
     }

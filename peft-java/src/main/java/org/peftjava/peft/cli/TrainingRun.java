@@ -1,6 +1,8 @@
 package org.peftjava.peft.cli;
 
 import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -70,10 +72,19 @@ final class TrainingRun implements TrainerCallback {
     Optional<Map<String, Double>> before = evalData.map(data -> evaluate("before", data));
     TrainOutput output = CommandFailure.data(trainer::train);
     trainer.saveModel(args.outputDir());
-    List<Map<String, Double>> history = List.copyOf(trainer.state().logHistory());
     Optional<Map<String, Double>> after =
         output.cancelled() ? Optional.empty() : evalData.map(data -> evaluate("after", data));
-    return new RunResult(before, after, output, history);
+    List<Map<String, Double>> history = new ArrayList<>();
+    before.ifPresent(metrics -> history.add(atStart(metrics)));
+    history.addAll(trainer.state().logHistory());
+    return new RunResult(before, after, output, List.copyOf(history));
+  }
+
+  private static Map<String, Double> atStart(Map<String, Double> metrics) {
+    Map<String, Double> line = new LinkedHashMap<>(metrics);
+    line.put("epoch", 0.0);
+    line.put("step", 0.0);
+    return line;
   }
 
   /** The part of a report that is known before the run. */

@@ -26,11 +26,23 @@ class CancellationTest {
     Process process =
         new ProcessBuilder(
                 List.of(
-                    Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp",
-                    System.getProperty("java.class.path"), "org.peftjava.peft.cli.Main", "train",
-                    "--model", tiny.base().toString(), "--data", tiny.path("train.jsonl").toString(),
-                    "--output", output.toString(), "--max-steps", "1000000", "--logging-steps",
-                    "1", "--threads", "1"))
+                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                    "-cp",
+                    System.getProperty("java.class.path"),
+                    "org.peftjava.peft.cli.Main",
+                    "train",
+                    "--model",
+                    tiny.base().toString(),
+                    "--data",
+                    tiny.path("train.jsonl").toString(),
+                    "--output",
+                    output.toString(),
+                    "--max-steps",
+                    "1000000",
+                    "--logging-steps",
+                    "1",
+                    "--threads",
+                    "1"))
             .redirectErrorStream(true)
             .start();
     try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
@@ -38,7 +50,7 @@ class CancellationTest {
       while (line != null && !line.startsWith("step 2/")) {
         line = lines.readLine();
       }
-      process.destroy();
+      process.toHandle().destroy(); // which, unlike Process.destroy, leaves the stream open
       String last = "";
       for (line = lines.readLine(); line != null; line = lines.readLine()) {
         last = line;

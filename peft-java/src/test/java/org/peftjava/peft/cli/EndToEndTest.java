@@ -12,7 +12,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
@@ -34,10 +37,29 @@ class EndToEndTest {
     tiny = new TinyFolder(folder);
     PeftProcess result =
         PeftProcess.ok(
-            "train", "--model", tiny.base(), "--data", tiny.path("train.jsonl"), "--eval-data",
-            tiny.path("eval.jsonl"), "--output", tiny.path("adapter"), "--lora-r", 4,
-            "--lora-alpha", 16, "--target-modules", "q_proj,v_proj,fc1", "--learning-rate", 0.05,
-            "--max-steps", 6, "--save-steps", 3, "--logging-steps", 2);
+            "train",
+            "--model",
+            tiny.base(),
+            "--data",
+            tiny.path("train.jsonl"),
+            "--eval-data",
+            tiny.path("eval.jsonl"),
+            "--output",
+            tiny.path("adapter"),
+            "--lora-r",
+            4,
+            "--lora-alpha",
+            16,
+            "--target-modules",
+            "q_proj,v_proj,fc1",
+            "--learning-rate",
+            0.05,
+            "--max-steps",
+            6,
+            "--save-steps",
+            3,
+            "--logging-steps",
+            2);
     // A: 4x32 and B: 32x4 twice, fc1 A: 4x32 and B: 64x4, in two layers.
     assertTrue(result.out().contains("trainable params: 1,792 ||"), result.out());
     assertTrue(result.out().contains("before training: eval loss"), result.out());
@@ -79,8 +101,7 @@ class EndToEndTest {
   @Test
   void theMergedModelComputesAndSaysWhatTheAdaptedOneDoes() throws IOException {
     Path merged = tiny.path("merged");
-    PeftProcess.ok(
-        "merge", "--adapter", tiny.path("adapter"), "--output", merged, "--safe-merge");
+    PeftProcess.ok("merge", "--adapter", tiny.path("adapter"), "--output", merged, "--safe-merge");
     assertTrue(Files.exists(merged.resolve("tokenizer.json")), "the folder is complete");
     Path ids = tiny.write("ids.json", "[[2, 45, 300, 7], [2, 1000, 8, 2047]]");
     float[] base = logits("--model", tiny.base(), ids);
@@ -97,8 +118,19 @@ class EndToEndTest {
   void samplingIsRepeatableAndReadsThePromptFromAFile() throws IOException {
     Path file = tiny.write("prompt.txt", "Honey is\n");
     Object[] options = {
-      "--prompt-file", file, "--do-sample", "--temperature", 1.5, "--top-k", 50, "--top-p", 0.95,
-      "--seed", 7, "--max-new-tokens", 8
+      "--prompt-file",
+      file,
+      "--do-sample",
+      "--temperature",
+      1.5,
+      "--top-k",
+      50,
+      "--top-p",
+      0.95,
+      "--seed",
+      7,
+      "--max-new-tokens",
+      8
     };
     String first = generate("--model", tiny.base(), options);
     assertEquals(first, generate("--model", tiny.base(), options));
@@ -111,37 +143,45 @@ class EndToEndTest {
     try (TensorScope scope = TensorScope.open("ids")) {
       Safetensors.write(
           padded,
-          java.util.Map.of(
+          Map.of(
               "input_ids", Creation.ofLongs(new long[][] {{1, 1, 2, 45}}),
               "attention_mask", Creation.ofLongs(new long[][] {{0, 0, 1, 1}})),
-          java.util.Map.of());
+          Map.of());
     }
     Path alone = tiny.write("alone.json", "[[2, 45]]");
     float[] masked = logits("--model", tiny.base(), padded);
     float[] plain = logits("--model", tiny.base(), alone);
     assertEquals(4 * 2048, masked.length);
-    assertArrayEquals(
-        plain, java.util.Arrays.copyOfRange(masked, 2 * 2048, masked.length), 1e-4f);
+    assertArrayEquals(plain, Arrays.copyOfRange(masked, 2 * 2048, masked.length), 1e-4f);
   }
 
   @Test
   void aResumedRunGoesOnFromItsCheckpoint() throws IOException {
     Object[] args = {
-      "train", "--model", tiny.base(), "--data", tiny.path("train.jsonl"), "--output",
-      tiny.path("resumed"), "--save-steps", 2, "--logging-steps", 1, "--max-steps", 4
+      "train",
+      "--model",
+      tiny.base(),
+      "--data",
+      tiny.path("train.jsonl"),
+      "--output",
+      tiny.path("resumed"),
+      "--save-steps",
+      2,
+      "--logging-steps",
+      1,
+      "--max-steps",
+      4
     };
     PeftProcess.ok(args);
     byte[] whole = Files.readAllBytes(tiny.path("resumed/adapter_model.safetensors"));
     PeftProcess again =
         PeftProcess.ok(
-            java.util.stream.Stream.concat(
-                    java.util.Arrays.stream(args),
-                    java.util.stream.Stream.of("--resume", tiny.path("resumed/checkpoint-2")))
+            Stream.concat(
+                    Arrays.stream(args), Stream.of("--resume", tiny.path("resumed/checkpoint-2")))
                 .toArray());
     assertFalse(again.err().contains("step 2/4"), again.err());
     assertTrue(again.err().contains("step 3/4"), again.err());
-    assertArrayEquals(
-        whole, Files.readAllBytes(tiny.path("resumed/adapter_model.safetensors")));
+    assertArrayEquals(whole, Files.readAllBytes(tiny.path("resumed/adapter_model.safetensors")));
   }
 
   @Test
@@ -184,7 +224,6 @@ class EndToEndTest {
   }
 
   private static JsonNode json(String name) throws IOException {
-    return new ObjectMapper()
-        .readTree(Files.readString(tiny.path(name), StandardCharsets.UTF_8));
+    return new ObjectMapper().readTree(Files.readString(tiny.path(name), StandardCharsets.UTF_8));
   }
 }

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -51,7 +52,9 @@ class ExitCodeTest {
     fails(ExitCode.USAGE, "Unknown option: '--lorra'", "info", tiny.base(), "--lorra");
     fails(ExitCode.USAGE, "'x' is not a double", train("--learning-rate", "x"));
     fails(ExitCode.USAGE, "r must be positive, got 0", train("--lora-r", 0));
-    fails(ExitCode.USAGE, "--per-device-train-batch-size must be at least 1, got 0",
+    fails(
+        ExitCode.USAGE,
+        "--per-device-train-batch-size must be at least 1, got 0",
         train("--per-device-train-batch-size", 0));
     fails(ExitCode.USAGE, "[q_porj]", train("--target-modules", "q_porj"));
     fails(ExitCode.USAGE, "--full trains all weights", train("--full", "--lora-r", 4));
@@ -59,27 +62,85 @@ class ExitCodeTest {
     fails(ExitCode.USAGE, "int7", train("--dtype", "int7"));
     fails(ExitCode.USAGE, "Expected true, false or gaussian", train("--init-lora-weights", "zero"));
     fails(ExitCode.USAGE, "threads must be positive, got 0", train("--threads", 0));
-    fails(ExitCode.USAGE, "Give either --model, or --config", "train", "--data",
-        tiny.path("train.jsonl"), "--output", tiny.path("o"));
-    fails(ExitCode.USAGE, "add --do-sample", "generate", "--model", tiny.base(), "--prompt", "A",
-        "--temperature", 2);
-    fails(ExitCode.USAGE, "lower --max-new-tokens", "generate", "--model", tiny.base(), "--prompt",
-        "A", "--max-new-tokens", 1000);
-    fails(ExitCode.USAGE, "Give --adapter", "merge", "--model", tiny.base(), "--output",
+    fails(
+        ExitCode.USAGE,
+        "Give either --model, or --config",
+        "train",
+        "--data",
+        tiny.path("train.jsonl"),
+        "--output",
+        tiny.path("o"));
+    fails(
+        ExitCode.USAGE,
+        "add --do-sample",
+        "generate",
+        "--model",
+        tiny.base(),
+        "--prompt",
+        "A",
+        "--temperature",
+        2);
+    fails(
+        ExitCode.USAGE,
+        "lower --max-new-tokens",
+        "generate",
+        "--model",
+        tiny.base(),
+        "--prompt",
+        "A",
+        "--max-new-tokens",
+        1000);
+    fails(
+        ExitCode.USAGE,
+        "Give --adapter",
+        "merge",
+        "--model",
+        tiny.base(),
+        "--output",
         tiny.path("m"));
   }
 
   @Test
   void inputsThatAreNotThere() {
-    fails(ExitCode.NO_INPUT, "The model folder nowhere does not exist.", "train", "--model",
-        "nowhere", "--data", tiny.path("train.jsonl"), "--output", tiny.path("o"));
+    fails(
+        ExitCode.NO_INPUT,
+        "The model folder nowhere does not exist.",
+        "train",
+        "--model",
+        "nowhere",
+        "--data",
+        tiny.path("train.jsonl"),
+        "--output",
+        tiny.path("o"));
     fails(ExitCode.NO_INPUT, "config.json is a file.", "info", tiny.path("config.json"));
-    fails(ExitCode.NO_INPUT, "The data file nowhere.txt does not exist.", "train", "--model",
-        tiny.base(), "--data", "nowhere.txt", "--output", tiny.path("o"));
-    fails(ExitCode.NO_INPUT, "The adapter folder nowhere", "generate", "--adapter", "nowhere",
-        "--prompt", "A");
-    fails(ExitCode.NO_INPUT, "is a folder", "logits", "--model", tiny.base(), "--input-ids",
-        tiny.base(), "--output", tiny.path("l.safetensors"));
+    fails(
+        ExitCode.NO_INPUT,
+        "The data file nowhere.txt does not exist.",
+        "train",
+        "--model",
+        tiny.base(),
+        "--data",
+        "nowhere.txt",
+        "--output",
+        tiny.path("o"));
+    fails(
+        ExitCode.NO_INPUT,
+        "The adapter folder nowhere",
+        "generate",
+        "--adapter",
+        "nowhere",
+        "--prompt",
+        "A");
+    fails(
+        ExitCode.NO_INPUT,
+        "is a folder",
+        "logits",
+        "--model",
+        tiny.base(),
+        "--input-ids",
+        tiny.base(),
+        "--output",
+        tiny.path("l.safetensors"));
     fails(ExitCode.NO_INPUT, "The checkpoint folder nowhere", train("--resume", "nowhere"));
   }
 
@@ -91,15 +152,23 @@ class ExitCodeTest {
     data("plain.txt.gz", "A wise man", "not a whole file packed with gzip");
     Files.write(tiny.path("latin.txt"), "B\u00e4r".getBytes(StandardCharsets.ISO_8859_1));
     fails(ExitCode.BAD_DATA, "line 1: not valid UTF-8", trainOn(tiny.path("latin.txt")));
-    fails(ExitCode.BAD_DATA, "is not valid UTF-8", "generate", "--model", tiny.base(),
-        "--prompt-file", tiny.path("latin.txt"));
+    fails(
+        ExitCode.BAD_DATA,
+        "is not valid UTF-8",
+        "generate",
+        "--model",
+        tiny.base(),
+        "--prompt-file",
+        tiny.path("latin.txt"));
 
     Path broken = Files.createDirectories(tiny.path("broken"));
     fails(ExitCode.BAD_DATA, "has no config.json", "info", broken);
     Files.writeString(broken.resolve("config.json"), "{\"model_type\": \"opt\", ");
     fails(ExitCode.BAD_DATA, "config.json", "info", broken);
-    Files.copy(tiny.path("config.json"), broken.resolve("config.json"),
-        java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+    Files.copy(
+        tiny.path("config.json"),
+        broken.resolve("config.json"),
+        StandardCopyOption.REPLACE_EXISTING);
     byte[] weights = Files.readAllBytes(tiny.base().resolve("model.safetensors"));
     Files.write(broken.resolve("model.safetensors"), Arrays.copyOf(weights, weights.length / 2));
     fails(ExitCode.BAD_DATA, "model.safetensors", "info", broken);
@@ -120,11 +189,27 @@ class ExitCodeTest {
   @Test
   void outputsThatCannotBeCreated() {
     Path inFile = tiny.path("config.json").resolve("out");
-    fails(ExitCode.CANNOT_CREATE, "cannot be created", "train", "--model", tiny.base(), "--data",
-        tiny.path("train.jsonl"), "--output", inFile);
+    fails(
+        ExitCode.CANNOT_CREATE,
+        "cannot be created",
+        "train",
+        "--model",
+        tiny.base(),
+        "--data",
+        tiny.path("train.jsonl"),
+        "--output",
+        inFile);
     fails(ExitCode.CANNOT_CREATE, "cannot be created", "demo", "--output", inFile);
-    fails(ExitCode.CANNOT_CREATE, "is a folder", "logits", "--model", tiny.base(), "--input-ids",
-        tiny.write("some.json", "[[2]]"), "--output", tiny.base());
+    fails(
+        ExitCode.CANNOT_CREATE,
+        "is a folder",
+        "logits",
+        "--model",
+        tiny.base(),
+        "--input-ids",
+        tiny.write("some.json", "[[2]]"),
+        "--output",
+        tiny.base());
   }
 
   @Test
@@ -138,13 +223,20 @@ class ExitCodeTest {
   }
 
   private static void ids(String json, String sentence) {
-    fails(ExitCode.BAD_DATA, sentence, "logits", "--model", tiny.base(), "--input-ids",
-        tiny.write("bad.json", json), "--output", tiny.path("l.safetensors"));
+    fails(
+        ExitCode.BAD_DATA,
+        sentence,
+        "logits",
+        "--model",
+        tiny.base(),
+        "--input-ids",
+        tiny.write("bad.json", json),
+        "--output",
+        tiny.path("l.safetensors"));
   }
 
   private static Object[] train(Object... options) {
-    return Stream.concat(
-            Arrays.stream(trainOn(tiny.path("train.jsonl"))), Arrays.stream(options))
+    return Stream.concat(Arrays.stream(trainOn(tiny.path("train.jsonl"))), Arrays.stream(options))
         .toArray();
   }
 

@@ -54,9 +54,16 @@ class OptionsTest {
             .build();
     LoraConfig parsed =
         parse(
-                "--lora-r=16", "--lora-alpha=24", "--lora-dropout=0.05", "--target-modules",
-                "q_proj,fc1", "--exclude-modules=layers.0.fc1", "--modules-to-save=lm_head",
-                "--use-rslora", "--bias=lora_only", "--init-lora-weights=gaussian")
+                "--lora-r=16",
+                "--lora-alpha=24",
+                "--lora-dropout=0.05",
+                "--target-modules",
+                "q_proj,fc1",
+                "--exclude-modules=layers.0.fc1",
+                "--modules-to-save=lm_head",
+                "--use-rslora",
+                "--bias=lora_only",
+                "--init-lora-weights=gaussian")
             .lora
             .toConfig();
     assertEquals(expected.fields(), parsed.fields());
@@ -105,13 +112,27 @@ class OptionsTest {
             .build();
     List<String> args =
         List.of(
-            "--learning-rate=3e-3", "--per-device-train-batch-size=4",
-            "--per-device-eval-batch-size=5", "--gradient-accumulation-steps=2",
-            "--num-train-epochs=1.5", "--max-steps=70", "--lr-scheduler-type=constant_with_warmup",
-            "--warmup-steps=7", "--weight-decay=0.01", "--max-grad-norm=0.5", "--adam-beta1=0.8",
-            "--adam-beta2=0.95", "--adam-epsilon=1e-6", "--logging-steps=3", "--eval-steps=20",
-            "--save-steps=30", "--save-total-limit=1", "--seed=11", "--bf16",
-            "--gradient-checkpointing", "--resume=old");
+            "--learning-rate=3e-3",
+            "--per-device-train-batch-size=4",
+            "--per-device-eval-batch-size=5",
+            "--gradient-accumulation-steps=2",
+            "--num-train-epochs=1.5",
+            "--max-steps=70",
+            "--lr-scheduler-type=constant_with_warmup",
+            "--warmup-steps=7",
+            "--weight-decay=0.01",
+            "--max-grad-norm=0.5",
+            "--adam-beta1=0.8",
+            "--adam-beta2=0.95",
+            "--adam-epsilon=1e-6",
+            "--logging-steps=3",
+            "--eval-steps=20",
+            "--save-steps=30",
+            "--save-total-limit=1",
+            "--seed=11",
+            "--bf16",
+            "--gradient-checkpointing",
+            "--resume=old");
     TrainingOptions parsed = parse(args.toArray(String[]::new)).training;
     assertEquals(expected, parsed.toArguments(Path.of("out"), true));
   }

@@ -40,8 +40,7 @@ class TextsTest {
 
   @Test
   void adviceForJavaBecomesAdviceForTheShell() {
-    OptionNames names =
-        new OptionNames(new CommandLine(new TrainCommand()).getCommandSpec());
+    OptionNames names = new OptionNames(new CommandLine(new TrainCommand()).getCommandSpec());
     assertEquals(
         "Lower --learning-rate, or set --packing. Name it with --text-field.",
         names.in("Lower learningRate, or set packing(true). Name it with textField(…)."));

@@ -27,9 +27,23 @@ final class TinyFolder {
     write("eval.jsonl", String.join("\n", texts("eval.jsonl", 6)));
     pack("train.jsonl.gz", String.join("\n", lines));
     PeftProcess.ok(
-        "train", "--full", "--config", path("config.json"), "--tokenizer",
-        PeftProcess.DEMO.resolve("base"), "--data", path("train.jsonl.gz"), "--output",
-        path("base"), "--packing", "--max-length", 32, "--max-steps", 2, "--save-steps", 0);
+        "train",
+        "--full",
+        "--config",
+        path("config.json"),
+        "--tokenizer",
+        PeftProcess.DEMO.resolve("base"),
+        "--data",
+        path("train.jsonl.gz"),
+        "--output",
+        path("base"),
+        "--packing",
+        "--max-length",
+        32,
+        "--max-steps",
+        2,
+        "--save-steps",
+        0);
   }
 
   Path path(String name) {

@@ -35,7 +35,8 @@ public interface Dataset {
 
   /**
    * Reads and tokenizes a UTF-8 file: {@code .jsonl} with one JSON object a line, anything else as
-   * plain text with one text a line. Empty lines are skipped.
+   * plain text with one text a line. Empty lines are skipped. A file whose name ends in {@code .gz}
+   * besides is unpacked.
    *
    * @throws IllegalArgumentException if a line is not UTF-8, not JSON, or lacks a field; the
    *     message names the line

@@ -36,7 +36,12 @@ final class Tokenization {
   }
 
   List<Example> ofFile(Path file) {
-    boolean json = file.toString().endsWith(".jsonl") || file.toString().endsWith(".json");
+    String packed = file.toString();
+    String name =
+        packed.endsWith(Utf8Lines.PACKED)
+            ? packed.substring(0, packed.length() - Utf8Lines.PACKED.length())
+            : packed;
+    boolean json = name.endsWith(".jsonl") || name.endsWith(".json");
     List<String> lines = Utf8Lines.read(file);
     for (int i = 0; i < lines.size(); i++) {
       String line = lines.get(i);

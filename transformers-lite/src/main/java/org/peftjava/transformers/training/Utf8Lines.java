@@ -1,6 +1,8 @@
 package org.peftjava.transformers.training;
 
+import java.io.EOFException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -9,15 +11,29 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.ZipException;
 
-/** The lines of a text file, with an error that names the line where bytes are not UTF-8. */
+/**
+ * The lines of a text file, packed with gzip or not, with an error that names the line where bytes
+ * are not UTF-8.
+ */
 final class Utf8Lines {
+  /** How the names of packed files end. */
+  static final String PACKED = ".gz";
+
   private Utf8Lines() {}
 
   static List<String> read(Path file) {
     byte[] bytes;
-    try {
-      bytes = Files.readAllBytes(file);
+    try (InputStream in = open(file)) {
+      bytes = in.readAllBytes();
+    } catch (ZipException | EOFException e) {
+      throw new IllegalArgumentException(
+          file
+              + ": not a whole file packed with gzip, as its name says. Copy it again, or rename it"
+              + " if it is plain text.",
+          e);
     } catch (IOException e) {
       throw new UncheckedIOException(
           "The data file " + file + " cannot be read. Does it exist, and may it be read?", e);
@@ -32,6 +48,19 @@ final class Utf8Lines {
       }
     }
     return lines;
+  }
+
+  private static InputStream open(Path file) throws IOException {
+    InputStream in = Files.newInputStream(file);
+    if (!file.toString().endsWith(PACKED)) {
+      return in;
+    }
+    try {
+      return new GZIPInputStream(in);
+    } catch (IOException e) {
+      in.close();
+      throw e;
+    }
   }
 
   private static String decode(Path file, int number, byte[] bytes, int start, int end) {
