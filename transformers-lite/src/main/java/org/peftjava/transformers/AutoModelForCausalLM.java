@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.peftjava.torch.DType;
+import org.peftjava.transformers.checkpoint.FileBatch;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
@@ -61,6 +62,7 @@ public final class AutoModelForCausalLM {
 
   /** Reads the configuration of the model in a folder. */
   public static PretrainedConfig config(Path folder) {
+    FileBatch.finishInterrupted(folder);
     Path file = folder.resolve(CONFIG);
     if (!Files.isRegularFile(file)) {
       throw new IllegalArgumentException(

@@ -40,6 +40,7 @@ public final class AdapterCheckpoint {
 
   /** Maps the weights of an adapter folder. */
   public static WeightSource open(Path folder) {
+    FileBatch.finishInterrupted(folder);
     Path file = folder.resolve(FILE_NAME);
     if (Files.isRegularFile(file)) {
       return Safetensors.open(file);

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.TunerMethod;
 import org.peftjava.peft.tuner.TunerMethods;
+import org.peftjava.transformers.checkpoint.FileBatch;
 import org.peftjava.transformers.config.InvalidFileException;
 import org.peftjava.transformers.config.PythonJson;
 import org.slf4j.Logger;
@@ -42,6 +43,7 @@ public final class AdapterConfigJson {
 
   /** Reads the config of an adapter folder, whatever its type. */
   public static TunerConfig read(Path folder) {
+    FileBatch.finishInterrupted(folder);
     Path file = folder.resolve(FILE_NAME);
     if (!Files.isRegularFile(file)) {
       throw new IllegalArgumentException(

@@ -26,6 +26,7 @@ public final class Checkpoints {
 
   /** Maps the weights of a model folder. */
   public static WeightSource open(Path folder) {
+    FileBatch.finishInterrupted(folder);
     if (Files.exists(folder.resolve(SINGLE))) {
       return SafetensorsFile.open(folder.resolve(SINGLE));
     }

@@ -13,6 +13,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
@@ -23,8 +24,11 @@ import java.util.UUID;
  * <p>{@link #write} prepares each file under a temporary name and flushes it to the disk; {@link
  * #commit} then moves them into place in the order in which they were written, a matter of
  * microseconds. Until then the folder holds the old files; an error, or a process that dies, before
- * the commit leaves them untouched. Write first what is useless without the rest (weights), last
- * what makes the rest valid (their index or config).
+ * the commit leaves them untouched. A process that dies within the commit leaves a record, from
+ * which {@link #finishInterrupted} completes it; readers of the folder call that first. Write first
+ * what is useless without the rest (weights), last what makes the rest valid (their index or
+ * config): programs that do not know of the record, Python among them, then find a folder that is
+ * incomplete rather than wrong where the files are new.
  *
  * <pre>{@code
  * try (FileBatch files = FileBatch.open(folder)) {
@@ -36,6 +40,7 @@ import java.util.UUID;
  */
 public final class FileBatch implements AutoCloseable {
   private final Path folder;
+  private final String id = UUID.randomUUID().toString();
   private final Map<String, Path> staged = new LinkedHashMap<>();
   private final Set<String> deleted = new LinkedHashSet<>();
 
@@ -52,7 +57,18 @@ public final class FileBatch implements AutoCloseable {
     } catch (IOException e) {
       throw failure("Cannot create the folder " + folder, e);
     }
+    finishInterrupted(folder);
     return new FileBatch(folder);
+  }
+
+  /**
+   * Completes the commit of a process that died in the middle of it, if there was one. To be called
+   * before files of a folder are read that were written together.
+   *
+   * @throws UncheckedIOException if the folder cannot be written
+   */
+  public static void finishInterrupted(Path folder) {
+    CommitRecord.finish(folder);
   }
 
   /** The folder that the files will be in. */
@@ -68,7 +84,7 @@ public final class FileBatch implements AutoCloseable {
   /** Prepares a file with what {@code writer} puts into the channel. */
   public void write(String name, IoConsumer<FileChannel> writer) {
     Path target = folder.resolve(name);
-    if (!folder.equals(target.getParent()) || staged.containsKey(name)) {
+    if (!CommitRecord.isName(folder, name) || staged.containsKey(name)) {
       throw new IllegalArgumentException(
           "\"" + name + "\" is not the name of a further file of " + folder + ".");
     }
@@ -77,7 +93,7 @@ public final class FileBatch implements AutoCloseable {
           "Cannot write " + target + ": it is a folder. Move it away.",
           new FileAlreadyExistsException(target.toString()));
     }
-    Path temporary = folder.resolve("." + name + "." + UUID.randomUUID() + ".tmp");
+    Path temporary = CommitRecord.staged(folder, name, id);
     staged.put(name, temporary);
     try (FileChannel channel =
         FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
@@ -95,16 +111,15 @@ public final class FileBatch implements AutoCloseable {
 
   /** Moves the files into place. */
   public void commit() {
+    List<String> removed = deleted.stream().filter(name -> !staged.containsKey(name)).toList();
     try {
-      for (Map.Entry<String, Path> file : staged.entrySet()) {
-        Files.move(file.getValue(), folder.resolve(file.getKey()), StandardCopyOption.ATOMIC_MOVE);
+      if (staged.size() == 1 && removed.isEmpty()) {
+        Map.Entry<String, Path> only = staged.entrySet().iterator().next();
+        Files.move(only.getValue(), folder.resolve(only.getKey()), StandardCopyOption.ATOMIC_MOVE);
+        staged.clear();
+      } else {
+        CommitRecord.of(folder, id, staged.keySet(), removed).commit(staged::clear);
       }
-      for (String name : deleted) {
-        if (!staged.containsKey(name)) {
-          Files.deleteIfExists(folder.resolve(name));
-        }
-      }
-      staged.clear();
       flushFolder();
     } catch (IOException e) {
       throw failure("Cannot replace files in " + folder, e);

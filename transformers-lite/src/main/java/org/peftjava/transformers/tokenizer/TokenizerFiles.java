@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
+import org.peftjava.transformers.checkpoint.FileBatch;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.InvalidFileException;
 import org.peftjava.transformers.config.PythonJson;
@@ -30,6 +31,7 @@ record TokenizerFiles(ObjectNode tokenizerJson, ConfigJson config) {
   static final long MAX_BYTES = 512L << 20;
 
   static TokenizerFiles read(Path folder) {
+    FileBatch.finishInterrupted(folder);
     ConfigJson config = config(folder);
     Path fast = folder.resolve(TOKENIZER);
     boolean isFast = Files.exists(fast);

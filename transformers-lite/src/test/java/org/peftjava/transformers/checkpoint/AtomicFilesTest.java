@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.peftjava.transformers.config.InvalidFileException;
 
 class AtomicFilesTest {
   private static final int LARGE = 8 << 20;
@@ -103,6 +104,68 @@ class AtomicFilesTest {
       }
     }
     assertEquals(List.of(), names(folder));
+  }
+
+  /** Every point at which a process can die within a commit: after each step of it. */
+  @Test
+  void aCommitThatWasInterruptedIsCompletedByTheNextReader() throws IOException {
+    String id = "01234567-89ab-cdef-0123-456789abcdef";
+    for (int moved = 0; moved <= 2; moved++) {
+      for (String name : List.of("config", "weights", "stale")) {
+        Files.writeString(folder.resolve(name), "old");
+      }
+      for (String name : List.of("weights", "config").subList(moved, 2)) {
+        Files.writeString(folder.resolve("." + name + "." + id + ".tmp"), "new");
+      }
+      for (String name : List.of("weights", "config").subList(0, moved)) {
+        Files.writeString(folder.resolve(name), "new");
+      }
+      Files.writeString(
+          folder.resolve(CommitRecord.FILE_NAME), id + "\n+weights\n+config\n-stale\n");
+      FileBatch.finishInterrupted(folder);
+      assertEquals(List.of("config", "weights"), names(folder));
+      assertEquals("new", Files.readString(folder.resolve("weights")));
+      assertEquals("new", Files.readString(folder.resolve("config")));
+    }
+  }
+
+  @Test
+  void aCommitThatFailsHalfWayIsCompletedLater() throws IOException {
+    Files.writeString(folder.resolve("weights"), "old");
+    try (FileBatch files = FileBatch.open(folder)) {
+      files.write("weights", bytes("new"));
+      files.write("config", bytes("new"));
+      Files.createDirectories(folder.resolve("config/in-the-way"));
+      assertThrows(UncheckedIOException.class, files::commit);
+    }
+    assertThrows(UncheckedIOException.class, () -> FileBatch.finishInterrupted(folder));
+    Files.delete(folder.resolve("config/in-the-way"));
+    Files.delete(folder.resolve("config"));
+    FileBatch.finishInterrupted(folder);
+    assertEquals(List.of("config", "weights"), names(folder));
+    assertEquals("new", Files.readString(folder.resolve("config")));
+  }
+
+  @Test
+  void aForgedRecordTouchesNothing() throws IOException {
+    Path inside = Files.createDirectories(folder.resolve("model"));
+    Path outside = Files.writeString(folder.resolve("outside"), "precious");
+    String id = "01234567-89ab-cdef-0123-456789abcdef";
+    for (String record :
+        List.of(
+            "",
+            "x\n",
+            "../x\n-a\n",
+            id + "\n-../outside\n",
+            id + "\n-..\n",
+            id + "\n?a\n",
+            id + "\n-" + outside + "\n")) {
+      Files.writeString(inside.resolve(CommitRecord.FILE_NAME), record);
+      InvalidFileException refused =
+          assertThrows(InvalidFileException.class, () -> FileBatch.finishInterrupted(inside));
+      assertTrue(refused.getMessage().contains("Remove it"), refused.getMessage());
+      assertEquals("precious", Files.readString(outside));
+    }
   }
 
   /** A process that is killed while it overwrites a file leaves one whole version. */
