@@ -105,7 +105,9 @@ public final class Ops {
   }
 
   /**
-   * Attention: {@code softmax(q k^T * scale + mask) v}.
+   * Attention: {@code softmax(q k^T * scale + mask) v}. On the CPU, bfloat16 is computed in float32
+   * and rounded once: libtorch's products inside attention have no bfloat16 path there, and take
+   * several times as long.
    *
    * @param q (b, h, t, d)
    * @param k (b, h, s, d)
@@ -117,6 +119,25 @@ public final class Ops {
    * @return (b, h, t, d)
    */
   public static Tensor scaledDotProductAttention(
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor mask,
+      double dropout,
+      boolean causal,
+      @Nullable Double scale) {
+    if (q.dtype() == DType.BFLOAT16 && q.size(-2) > 1 && q.handle().is_cpu()) {
+      try (TensorScope scope = TensorScope.open("attention")) {
+        DType wide = DType.FLOAT32;
+        Tensor wideMask = mask != null && mask.dtype().isFloatingPoint() ? mask.to(wide) : mask;
+        Tensor mixed = attend(q.to(wide), k.to(wide), v.to(wide), wideMask, dropout, causal, scale);
+        return scope.keep(mixed.to(DType.BFLOAT16));
+      }
+    }
+    return attend(q, k, v, mask, dropout, causal, scale);
+  }
+
+  private static Tensor attend(
       Tensor q,
       Tensor k,
       Tensor v,
