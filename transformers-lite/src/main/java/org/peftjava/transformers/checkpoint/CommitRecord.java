@@ -1,7 +1,6 @@
 package org.peftjava.transformers.checkpoint;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -90,17 +89,15 @@ final class CommitRecord {
       try (FileChannel channel =
           FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
         FileLock lock = lock(channel);
-        read(folder, file).complete();
+        if (Files.exists(file)) { // else it was completed while we waited
+          read(folder, file).complete();
+        }
         lock.release();
-      } catch (NoSuchFileException e) {
-        return; // completed while we waited for it
       } catch (IOException e) {
-        throw new UncheckedIOException(
-            folder
-                + " holds a save that was interrupted in its last step, and completing it failed: "
-                + e
-                + ". Make the folder writable and open it again.",
-            e);
+        if (Files.exists(file)) {
+          throw FileBatch.failure(
+              "A save into " + folder + " was interrupted in its last step; cannot complete it", e);
+        }
       }
     }
   }
@@ -164,7 +161,9 @@ final class CommitRecord {
       Files.move(source, target, StandardCopyOption.ATOMIC_MOVE);
     } catch (NoSuchFileException e) {
       if (!Files.exists(target)) { // else it was moved before the interruption
-        throw e;
+        throw new IOException(
+            target.getFileName() + " and its new version are both missing; save again elsewhere",
+            e);
       }
     }
   }

@@ -148,7 +148,7 @@ public final class FileBatch implements AutoCloseable {
     }
   }
 
-  private static UncheckedIOException failure(String what, IOException cause) {
+  static UncheckedIOException failure(String what, IOException cause) {
     String reason = cause.getMessage();
     if (cause instanceof AccessDeniedException) {
       reason = "permission denied for " + cause.getMessage();

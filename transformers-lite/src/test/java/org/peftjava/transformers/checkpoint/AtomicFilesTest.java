@@ -147,6 +147,17 @@ class AtomicFilesTest {
   }
 
   @Test
+  void aRecordWhoseFilesAreGoneIsNotIgnored() throws IOException {
+    String id = "01234567-89ab-cdef-0123-456789abcdef";
+    Files.writeString(folder.resolve(CommitRecord.FILE_NAME), id + "\n+weights\n");
+    String message =
+        assertThrows(UncheckedIOException.class, () -> FileBatch.finishInterrupted(folder))
+            .getMessage();
+    assertTrue(message.startsWith("A save into " + folder), message);
+    assertTrue(message.contains("weights and its new version are both missing"), message);
+  }
+
+  @Test
   void aForgedRecordTouchesNothing() throws IOException {
     Path inside = Files.createDirectories(folder.resolve("model"));
     Path outside = Files.writeString(folder.resolve("outside"), "precious");
