@@ -104,7 +104,7 @@ public record ModelInput(
 
   /** The part that concerns the backbone. */
   BackboneInput backboneInput() {
-    return new BackboneInput(inputIds, inputsEmbeds, attentionMask, positionIds, past);
+    return new BackboneInput(inputIds, inputsEmbeds, attentionMask, positionIds, past, null);
   }
 
   /** Builds a {@link ModelInput}; each method sets the component of its name. */

@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -58,6 +59,16 @@ public record AttentionMask(@Nullable Tensor addend, boolean causal) {
       Tensor addend = zeros.maskedFill(allowed.not(), Double.NEGATIVE_INFINITY);
       return new AttentionMask(scope.keep(addend), false);
     }
+  }
+
+  /** The numbers added to the scores, if there are any. */
+  public List<Tensor> tensors() {
+    return addend == null ? List.of() : List.of(addend);
+  }
+
+  /** The same mask with these {@link #tensors}. */
+  public AttentionMask with(List<Tensor> tensors) {
+    return tensors.isEmpty() ? this : new AttentionMask(tensors.get(0), causal);
   }
 
   private static boolean hasZero(Tensor padding) {

@@ -14,13 +14,15 @@ import org.peftjava.torch.Tensor;
  * @param attentionMask (b, s), 1 for tokens and 0 for padding; null if nothing is padded
  * @param positionIds (b, t), int64; null for positions counted from the mask
  * @param past keys and values of the tokens before; extended by the call
+ * @param trace what the pass shall keep of its way, or null
  */
 public record BackboneInput(
     @Nullable Tensor inputIds,
     @Nullable Tensor inputsEmbeds,
     @Nullable Tensor attentionMask,
     @Nullable Tensor positionIds,
-    @Nullable KvCache past) {
+    @Nullable KvCache past,
+    @Nullable LayerTrace trace) {
 
   /** Checks the shapes against each other. */
   public BackboneInput {
