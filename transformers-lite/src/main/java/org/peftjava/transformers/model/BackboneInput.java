@@ -13,6 +13,7 @@ import org.peftjava.torch.Tensor;
  * @param inputsEmbeds (b, t, e), in place of ids
  * @param attentionMask (b, s), 1 for tokens and 0 for padding; null if nothing is padded
  * @param positionIds (b, t), int64; null for positions counted from the mask
+ * @param tokenTypeIds (b, t), int64, the segment of each token; null for 0
  * @param past keys and values of the tokens before; extended by the call
  * @param trace what the pass shall keep of its way, or null
  */
@@ -21,6 +22,7 @@ public record BackboneInput(
     @Nullable Tensor inputsEmbeds,
     @Nullable Tensor attentionMask,
     @Nullable Tensor positionIds,
+    @Nullable Tensor tokenTypeIds,
     @Nullable KvCache past,
     @Nullable LayerTrace trace) {
 
@@ -47,6 +49,9 @@ public record BackboneInput(
     }
     if (positionIds != null) {
       checkSizes("positionIds", positionIds, given.size(0), given.size(1));
+    }
+    if (tokenTypeIds != null) {
+      checkSizes("tokenTypeIds", tokenTypeIds, given.size(0), given.size(1));
     }
   }
 
