@@ -3,6 +3,7 @@ package org.peftjava.transformers.model;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.EmbeddingLayer;
 
 /**
  * What a backbone computes hidden states from.
@@ -68,6 +69,22 @@ public record BackboneInput(
   /** Tokens in the cache before this call. */
   public long pastLength() {
     return past == null ? 0 : past.length();
+  }
+
+  /** The given embeddings (b, t, e), or those of the given ids. */
+  public Tensor embedded(EmbeddingLayer table) {
+    if (inputsEmbeds == null) {
+      return table.forward(first());
+    }
+    if (inputsEmbeds.size(-1) != table.embeddingDim()) {
+      throw new IllegalArgumentException(
+          "inputsEmbeds have shape "
+              + inputsEmbeds.shape()
+              + ". Expected vectors of size "
+              + table.embeddingDim()
+              + ", as the model's token embedding has.");
+    }
+    return inputsEmbeds;
   }
 
   private Tensor first() {

@@ -51,6 +51,19 @@ public final class StandardHeads {
     };
   }
 
+  /** Dropout and a linear map of the backbone's pooled vector. Returns (b, n). */
+  public static Head pooled(String name, double dropout, HeadParts parts) {
+    Slot<Layer> drop = parts.dropout(dropout);
+    Slot<LinearLayer> classifier =
+        parts.linear(name, parts.size(), parts.labels().count(), /* bias= */ true);
+    return (backbone, hidden, input) -> {
+      try (TensorScope scope = TensorScope.open("classify pooled")) {
+        Tensor pooled = backbone.pooled(hidden).orElseThrow();
+        return scope.keep(classifier.get().forward(drop.get().forward(pooled)));
+      }
+    };
+  }
+
   /** Dropout and a linear map of each token: (..., e) to (..., n). */
   public static Head eachToken(String name, double dropout, HeadParts parts) {
     Slot<Layer> drop = parts.dropout(dropout);
