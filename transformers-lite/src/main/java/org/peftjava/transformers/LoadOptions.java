@@ -1,16 +1,28 @@
 package org.peftjava.transformers;
 
+import java.util.Map;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.config.Labels;
 
 /**
- * How {@link AutoModelForCausalLM#fromPretrained} loads a model.
+ * How {@code fromPretrained} of an {@code AutoModel} loads a model.
  *
  * @param dtype the weights' type; empty for the one that the config names, else the file's
  * @param device where the weights go
+ * @param ignoreMismatchedSizes whether a weight of another shape in the file is left, and the
+ *     model's gets fresh values, instead of an error
+ * @param configChanges what is changed in the settings of {@code config.json} before the model is
+ *     built
  */
-public record LoadOptions(Optional<DType> dtype, Device device) {
+public record LoadOptions(
+    Optional<DType> dtype,
+    Device device,
+    boolean ignoreMismatchedSizes,
+    UnaryOperator<ConfigJson> configChanges) {
   /** The defaults: the file's type, on the CPU. */
   public static Builder builder() {
     return new Builder();
@@ -20,6 +32,8 @@ public record LoadOptions(Optional<DType> dtype, Device device) {
   public static final class Builder {
     private Optional<DType> dtype = Optional.empty();
     private Device device = Device.CPU;
+    private boolean ignoreMismatchedSizes;
+    private UnaryOperator<ConfigJson> configChanges = json -> json;
 
     private Builder() {}
 
@@ -53,9 +67,36 @@ public record LoadOptions(Optional<DType> dtype, Device device) {
       return device(Device.parse(name));
     }
 
+    /** Gives weights that have another shape in the file fresh values, instead of an error. */
+    public Builder ignoreMismatchedSizes(boolean ignored) {
+      ignoreMismatchedSizes = ignored;
+      return this;
+    }
+
+    /** Number of labels of a classifier; new ones are named LABEL_0 and so on. */
+    public Builder numLabels(int count) {
+      return changed(json -> Labels.withCount(json, count));
+    }
+
+    /** Names of a classifier's labels, by number from 0 on. */
+    public Builder id2label(Map<Integer, String> names) {
+      return changed(json -> Labels.withNames(json, names));
+    }
+
+    /** "regression", "single_label_classification" or "multi_label_classification". */
+    public Builder problemType(String type) {
+      return changed(json -> json.with("problem_type", type));
+    }
+
+    private Builder changed(UnaryOperator<ConfigJson> change) {
+      UnaryOperator<ConfigJson> before = configChanges;
+      configChanges = json -> change.apply(before.apply(json));
+      return this;
+    }
+
     /** The options. */
     public LoadOptions build() {
-      return new LoadOptions(dtype, device);
+      return new LoadOptions(dtype, device, ignoreMismatchedSizes, configChanges);
     }
   }
 }

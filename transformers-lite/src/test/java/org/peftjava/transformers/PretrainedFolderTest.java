@@ -162,7 +162,9 @@ class PretrainedFolderTest {
     assertFailure("no/such", "There is no folder");
     assertFailure(temporary.toString(), "has no config.json");
     Files.writeString(temporary.resolve("config.json"), "{\"model_type\": \"opx\"}");
-    assertFailure(temporary.toString(), "Unknown model_type 'opx'. Expected one of: opt");
+    assertFailure(
+        temporary.toString(),
+        "Unknown model_type 'opx'. Expected one of: bert, distilbert, opt, roberta");
     Files.writeString(
         temporary.resolve("config.json"),
         "{\"model_type\": \"opt\", \"hidden_size\": 770, \"num_attention_heads\": 12}");

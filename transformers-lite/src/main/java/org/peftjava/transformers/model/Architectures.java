@@ -2,11 +2,19 @@ package org.peftjava.transformers.model;
 
 import java.util.List;
 import java.util.stream.Collectors;
+import org.peftjava.transformers.model.bert.BertArchitecture;
+import org.peftjava.transformers.model.distilbert.DistilBertArchitecture;
 import org.peftjava.transformers.model.opt.OptArchitecture;
+import org.peftjava.transformers.model.roberta.RobertaArchitecture;
 
 /** The registry of architectures: one line each. */
 public final class Architectures {
-  private static final List<Architecture> ALL = List.of(new OptArchitecture());
+  private static final List<Architecture> ALL =
+      List.of(
+          new OptArchitecture(),
+          new BertArchitecture(),
+          new RobertaArchitecture(),
+          new DistilBertArchitecture());
 
   private Architectures() {}
 

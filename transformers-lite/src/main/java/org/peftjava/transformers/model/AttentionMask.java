@@ -61,6 +61,24 @@ public record AttentionMask(@Nullable Tensor addend, boolean causal) {
     }
   }
 
+  /**
+   * The mask of an encoder: every token sees every unpadded one.
+   *
+   * @param padding (b, s), 1 for tokens and 0 for padding; null for no padding
+   * @param dtype of the attention scores
+   */
+  public static AttentionMask bidirectional(@Nullable Tensor padding, DType dtype, Device device) {
+    if (padding == null || !hasZero(padding)) {
+      return ALL;
+    }
+    try (TensorScope scope = TensorScope.open("attention mask")) {
+      Tensor padded = padding.eq(0).reshape(padding.size(0), 1, 1, padding.size(1));
+      Tensor zeros = Creation.zeros(dtype, device, padded.shape().toArray());
+      Tensor addend = zeros.maskedFill(padded, Double.NEGATIVE_INFINITY);
+      return new AttentionMask(scope.keep(addend), false);
+    }
+  }
+
   /** The numbers added to the scores, if there are any. */
   public List<Tensor> tensors() {
     return addend == null ? List.of() : List.of(addend);
