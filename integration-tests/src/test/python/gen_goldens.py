@@ -36,6 +36,7 @@ def main():
         safetensors_files,
         sampling,
         tokenizer,
+        tokenizer_kinds,
         train50,
     )
 
@@ -55,6 +56,7 @@ def main():
         sampling,
         tokenizer,
         heads,
+        tokenizer_kinds,
     ]
     for module in modules:
         for name, write in module.SECTIONS.items():
