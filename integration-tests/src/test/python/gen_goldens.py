@@ -28,6 +28,7 @@ def main():
         config_files,
         counts,
         custom_layers,
+        decoders,
         lora_opt,
         matching,
         multi_adapter,
@@ -53,6 +54,7 @@ def main():
         safetensors_files,
         sampling,
         tokenizer,
+        decoders,
     ]
     for module in modules:
         for name, write in module.SECTIONS.items():
