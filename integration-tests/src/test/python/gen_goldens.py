@@ -29,6 +29,7 @@ def main():
         counts,
         custom_layers,
         heads,
+        decoders,
         lora_opt,
         matching,
         multi_adapter,
@@ -57,6 +58,7 @@ def main():
         tokenizer,
         heads,
         tokenizer_kinds,
+        decoders,
     ]
     for module in modules:
         for name, write in module.SECTIONS.items():

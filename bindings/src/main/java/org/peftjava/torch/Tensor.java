@@ -494,6 +494,11 @@ public final class Tensor implements AutoCloseable {
     return Natives.op(() -> handle().logical_and(other.handle()));
   }
 
+  /** Where either is true. */
+  public Tensor or(Tensor other) {
+    return Natives.op(() -> handle().logical_or(other.handle()));
+  }
+
   /** Element-wise not of booleans. */
   public Tensor not() {
     return Natives.op(() -> handle().logical_not());

@@ -2,8 +2,10 @@ package org.peftjava.transformers;
 
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Linear;
@@ -46,19 +48,31 @@ public final class CausalLM extends TaskModel implements CausalLanguageModel {
       Optional<Tensor> loss = Optional.empty();
       Tensor labels = input.labels();
       if (labels == null || input.outputLogits()) {
-        logits = Optional.of(scope.keep(lmHead.get().forward(lastPositions(hidden, input))));
+        logits = Optional.of(scope.keep(logits(lastPositions(hidden, input))));
       }
       if (labels != null) {
         NextTokenLoss next = NextTokenLoss.of(labels, input.lossDivisor());
         loss =
             Optional.of(
                 scope.keep(
-                    logits.isPresent()
-                        ? next.ofLogits(logits.get())
-                        : next.ofHidden(hidden, lmHead.get())));
+                    logits.isPresent() ? next.ofLogits(logits.get()) : lossOf(next, hidden)));
       }
       return new ModelOutput(loss, logits);
     }
+  }
+
+  private Tensor logits(Tensor hidden) {
+    Tensor logits = lmHead.get().forward(hidden);
+    OptionalDouble cap = config().finalLogitSoftcapping();
+    return cap.isPresent()
+        ? Ops.tanh(logits.div(cap.getAsDouble())).mul(cap.getAsDouble())
+        : logits;
+  }
+
+  private Tensor lossOf(NextTokenLoss next, Tensor hidden) {
+    return config().finalLogitSoftcapping().isPresent()
+        ? next.ofLogits(logits(hidden))
+        : next.ofHidden(hidden, lmHead.get());
   }
 
   private static Tensor lastPositions(Tensor hidden, ModelInput input) {

@@ -27,7 +27,7 @@ record Decoding(CausalLanguageModel model) implements DecoderModel {
 
   @Override
   public int maxPositions() {
-    return model.config().maxPositionEmbeddings();
+    return model.config().longestSequence();
   }
 
   @Override

@@ -50,10 +50,26 @@ public final class Attention {
       double dropout,
       double scale,
       @Nullable LayerTrace trace) {
+    return of(query, key, value, mask, dropout, scale, 0, trace);
+  }
+
+  /**
+   * The same with scores that cannot leave (-cap, cap): {@code cap tanh(scores / cap)}; 0 for
+   * scores as they are. Kernels for that do not exist: it takes the way of the formula.
+   */
+  public static Tensor of(
+      Tensor query,
+      Tensor key,
+      Tensor value,
+      AttentionMask mask,
+      double dropout,
+      double scale,
+      double cap,
+      @Nullable LayerTrace trace) {
     long groups = query.size(1) / key.size(1);
-    if (trace != null && trace.keepsAttentions()) {
+    if (cap != 0 || (trace != null && trace.keepsAttentions())) {
       Tensor keys = repeated(key, groups);
-      return explicit(query, keys, repeated(value, groups), mask, dropout, scale, trace);
+      return explicit(query, keys, repeated(value, groups), mask, dropout, scale, cap, trace);
     }
     if (groups > 1 && query.size(2) == 1 && dropout == 0) {
       return oneToken(query, key, value, mask, scale);
@@ -97,7 +113,7 @@ public final class Attention {
         .reshape(batch, served * groups, tokens, size);
   }
 
-  /** The same by its formula, for those who want to see the weights. */
+  /** The same by its formula, for those who want to see or bound the scores. */
   private static Tensor explicit(
       Tensor query,
       Tensor key,
@@ -105,9 +121,13 @@ public final class Attention {
       AttentionMask mask,
       double dropout,
       double scale,
-      LayerTrace trace) {
-    try (TensorScope scope = TensorScope.open("traced attention")) {
+      double cap,
+      @Nullable LayerTrace trace) {
+    try (TensorScope scope = TensorScope.open("explicit attention")) {
       Tensor scores = query.matmul(key.transpose(2, 3)).mul(scale);
+      if (cap != 0) {
+        scores = Ops.tanh(scores.div(cap)).mul(cap);
+      }
       if (mask.causal()) {
         long tokens = query.size(2);
         Tensor rows = Creation.arange(0, tokens, query.device()).reshape(tokens, 1);
@@ -121,7 +141,9 @@ public final class Attention {
       Tensor finite = wide.maskedFill(wide.eq(Double.NEGATIVE_INFINITY), -Float.MAX_VALUE);
       Tensor weights = Ops.softmax(finite, -1).to(query.dtype());
       Tensor dropped = dropout > 0 ? Dropouts.dropout(weights, dropout) : weights;
-      trace.attention(dropped);
+      if (trace != null) {
+        trace.attention(dropped);
+      }
       return scope.keep(dropped.matmul(value));
     }
   }

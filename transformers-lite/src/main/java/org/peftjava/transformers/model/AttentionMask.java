@@ -24,6 +24,47 @@ public record AttentionMask(@Nullable Tensor addend, boolean causal) {
   private static final AttentionMask CAUSAL = new AttentionMask(null, true);
 
   /**
+   * The mask of a decoder whose tokens see the last {@code window} tokens, themselves included, as
+   * {@code create_sliding_window_causal_mask}. For one token it is the causal mask: the caller
+   * leaves the older keys away (see {@link #ofLast}), which is less work than to hide them.
+   */
+  public static AttentionMask sliding(
+      AttentionMask causal,
+      long window,
+      @Nullable Tensor padding,
+      long tokens,
+      long past,
+      DType dtype,
+      Device device) {
+    long total = past + tokens;
+    if (tokens == 1 || total <= window) {
+      return causal;
+    }
+    try (TensorScope scope = TensorScope.open("sliding mask")) {
+      Tensor rows = Creation.arange(past, total, device).reshape(1, 1, tokens, 1);
+      Tensor columns = Creation.arange(0, total, device).reshape(1, 1, 1, total);
+      Tensor hidden = rows.lt(columns).or(columns.lt(rows.add(1.0 - window)));
+      if (padding != null) {
+        hidden = hidden.or(padding.eq(0).reshape(padding.size(0), 1, 1, total));
+      }
+      return added(scope, hidden, dtype, device);
+    }
+  }
+
+  /** The same for the last {@code keys} tokens alone: a view. */
+  public AttentionMask ofLast(long keys) {
+    if (addend == null) {
+      return this;
+    }
+    return new AttentionMask(addend.narrow(-1, addend.size(-1) - keys, keys), causal);
+  }
+
+  private static AttentionMask added(TensorScope scope, Tensor hidden, DType dtype, Device device) {
+    Tensor zeros = Creation.zeros(dtype, device, hidden.shape().toArray());
+    return new AttentionMask(scope.keep(zeros.maskedFill(hidden, Double.NEGATIVE_INFINITY)), false);
+  }
+
+  /**
    * The mask of a decoder.
    *
    * @param padding (b, s), 1 for tokens and 0 for padding; null for no padding
@@ -55,9 +96,7 @@ public record AttentionMask(@Nullable Tensor addend, boolean causal) {
       if (allowed == null) {
         return ALL;
       }
-      Tensor zeros = Creation.zeros(dtype, device, allowed.shape().toArray());
-      Tensor addend = zeros.maskedFill(allowed.not(), Double.NEGATIVE_INFINITY);
-      return new AttentionMask(scope.keep(addend), false);
+      return added(scope, allowed.not(), dtype, device);
     }
   }
 

@@ -1,5 +1,8 @@
 package org.peftjava.transformers.model;
 
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.GradMode;
@@ -20,6 +23,7 @@ public final class KvCache implements AutoCloseable {
 
   private final @Nullable Tensor[] keys;
   private final @Nullable Tensor[] values;
+  private final Map<Object, List<Tensor>> constants = new HashMap<>();
   private final long initialCapacity;
   private long length;
 
@@ -63,6 +67,27 @@ public final class KvCache implements AutoCloseable {
     length += tokens;
   }
 
+  /** The number of tokens that the cache expects to hold. */
+  public long capacity() {
+    return Math.max(initialCapacity, length);
+  }
+
+  /** What {@link #keepConstants} was given under this key; none at first. */
+  List<Tensor> constants(Object key) {
+    return constants.getOrDefault(key, List.of());
+  }
+
+  /**
+   * Takes over tensors that depend on positions alone, such as tables of rotations, so that they
+   * are computed once for all steps. Replaces those of the same key.
+   */
+  List<Tensor> keepConstants(Object key, List<Tensor> tensors) {
+    List<Tensor> kept = tensors.stream().map(tensor -> tensor.alias().escape()).toList();
+    constants.getOrDefault(key, List.of()).forEach(Tensor::close);
+    constants.put(key, kept);
+    return kept;
+  }
+
   /** Forgets the tokens; the memory stays for the next sequence. */
   public void clear() {
     length = 0;
@@ -74,6 +99,8 @@ public final class KvCache implements AutoCloseable {
       free(keys, layer);
       free(values, layer);
     }
+    constants.values().forEach(kept -> kept.forEach(Tensor::close));
+    constants.clear();
     length = 0;
   }
 
