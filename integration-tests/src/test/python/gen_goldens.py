@@ -28,6 +28,7 @@ def main():
         config_files,
         counts,
         custom_layers,
+        generation,
         lora_opt,
         matching,
         multi_adapter,
@@ -52,6 +53,7 @@ def main():
         counts,
         safetensors_files,
         sampling,
+        generation,
         tokenizer,
     ]
     for module in modules:
