@@ -8,28 +8,33 @@ from transformers import GenerationConfig, LogitsProcessorList
 
 from . import common
 
-EOS = 27  # a token that this model likes, so that rows and beams end at different lengths
+EOS = 32  # a token that the model below likes, so that rows and beams end at different lengths
 
 BASE = {"eos_token_id": EOS, "pad_token_id": common.PAD, "max_new_tokens": 12}
 
 GREEDY = [
-    {},
-    {"eos_token_id": [EOS, 19]},
-    {"min_new_tokens": 6},
-    {"min_length": 14},
-    {"repetition_penalty": 1.4},
-    {"no_repeat_ngram_size": 2},
-    {"bad_words_ids": [[12], [27, 27], [9, 8]]},
-    {"suppress_tokens": [9, 12], "begin_suppress_tokens": [30, 33]},
-    {"forced_eos_token_id": 5, "eos_token_id": [5, 3]},
-    {"encoder_no_repeat_ngram_size": 2},
-    {"encoder_repetition_penalty": 2.5},
-    {"sequence_bias": [[[30], -5.0], [[8, 31], 4.0]]},
-    {"exponential_decay_length_penalty": [3, 1.3]},
-    {"max_new_tokens": 9, "prefill_chunk_size": 3},
-    {"use_cache": False},
-    {"max_length": 13, "max_new_tokens": None},
-    {"max_new_tokens": None, "max_length": None},
+    {**settings, "eos_token_id": settings.get("eos_token_id", 3)}
+    for settings in (
+        {},
+        {"eos_token_id": [24, 12]},
+        {"eos_token_id": None, "max_new_tokens": 22},
+        {"min_new_tokens": 9},
+        {"min_length": 15},
+        {"repetition_penalty": 1.9, "max_new_tokens": 20, "eos_token_id": None},
+        {"no_repeat_ngram_size": 1, "max_new_tokens": 22, "eos_token_id": None},
+        {"no_repeat_ngram_size": 2, "max_new_tokens": 22, "eos_token_id": None},
+        {"bad_words_ids": [[12], [24, 29], [39, 24, 16]]},
+        {"suppress_tokens": [18, 12], "begin_suppress_tokens": [28]},
+        {"forced_eos_token_id": 5, "eos_token_id": [5, 9]},
+        {"encoder_no_repeat_ngram_size": 1},
+        {"encoder_repetition_penalty": 1.5},
+        {"sequence_bias": [[[24], -9.0], [[18, 25], 8.0], [[28, 39, 11], 30.0]]},
+        {"exponential_decay_length_penalty": [2, 1.6]},
+        {"max_new_tokens": 9, "prefill_chunk_size": 3},
+        {"use_cache": False},
+        {"max_length": 13, "max_new_tokens": None},
+        {"max_new_tokens": None, "max_length": None},
+    )
 ]
 
 BEAMS = [
@@ -119,6 +124,16 @@ PROCESSORS = [
 ]
 
 
+def varied_opt():
+    """A tiny OPT whose positions weigh much, so that it does not repeat one token for ever."""
+    from transformers import OPTForCausalLM
+
+    model = common.loud(OPTForCausalLM(common.opt_config()), seed=22)
+    model.model.decoder.embed_positions.weight.data *= 3
+    model.generation_config = GenerationConfig()
+    return model
+
+
 def noise(step, rows, width):
     """Positive numbers that look random and are the same in every language: -log of (k + 0.5) / 9973."""
     index = torch.arange(rows * width, dtype=torch.int64)
@@ -143,12 +158,16 @@ def prompts():
     return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
 
 
+def effective(settings):
+    return {name: value for name, value in {**BASE, **settings}.items() if value is not None}
+
+
 def generated(model, settings, batch):
     original, torch.multinomial = torch.multinomial, Draws()
     try:
         return model.generate(
             **batch,
-            **{**BASE, **settings},
+            **effective(settings),
             return_dict_in_generate=True,
             output_scores=True,
             output_logits=True,
@@ -158,9 +177,8 @@ def generated(model, settings, batch):
 
 
 def write_generation(folder):
-    model = common.tiny_opt()
+    model = varied_opt()
     model.save_pretrained(folder / "base")
-    model.generation_config = GenerationConfig()
     rows = []
     tensors = {}
     batch = prompts()
@@ -171,7 +189,7 @@ def write_generation(folder):
                 output = generated(model, settings, inputs)
                 row = {
                     "kind": kind,
-                    "settings": {k: v for k, v in {**BASE, **settings}.items() if v is not None},
+                    "settings": effective(settings),
                     "batch": name,
                     "ids": output.sequences.tolist(),
                 }
@@ -187,7 +205,7 @@ def write_generation(folder):
                     row["transition_scores"] = [[max(value, -1e30) for value in line] for line in transition.tolist()]
                 rows.append(row)
         if kind == "greedy":
-            output = generated(model, {"repetition_penalty": 1.4}, batch)
+            output = generated(model, {"repetition_penalty": 1.9, "eos_token_id": None}, batch)
             tensors["scores"] = torch.stack(output.scores)
             tensors["logits"] = torch.stack(output.logits)
     common.write_tensors(folder / "io.safetensors", tensors)
@@ -197,7 +215,7 @@ def write_generation(folder):
             "versions": common.versions(),
             "note": "rows: generate() with these settings for the prompts of batch (padded on the left) or its first row. "
             "Sampling draws topk(probabilities / noise) with the formula of goldens/generation.py. io.safetensors: "
-            "scores and logits (steps, rows, vocabulary) of greedy search with repetition_penalty 1.4 for the batch.",
+            "scores and logits (steps, rows, vocabulary) of greedy search with repetition_penalty 1.9 for the batch.",
             "input_ids": batch["input_ids"].tolist(),
             "attention_mask": batch["attention_mask"].tolist(),
             "rows": rows,
@@ -254,4 +272,58 @@ def write_processors(folder):
     )
 
 
-SECTIONS = {"generation": write_generation, "logits_processors": write_processors}
+STOPS = [["weight"], ["the rank", "!"], ["ight st"], ["\u00e9"], ["\U0001f600"], [" "], ["ay"], ["a longer stop text than fits"]]
+
+TEXTS = [
+    "The weight stays where it is.",
+    "the ranking of the rank! It stays",
+    "caf\u00e9 cr\u00e8me \U0001f600 br\u00fbl\u00e9e",
+    "\u4f60\u597d\uff0c\u4e16\u754c and the weight\nnew line\n\n\u3053\u3093 x",
+    "  spaces  and a longer stop text than fits here ",
+]
+
+
+def write_texts(target):
+    """Stop strings and text streams over the tokens of texts, with the tokenizer of the section `tokenizer`."""
+    import tempfile
+    from pathlib import Path
+
+    from transformers import AutoTokenizer, TextIteratorStreamer
+    from transformers.generation.stopping_criteria import StopStringCriteria
+
+    from . import tokenizer as tokenizers
+
+    with tempfile.TemporaryDirectory() as scratch:
+        tokenizers.write(Path(scratch))
+        tokenizer = AutoTokenizer.from_pretrained(str(Path(scratch) / "fast"))
+    rows = []
+    for text in TEXTS:
+        ids = tokenizer(text)["input_ids"]
+        row = {"text": text, "ids": ids, "stops": [], "streams": []}
+        for stops in STOPS:
+            criterion = StopStringCriteria(tokenizer, stops)
+            done = [bool(criterion(torch.tensor([ids[: n + 1]]), None)[0]) for n in range(len(ids))]
+            row["stops"].append({"strings": stops, "done": [n for n, value in enumerate(done) if value]})
+        for skip in (False, True):
+            streamer = TextIteratorStreamer(tokenizer, skip_special_tokens=skip)
+            for token in [*ids, 2]:
+                streamer.put(torch.tensor([token]))
+            streamer.end()
+            pieces = [piece for piece in streamer if piece]
+            row["streams"].append({"skip_special_tokens": skip, "ids": [*ids, 2], "pieces": pieces})
+        rows.append(row)
+    common.write_json(
+        target,
+        {
+            "versions": common.versions(),
+            "note": "stops: after which tokens StopStringCriteria says done. streams: what TextIteratorStreamer passes on.",
+            "rows": rows,
+        },
+    )
+
+
+SECTIONS = {
+    "generation": write_generation,
+    "logits_processors": write_processors,
+    "generation_texts.json": write_texts,
+}
