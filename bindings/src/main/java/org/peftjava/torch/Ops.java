@@ -222,8 +222,18 @@ public final class Ops {
    * 1), int64.
    */
   public static Tensor multinomial(Tensor probabilities) {
+    return multinomial(probabilities, 1);
+  }
+
+  /** Draws several different indices per row: (rows, draws), int64. */
+  public static Tensor multinomial(Tensor probabilities, long draws) {
     return Natives.op(
-        () -> torch.multinomial(probabilities.handle(), 1, false, new GeneratorOptional()));
+        () -> torch.multinomial(probabilities.handle(), draws, false, new GeneratorOptional()));
+  }
+
+  /** NaN becomes 0, and infinite elements the largest finite number of their sign. */
+  public static Tensor nanToNum(Tensor x) {
+    return Natives.op(() -> torch.nan_to_num(x.handle()));
   }
 
   /**

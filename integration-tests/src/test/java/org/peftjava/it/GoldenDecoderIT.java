@@ -78,7 +78,7 @@ class GoldenDecoderIT {
           try (GradMode off = GradMode.noGrad();
               LayerTrace trace = new LayerTrace(true, true)) {
             Tensor ids = golden.get("in.input_ids");
-            model.backbone().forward(new BackboneInput(ids, null, mask, null, null, trace));
+            model.backbone().forward(new BackboneInput(ids, null, mask, null, null, null, trace));
             List<Tensor> hidden = trace.takeHiddenStates();
             List<Tensor> attentions = trace.takeAttentions();
             assertEquals(attentions.size() + 1, hidden.size());

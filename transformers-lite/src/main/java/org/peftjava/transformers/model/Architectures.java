@@ -4,8 +4,6 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.peftjava.transformers.model.bert.BertArchitecture;
 import org.peftjava.transformers.model.distilbert.DistilBertArchitecture;
-import org.peftjava.transformers.model.opt.OptArchitecture;
-import org.peftjava.transformers.model.roberta.RobertaArchitecture;
 import org.peftjava.transformers.model.gemma2.Gemma2Architecture;
 import org.peftjava.transformers.model.gemma3.Gemma3TextArchitecture;
 import org.peftjava.transformers.model.llama.LlamaArchitecture;
@@ -13,6 +11,7 @@ import org.peftjava.transformers.model.mistral.MistralArchitecture;
 import org.peftjava.transformers.model.opt.OptArchitecture;
 import org.peftjava.transformers.model.qwen2.Qwen2Architecture;
 import org.peftjava.transformers.model.qwen3.Qwen3Architecture;
+import org.peftjava.transformers.model.roberta.RobertaArchitecture;
 
 /** The registry of architectures: one line each. */
 public final class Architectures {
@@ -28,13 +27,6 @@ public final class Architectures {
           new Qwen2Architecture(),
           new Qwen3Architecture(),
           new RobertaArchitecture());
-          new Gemma2Architecture(),
-          new Gemma3TextArchitecture(),
-          new LlamaArchitecture(),
-          new MistralArchitecture(),
-          new OptArchitecture(),
-          new Qwen2Architecture(),
-          new Qwen3Architecture());
 
   private Architectures() {}
 
