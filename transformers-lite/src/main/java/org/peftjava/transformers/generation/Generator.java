@@ -19,6 +19,12 @@ public final class Generator {
   private static final Logger LOG = LoggerFactory.getLogger(Generator.class);
   private static final int DEFAULT_NEW_TOKENS = 20;
 
+  /** For models that name no limit: longer texts are mistakes in a settings file. */
+  private static final int LONGEST = 1 << 20;
+
+  /** Room that a cache begins with; it doubles when it is full. */
+  private static final int NEW_TOKENS_AT_ONCE = 1024;
+
   private final DecoderModel model;
   private final GenerationConfig config;
   private final GenerateOptions options;
@@ -50,7 +56,8 @@ public final class Generator {
     try (GradMode off = GradMode.noGrad();
         TensorScope scope = TensorScope.open("generate")) {
       config.seed().ifPresent(Randomness::manualSeed);
-      try (DecoderSession session = model.begin(batch, length, config.useCache())) {
+      int capacity = Math.min(length, prompts.length() + NEW_TOKENS_AT_ONCE);
+      try (DecoderSession session = model.begin(batch, capacity, config.useCache())) {
         return search(session, batch, prompts, length);
       }
     } finally {
@@ -67,13 +74,15 @@ public final class Generator {
     TokenSearch search =
         new TokenSearch(
             new DecodingSteps(session, model.device(), prompts, length, copies, config),
-            new LogitsProcessorList(
-                config, options, batch.inputIds(), prompts.length(), length, copies),
+            new LogitsProcessorList(config, options, batch.inputIds(), prompts.length(), length),
             new StopConditions(config, options),
             prompts.inputIds(),
             length,
             model.device(),
             draw);
+    if (config.numBeamGroups() > 1) {
+      return new GroupBeamSearch(search, config).run();
+    }
     return beams > 1
         ? new BeamSearch(search, config).run()
         : new SampleSearch(search, config, options.streamer()).run();
@@ -112,7 +121,8 @@ public final class Generator {
   }
 
   private int totalLength(int width, int longestPrompt) {
-    int room = width + model.maxPositions() - longestPrompt;
+    int positions = Math.min(model.maxPositions(), LONGEST);
+    int room = width + positions - longestPrompt;
     int wanted;
     if (config.maxNewTokens().isPresent()) {
       wanted = Math.addExact(width, config.maxNewTokens().getAsInt());
@@ -138,7 +148,7 @@ public final class Generator {
               + " new ones are "
               + (longestPrompt + wanted - width)
               + " tokens, but the model has positions for "
-              + model.maxPositions()
+              + positions
               + ". Shorten the prompt or lower max_new_tokens.");
     }
     return wanted;
