@@ -255,6 +255,56 @@ def group_beam_search(model, settings, batch):
     return padded, [score for score, _ in sequences]
 
 
+CONTRASTIVE = [
+    {"penalty_alpha": 0.6, "top_k": 4},
+    {"penalty_alpha": 0.3, "top_k": 7, "max_new_tokens": 20, "eos_token_id": None},
+    {"penalty_alpha": 0.9, "top_k": 3, "eos_token_id": [EOS, 24, 9]},
+    {"penalty_alpha": 0.5, "top_k": 50, "repetition_penalty": 1.3, "eos_token_id": 9},
+]
+
+
+def contrastive_search(model, settings, batch):
+    """ids of contrastive search (arXiv:2202.06417) as transformers 4 does it; version 5 keeps it in a repository on the hub.
+
+    Of the k likeliest tokens the one with the best (1 - alpha) p - alpha max cosine(hidden state, earlier hidden states).
+    """
+    values = effective(settings)
+    config = GenerationConfig(**{**GenerationConfig._get_default_generation_params(), **values})
+    width = batch["input_ids"].shape[1]
+    config.max_length = width + config.max_new_tokens
+    model._prepare_special_tokens(config, device="cpu")
+    eos = [] if config._eos_token_tensor is None else config._eos_token_tensor.tolist()
+    processors = model._get_logits_processor(
+        generation_config=config, input_ids_seq_length=width, encoder_input_ids=batch["input_ids"], device="cpu"
+    )
+    rows, alpha = [], config.penalty_alpha
+    for start, mask in zip(batch["input_ids"], batch["attention_mask"]):
+        ids, real = start.tolist(), mask.tolist()
+        while len(ids) < config.max_length and not (len(ids) > width and ids[-1] in eos):
+            with torch.no_grad():
+                known = model(
+                    input_ids=torch.tensor([ids]), attention_mask=torch.tensor([real]), output_hidden_states=True
+                )
+            scores = processors(torch.tensor([ids]), known.logits[:, -1].float())
+            likely = torch.topk(torch.softmax(scores, -1)[0], min(config.top_k, scores.shape[1]))
+            earlier = torch.nn.functional.normalize(known.hidden_states[-1][0], dim=-1)[torch.tensor(real) == 1]
+            values = []
+            for p, token in zip(likely.values, likely.indices.tolist()):
+                with torch.no_grad():
+                    tried = model(
+                        input_ids=torch.tensor([[*ids, token]]),
+                        attention_mask=torch.tensor([[*real, 1]]),
+                        output_hidden_states=True,
+                    )
+                state = torch.nn.functional.normalize(tried.hidden_states[-1][0, -1], dim=-1)
+                values.append((1 - alpha) * p - alpha * (earlier @ state).max())
+            ids.append(likely.indices[int(torch.stack(values).argmax())].item())
+            real.append(1)
+        rows.append(ids)
+    length = max(len(row) for row in rows)
+    return [row + [common.PAD] * (length - len(row)) for row in rows]
+
+
 def prompts():
     batch = common.left_padded_batch()
     return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
@@ -311,6 +361,9 @@ def write_generation(folder):
                 ids, scores = group_beam_search(model, settings, batch)
                 row = {"kind": "groups", "settings": effective(settings), "batch": "batch", "ids": ids}
                 rows.append({**row, "sequences_scores": scores})
+            for settings in CONTRASTIVE:
+                ids = contrastive_search(model, settings, batch)
+                rows.append({"kind": "contrastive", "settings": effective(settings), "batch": "batch", "ids": ids})
         if kind == "greedy":
             output = generated(model, {"repetition_penalty": 1.9, "eos_token_id": None}, batch)
             tensors["scores"] = torch.stack(output.scores)

@@ -23,7 +23,6 @@ final class GenerationChecks {
   private static final Map<String, String> UNSUPPORTED =
       Map.of(
           "guidance_scale", "1.0",
-          "penalty_alpha", "0.0",
           "token_healing", "false",
           "watermarking_config", "",
           "dola_layers", "",
@@ -76,6 +75,7 @@ final class GenerationChecks {
     share("typical_p", config.typicalP());
     config.topH().ifPresent(value -> share("top_h", value));
     range("min_p", config.minP(), 1);
+    range("penalty_alpha", config.penaltyAlpha(), 1);
     range("epsilon_cutoff", config.epsilonCutoff(), 1);
     range("eta_cutoff", config.etaCutoff(), 1);
     penalty("repetition_penalty", config.repetitionPenalty());
@@ -193,7 +193,8 @@ final class GenerationChecks {
   /** Logs settings of this call that have no effect. */
   static void warn(GenerationConfig config, Set<String> changed) {
     for (String key : SAMPLING) {
-      if (!config.doSample() && changed.contains(key)) {
+      boolean contrastive = key.equals("top_k") && config.penaltyAlpha() > 0;
+      if (!config.doSample() && !contrastive && changed.contains(key)) {
         LOG.warn("{} has no effect, because do_sample is false.", key);
       }
     }

@@ -105,6 +105,11 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
     return json.getDouble("diversity_penalty", 0);
   }
 
+  /** How much contrastive search avoids what resembles the text so far; 0 for no such search. */
+  public double penaltyAlpha() {
+    return json.getDouble("penalty_alpha", 0);
+  }
+
   /** The power of the length that divides the score of a beam; above 0 favours long ones. */
   public double lengthPenalty() {
     return json.getDouble("length_penalty", 1);
@@ -332,6 +337,11 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
     /** What is taken off the score of a token for each beam of an earlier group that chose it. */
     public Builder diversityPenalty(double value) {
       return set("diversity_penalty", value);
+    }
+
+    /** How much contrastive search avoids what resembles the text so far; 0 for no such search. */
+    public Builder penaltyAlpha(double value) {
+      return set("penalty_alpha", value);
     }
 
     /** The power of the length that divides the score of a beam; above 0 favours long ones. */

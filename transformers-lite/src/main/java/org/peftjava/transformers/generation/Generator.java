@@ -1,7 +1,6 @@
 package org.peftjava.transformers.generation;
 
 import java.util.Arrays;
-import java.util.OptionalLong;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.TensorScope;
@@ -50,7 +49,8 @@ public final class Generator {
   public GenerateOutput generate(TokenBatch batch) {
     checkSettings();
     checkPrompts(batch.inputIds(), batch.attentionMask());
-    TokenBatch prompts = model.isEncoderDecoder() ? startTokens(batch.size()) : batch;
+    TokenBatch prompts =
+        model.isEncoderDecoder() ? DecoderPrompts.of(config, options, batch.size()) : batch;
     int length = totalLength(prompts.length(), longest(prompts.attentionMask()));
     Randomness.State before = config.seed().isPresent() ? Randomness.save() : null;
     try (GradMode off = GradMode.noGrad();
@@ -70,7 +70,9 @@ public final class Generator {
   private GenerateOutput search(
       DecoderSession session, TokenBatch batch, TokenBatch prompts, int length) {
     int beams = config.numBeams();
-    int copies = beams > 1 ? beams : config.numReturnSequences();
+    boolean contrastive = isContrastive();
+    int candidates = Math.min(config.topK(), model.vocabSize());
+    int copies = contrastive ? candidates : beams > 1 ? beams : config.numReturnSequences();
     TokenSearch search =
         new TokenSearch(
             new DecodingSteps(session, model.device(), prompts, length, copies, config),
@@ -80,6 +82,9 @@ public final class Generator {
             length,
             model.device(),
             draw);
+    if (contrastive) {
+      return new ContrastiveSearch(search, config, options.streamer(), candidates).run();
+    }
     if (config.numBeamGroups() > 1) {
       return new GroupBeamSearch(search, config).run();
     }
@@ -88,7 +93,19 @@ public final class Generator {
         : new SampleSearch(search, config, options.streamer()).run();
   }
 
+  private boolean isContrastive() {
+    return config.penaltyAlpha() > 0
+        && config.topK() > 1
+        && config.numBeams() == 1
+        && !config.doSample();
+  }
+
   private void checkSettings() {
+    if (options.decoderInputIds() != null && !model.isEncoderDecoder()) {
+      throw new IllegalArgumentException(
+          "decoderInputIds are given, but the model is no encoder-decoder. Pass what is to be"
+              + " continued as the batch.");
+    }
     GenerationChecks.supported(config.json());
     if (config.numBeams() > 1 && options.streamer() != TokenListener.NONE) {
       throw new IllegalArgumentException(
@@ -97,27 +114,18 @@ public final class Generator {
               + ": beam search chooses whole continuations. Set num_beams to 1, or use"
               + " StoppingCriteria.cancelledBy to stop it.");
     }
+    if (isContrastive() && !config.useCache()) {
+      throw new IllegalArgumentException(
+          "penalty_alpha is "
+              + config.penaltyAlpha()
+              + ", but contrastive search needs a cache. Set use_cache to true.");
+    }
     if (config.prefillChunkSize().isPresent() && !config.useCache()) {
       throw new IllegalArgumentException(
           "prefill_chunk_size is "
               + config.prefillChunkSize().getAsInt()
               + ", but a prompt in parts needs a cache. Set use_cache to true.");
     }
-  }
-
-  /** What the decoder of an encoder-decoder begins with: one token a row. */
-  private TokenBatch startTokens(int rows) {
-    OptionalLong start = config.decoderStartTokenId();
-    long token =
-        (start.isPresent() ? start : config.bosTokenId())
-            .orElseThrow(
-                () ->
-                    new IllegalArgumentException(
-                        "The decoder has no token to begin with. Set decoder_start_token_id, or"
-                            + " bos_token_id."));
-    long[][] ids = new long[rows][1];
-    Arrays.stream(ids).forEach(row -> row[0] = token);
-    return TokenBatch.of(ids);
   }
 
   private int totalLength(int width, int longestPrompt) {
@@ -138,6 +146,13 @@ public final class Generator {
       }
     } else {
       wanted = Math.min(width + DEFAULT_NEW_TOKENS, Math.max(room, width + 1));
+    }
+    int least = config.minNewTokens() > 0 ? width + config.minNewTokens() : config.minLength();
+    if (least > wanted) {
+      LOG.warn(
+          "min_length or min_new_tokens ask for {} tokens, but generation ends at {}.",
+          least,
+          wanted);
     }
     if (wanted > room) {
       throw new IllegalArgumentException(

@@ -44,7 +44,7 @@ final class GroupBeamSearch {
     groupSize = beams / groups;
     ended = new Hypotheses[prompts * groups];
     Arrays.setAll(ended, i -> new Hypotheses(config));
-    rows = new BeamRows(search.rows(beams, filler()), search.length() - search.width());
+    rows = new BeamRows(search.rows(beams));
     scores = new float[prompts * beams];
     for (int row = 0; row < scores.length; row++) {
       scores[row] = row % groupSize == 0 ? 0 : NEVER;
@@ -66,9 +66,7 @@ final class GroupBeamSearch {
       step(at, tokens, origins);
       BeamRows next = new BeamRows(tokens.length);
       for (int row = 0; row < tokens.length; row++) {
-        next.set(row, rows, (int) origins[row]);
-        next.ids()[row][at] = tokens[row];
-        next.origins()[row][at - search.width()] = (int) origins[row];
+        next.set(row, rows, (int) origins[row], tokens[row]);
       }
       rows = next;
       at++;

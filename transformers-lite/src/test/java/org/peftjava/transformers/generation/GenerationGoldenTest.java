@@ -52,7 +52,7 @@ class GenerationGoldenTest {
       String name = row.get("kind").asText() + " " + row.get("batch").asText() + " ";
       tests.add(DynamicTest.dynamicTest(name + row.get("settings"), () -> check(row)));
     }
-    assertEquals(93, tests.size());
+    assertEquals(97, tests.size());
     return tests;
   }
 
