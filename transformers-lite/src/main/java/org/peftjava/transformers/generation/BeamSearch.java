@@ -89,7 +89,7 @@ final class BeamSearch {
       Tensor index;
       Tensor scores;
       if (config.doSample()) {
-        index = search.draw().draw(Ops.softmax(total, -1), count);
+        index = search.draw().drawTensor(Ops.softmax(total, -1), count);
         scores = total.gather(1, index);
       } else {
         Ops.Ranked best = Ops.topK(total, count);
