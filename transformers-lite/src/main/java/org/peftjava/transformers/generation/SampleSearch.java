@@ -60,7 +60,9 @@ final class SampleSearch {
               : processors.apply(search.seen(ids, at), logits);
       recorder.scores(scores);
       Tensor tokens =
-          config.doSample() ? search.draw().drawTensor(Ops.softmax(scores, -1), 1) : scores.argmax(-1);
+          config.doSample()
+              ? search.draw().drawTensor(Ops.softmax(scores, -1), 1)
+              : scores.argmax(-1);
       return tokens.toLongs();
     }
   }
