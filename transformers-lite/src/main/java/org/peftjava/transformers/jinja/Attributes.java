@@ -26,7 +26,7 @@ final class Attributes {
     if (value instanceof Undefined undefined) {
       throw undefined.error();
     }
-    if (value instanceof Map<?, ?> map && map.containsKey(key)) {
+    if (value instanceof Map<?, ?> map && map.containsKey(Values.key(key))) {
       return found(map, key);
     }
     if (key instanceof String name) {

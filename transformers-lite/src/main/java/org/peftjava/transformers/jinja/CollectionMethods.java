@@ -44,7 +44,7 @@ final class CollectionMethods {
         switch (name) {
           case "get" ->
               arguments -> {
-                Object found = map.get(arguments.get(0, "key"));
+                Object found = map.get(Values.key(arguments.get(0, "key")));
                 return found == null ? arguments.get(1, "default", None.NONE) : found;
               };
           case "items" -> arguments -> items(map, arguments.budget());
@@ -70,7 +70,7 @@ final class CollectionMethods {
               arguments -> {
                 Object item = arguments.get(0, "value");
                 return Values.items(value, arguments.budget()).stream()
-                    .filter(other -> Operators.isEqual(other, item))
+                    .filter(other -> Operators.isEqual(other, item, arguments.budget()))
                     .count();
               };
           case "copy" -> arguments -> new ArrayList<>(Values.items(value, arguments.budget()));
@@ -82,7 +82,7 @@ final class CollectionMethods {
     Object item = arguments.get(0, "value");
     List<Object> items = Values.items(value, arguments.budget());
     for (int i = 0; i < items.size(); i++) {
-      if (Operators.isEqual(items.get(i), item)) {
+      if (Operators.isEqual(items.get(i), item, arguments.budget())) {
         return (long) i;
       }
     }

@@ -163,8 +163,8 @@ final class ExpressionParser {
   private static boolean holds(String operator, Object a, Object b, Budget budget) {
     budget.step();
     return switch (operator) {
-      case "==" -> Operators.isEqual(a, b);
-      case "!=" -> !Operators.isEqual(a, b);
+      case "==" -> Operators.isEqual(a, b, budget);
+      case "!=" -> !Operators.isEqual(a, b, budget);
       case "<" -> Operators.compare(a, b, budget) < 0;
       case "<=" -> Operators.compare(a, b, budget) <= 0;
       case ">" -> Operators.compare(a, b, budget) > 0;

@@ -63,7 +63,7 @@ final class LoopVariable {
           (Callable)
               arguments -> {
                 Object value = new Tuple(arguments.positional());
-                boolean isChanged = !Operators.isEqual(value, lastChanged);
+                boolean isChanged = !Operators.isEqual(value, lastChanged, arguments.budget());
                 lastChanged = value;
                 return isChanged;
               };

@@ -119,7 +119,11 @@ final class Operators {
     return BigInteger.valueOf(a).pow((int) b).longValueExact();
   }
 
-  static boolean isEqual(Object a, Object b) {
+  static boolean isEqual(Object a, Object b, Budget budget) {
+    budget.step();
+    if (a == b) {
+      return true;
+    }
     if (Values.isNumber(a) && Values.isNumber(b)) {
       boolean isFloating = a instanceof Double || b instanceof Double;
       return isFloating
@@ -127,10 +131,10 @@ final class Operators {
           : Values.integer(a) == Values.integer(b);
     }
     if (a instanceof List<?> first && b instanceof List<?> second) {
-      return areEqual(first, second);
+      return areEqual(first, second, budget);
     }
     if (a instanceof Tuple first && b instanceof Tuple second) {
-      return areEqual(first.items(), second.items());
+      return areEqual(first.items(), second.items(), budget);
     }
     if (a instanceof Map<?, ?> first && b instanceof Map<?, ?> second) {
       return first.size() == second.size()
@@ -138,7 +142,7 @@ final class Operators {
               .allMatch(
                   entry -> {
                     Object other = second.get(entry.getKey());
-                    return other != null && isEqual(entry.getValue(), other);
+                    return other != null && isEqual(entry.getValue(), other, budget);
                   });
     }
     if (a instanceof Undefined && b instanceof Undefined) {
@@ -147,12 +151,12 @@ final class Operators {
     return a.equals(b);
   }
 
-  private static boolean areEqual(List<?> a, List<?> b) {
+  private static boolean areEqual(List<?> a, List<?> b, Budget budget) {
     if (a.size() != b.size()) {
       return false;
     }
     for (int i = 0; i < a.size(); i++) {
-      if (!isEqual(a.get(i), b.get(i))) {
+      if (!isEqual(a.get(i), b.get(i), budget)) {
         return false;
       }
     }
@@ -203,10 +207,10 @@ final class Operators {
       return text.contains(Values.text(item));
     }
     if (container instanceof Map<?, ?> map) {
-      return map.containsKey(item);
+      return map.containsKey(Values.key(item));
     }
     List<Object> items = Values.items(container, budget);
     budget.make(items.size());
-    return items.stream().anyMatch(other -> isEqual(other, item));
+    return items.stream().anyMatch(other -> isEqual(other, item, budget));
   }
 }

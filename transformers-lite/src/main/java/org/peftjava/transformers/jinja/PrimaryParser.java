@@ -108,7 +108,7 @@ final class PrimaryParser {
       List<Object> itemValues = ExpressionParser.all(values, scope);
       Map<Object, Object> dict = new LinkedHashMap<>();
       for (int i = 0; i < keyValues.size(); i++) {
-        dict.put(keyValues.get(i), itemValues.get(i));
+        dict.put(Values.key(keyValues.get(i)), itemValues.get(i));
       }
       return dict;
     };

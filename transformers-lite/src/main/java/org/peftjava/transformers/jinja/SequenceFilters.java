@@ -130,7 +130,7 @@ final class SequenceFilters {
       Object value =
           key.apply(item) instanceof String s ? s.toLowerCase(Locale.ROOT) : key.apply(item);
       a.budget().make(seen.size());
-      if (seen.stream().noneMatch(other -> Operators.isEqual(other, value))) {
+      if (seen.stream().noneMatch(other -> Operators.isEqual(other, value, a.budget()))) {
         seen.add(value);
         result.add(item);
       }

@@ -42,9 +42,9 @@ final class Tests {
               && text.equals(text.toUpperCase(Locale.ROOT));
         });
     for (String name : List.of("eq", "equalto", "==", "sameas")) {
-      ALL.put(name, a -> Operators.isEqual(a.get(0, "value"), a.get(1, "other")));
+      ALL.put(name, a -> Operators.isEqual(a.get(0, "value"), a.get(1, "other"), a.budget()));
     }
-    ALL.put("ne", a -> !Operators.isEqual(a.get(0, "value"), a.get(1, "other")));
+    ALL.put("ne", a -> !Operators.isEqual(a.get(0, "value"), a.get(1, "other"), a.budget()));
     for (String name : List.of("lt", "lessthan")) {
       ALL.put(name, a -> compare(a) < 0);
     }

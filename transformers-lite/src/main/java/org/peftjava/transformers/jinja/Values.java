@@ -55,7 +55,7 @@ final class Values {
     }
     if (value instanceof Map<?, ?> map) {
       Map<Object, Object> copy = new LinkedHashMap<>();
-      map.forEach((key, item) -> copy.put(of(key, depth + 1), of(item, depth + 1)));
+      map.forEach((key, item) -> copy.put(key(of(key, depth + 1)), of(item, depth + 1)));
       return copy;
     }
     throw new JinjaException(
@@ -87,6 +87,17 @@ final class Values {
       return !tuple.items().isEmpty();
     }
     return value != None.NONE && !(value instanceof Undefined);
+  }
+
+  /** The same value, if it can be the key of a dict: a list and what holds one cannot. */
+  static Object key(Object value) {
+    List<Object> parts = value instanceof Tuple tuple ? tuple.items() : List.of(value);
+    for (Object part : parts) {
+      if (part instanceof List<?> || part instanceof Map<?, ?> || part instanceof Tuple) {
+        throw new JinjaException("unhashable type: '" + typeName(part) + "'");
+      }
+    }
+    return value;
   }
 
   static boolean isNumber(Object value) {

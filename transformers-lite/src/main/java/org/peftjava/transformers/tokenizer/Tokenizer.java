@@ -1,5 +1,6 @@
 package org.peftjava.transformers.tokenizer;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -229,6 +230,25 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
     return count;
   }
 
+  /**
+   * A chat as text, by the tokenizer's chat template.
+   *
+   * @param messages maps with "role" and "content", the latter a text or a list of parts
+   */
+  public String applyChatTemplate(
+      List<? extends Map<String, ?>> messages, Consumer<ChatTemplateOptions.Builder> options) {
+    ChatTemplateOptions.Builder builder = ChatTemplateOptions.builder();
+    options.accept(builder);
+    return new ChatTemplates(ChatTemplateFiles.of(state.config()), specialTokensMap())
+        .render(messages, builder.build());
+  }
+
+  /** A chat as token ids; the template writes the special tokens. */
+  public long[] encodeChat(
+      List<? extends Map<String, ?>> messages, Consumer<ChatTemplateOptions.Builder> options) {
+    return encodeIds(applyChatTemplate(messages, options), o -> o.addSpecialTokens(false));
+  }
+
   /** Number of tokens of the model, without tokens that were added later. */
   public int vocabSize() {
     return state.vocabulary().modelSize();
@@ -286,8 +306,8 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
   }
 
   /**
-   * Writes {@code tokenizer.json} and {@code tokenizer_config.json}, which Python's {@code
-   * AutoTokenizer} reads.
+   * Writes {@code tokenizer.json}, {@code tokenizer_config.json} and the chat template, which
+   * Python's {@code AutoTokenizer} reads.
    */
   public void savePretrained(Path target) {
     try (FileBatch batch = FileBatch.open(target)) {
@@ -296,12 +316,21 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
     }
   }
 
-  /** Adds the two files to a batch. */
+  /** Adds the files to a batch. */
   public void savePretrained(FileBatch batch) {
     TokenizerState now = state;
     String json = PythonJson.write(now.json(), false);
     batch.write(TokenizerFiles.TOKENIZER, json.getBytes(StandardCharsets.UTF_8));
-    batch.write(TokenizerFiles.CONFIG, SpecialTokens.plain(now.config()).toBytes());
+    ConfigJson config = SpecialTokens.plain(now.config());
+    Optional<JsonNode> chatTemplate = config.node(ChatTemplateFiles.KEY);
+    if (chatTemplate.isPresent() && chatTemplate.get().isTextual()) {
+      String text = chatTemplate.get().textValue();
+      batch.write(ChatTemplateFiles.FILE, text.getBytes(StandardCharsets.UTF_8));
+      config = config.without(ChatTemplateFiles.KEY);
+    } else {
+      batch.delete(ChatTemplateFiles.FILE); // would overrule the config
+    }
+    batch.write(TokenizerFiles.CONFIG, config.toBytes());
     batch.delete(TokenizerFiles.SPECIAL_TOKENS); // would overrule the config
     batch.delete(TokenizerFiles.ADDED_TOKENS);
   }
