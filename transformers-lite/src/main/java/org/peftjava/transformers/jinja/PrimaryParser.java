@@ -5,7 +5,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.peftjava.transformers.jinja.ExpressionParser.ArgumentList;
 
 /** Reads literals and names, and what follows them: attributes, calls, filters and tests. */
 final class PrimaryParser {

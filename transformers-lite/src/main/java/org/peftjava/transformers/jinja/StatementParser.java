@@ -3,7 +3,6 @@ package org.peftjava.transformers.jinja;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import org.peftjava.transformers.jinja.ExpressionParser.ArgumentList;
 
 /** Reads text, expressions and the tags {@code {% ... %}}. */
 final class StatementParser {

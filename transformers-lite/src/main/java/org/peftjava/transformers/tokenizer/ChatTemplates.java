@@ -72,7 +72,7 @@ record ChatTemplates(Map<String, String> templates, Map<String, String> specialT
           templates.isEmpty()
               ? "The tokenizer has no chat template. Give one: o -> o.chatTemplate(\"{% for ...\")."
               : "The tokenizer has several chat templates and none is the default. Choose one of "
-                  + templates.keySet()
+                  + templates.keySet().stream().sorted().toList()
                   + " with chatTemplate.");
     }
     return text;

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
@@ -137,6 +138,34 @@ class TokenizerKindsTest {
     } else {
       assertEquals(expected, actual, where);
     }
+  }
+
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void addsTokensLikePython(String kind) {
+    JsonNode added = expected(kind).path("added");
+    try (Tokenizer tokenizer = open(FOLDER.resolve(kind))) {
+      AddedToken special = new AddedToken("<sp>", false, true, true, false, true);
+      List<AddedToken> tokens = List.of(AddedToken.of("brandnewword"), special);
+      assertEquals(added.path("counts").path(0).asInt(), tokenizer.addTokens(tokens));
+      assertEquals(
+          added.path("counts").path(1).asInt(),
+          tokenizer.addSpecialTokens(Map.of("pad_token", "<newpad>")));
+      assertEquals(0, tokenizer.addTokens(tokens));
+      tokenizer.savePretrained(folder);
+      checkAdded(tokenizer, added);
+    }
+    try (Tokenizer tokenizer = open(folder)) {
+      checkAdded(tokenizer, added);
+    }
+  }
+
+  private static void checkAdded(Tokenizer tokenizer, JsonNode added) {
+    long[] ids = tokenizer.encodeIds("a brandnewword  <sp> b<newpad>");
+    assertArrayEquals(longs(added.path("ids")), ids);
+    assertEquals(added.path("length").asInt(), tokenizer.length());
+    assertEquals(added.path("pad").asLong(), tokenizer.padTokenId().orElseThrow());
+    assertEquals(added.path("skipped").asText(), tokenizer.decode(ids, true));
   }
 
   private static void check(Tokenizer tokenizer, JsonNode expected) {
