@@ -12,7 +12,7 @@ import java.util.Map;
  * <p>A template sees copies of texts, numbers, lists and maps and cannot reach anything of Java or
  * change a value. Its steps, time, nesting and the length of what it makes are limited.
  *
- * <p>Reference: jinja2 3.1 with {@code ImmutableSandboxedEnvironment}; decision 010 says why this
+ * <p>Reference: jinja2 3.1 with {@code ImmutableSandboxedEnvironment}; decision 007 says why this
  * is not a library's work.
  */
 public final class JinjaTemplate {
