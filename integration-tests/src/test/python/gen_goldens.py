@@ -25,6 +25,7 @@ def main():
 
     common.prepare_process()
     from goldens import (
+        chat_templates,
         config_files,
         counts,
         custom_layers,
@@ -61,6 +62,7 @@ def main():
         heads,
         tokenizer_kinds,
         decoders,
+        chat_templates,
     ]
     for module in modules:
         for name, write in module.SECTIONS.items():

@@ -14,7 +14,7 @@ public final class AutoTokenizer {
    * Loads the tokenizer of a folder; the caller closes it.
    *
    * @param nameOrPath a local folder with {@code tokenizer.json}, or {@code vocab.json} and {@code
-   *     merges.txt}
+   *     merges.txt}, {@code vocab.txt}, {@code tokenizer.model} or {@code spiece.model}
    */
   public static Tokenizer fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});
