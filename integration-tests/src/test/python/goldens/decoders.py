@@ -400,4 +400,14 @@ def write_configs(path):
     common.write_json(path, rows)
 
 
-SECTIONS = {f"decoder_{name}": write_case for name in CASES} | {"rope.json": write_ropes, "decoder_configs.json": write_configs}
+def write_roles(path):
+    """The modules that PEFT adapts by default: {modelType: {lora, ia3FeedForward}}; it has no entry for Phi-3."""
+    from peft.utils import constants
+
+    lora = constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+    ia3 = constants.TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING
+    rows = {t: {"lora": lora[t], "ia3FeedForward": ia3[t]} for t in TYPES if t in lora}
+    common.write_json(path, rows)
+
+
+SECTIONS = {f"decoder_{name}": write_case for name in CASES} | {"rope.json": write_ropes, "decoder_configs.json": write_configs, "decoder_roles.json": write_roles}

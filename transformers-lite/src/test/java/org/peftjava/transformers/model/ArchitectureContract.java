@@ -219,6 +219,40 @@ public abstract class ArchitectureContract {
     }
   }
 
+  /** What a fresh norm's weight is. */
+  protected double freshNorm() {
+    return 1;
+  }
+
+  /** The standard deviation of a fresh matrix: the config's unless the architecture says else. */
+  protected double freshStd(String name) {
+    return config(false).initialStd();
+  }
+
+  @Test
+  final void freshWeightsArePythons() {
+    Randomness.manualSeed(3);
+    try (CausalLM model = AutoModelForCausalLM.fromConfig(config(false), DType.FLOAT32);
+        TensorScope scope = TensorScope.open("test");
+        GradMode off = GradMode.noGrad()) {
+      model
+          .namedParameters()
+          .forEach(
+              (name, parameter) -> {
+                Tensor value = parameter.tensor();
+                if (name.endsWith("bias")) {
+                  assertEquals(0, value.abs().max().toDouble(), name);
+                } else if (parameter.shape().rank() == 1) {
+                  assertEquals(freshNorm(), value.min().toDouble(), name);
+                  assertEquals(freshNorm(), value.max().toDouble(), name);
+                } else {
+                  double std = Math.sqrt(value.mul(value).mean().toDouble());
+                  assertEquals(freshStd(name), std, 0.2 * freshStd(name), name);
+                }
+              });
+    }
+  }
+
   @Test
   final void aModelWithoutWeightsHasNoMemory() {
     CausalLM model = AutoModelForCausalLM.withoutWeights(config(false), DType.BFLOAT16);

@@ -20,4 +20,10 @@ class Gpt2Test extends ArchitectureContract {
         .tieWordEmbeddings(tied)
         .build();
   }
+
+  /** What leads back into the residual stream is divided by the root of twice the layers. */
+  @Override
+  protected double freshStd(String name) {
+    return name.endsWith("c_proj.weight") ? 0.15 : 0.3;
+  }
 }
