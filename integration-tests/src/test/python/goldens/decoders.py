@@ -401,12 +401,19 @@ def write_configs(path):
 
 
 def write_roles(path):
-    """The modules that PEFT adapts by default: {modelType: {lora, ia3FeedForward}}; it has no entry for Phi-3."""
+    """{modelType: {lora, ia3FeedForward, classes}}: what PEFT adapts by default (nothing in Phi-3), classes with heads."""
     from peft.utils import constants
 
     lora = constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
     ia3 = constants.TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING
-    rows = {t: {"lora": lora[t], "ia3FeedForward": ia3[t]} for t in TYPES if t in lora}
+    tasks = ("Model", "ForCausalLM", "LMHeadModel", "ForSequenceClassification", "ForTokenClassification")
+    rows = {}
+    for name, config in TYPES.items():
+        stems = {config.removesuffix("Config"), config.removesuffix("TextConfig")} if "Text" in config else {config[:-6]}
+        names = [stem + task for stem in sorted(stems) for task in (*tasks, "ForQuestionAnswering")]
+        classes = [getattr(transformers, n) for n in names if hasattr(transformers, n)]
+        kept = [c.__name__ for c in classes if c.config_class is None or c.config_class.model_type == name]
+        rows[name] = {"lora": lora.get(name), "ia3FeedForward": ia3.get(name), "classes": kept}
     common.write_json(path, rows)
 
 

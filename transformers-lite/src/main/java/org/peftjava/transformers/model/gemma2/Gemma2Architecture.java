@@ -1,5 +1,8 @@
 package org.peftjava.transformers.model.gemma2;
 
+import java.util.EnumSet;
+import java.util.Set;
+import org.peftjava.transformers.model.Task;
 import java.util.List;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
@@ -74,5 +77,14 @@ public final class Gemma2Architecture extends DecoderArchitecture<Gemma2Config> 
                     dtype),
                 norm),
         norm.get());
+  }
+
+  @Override
+  public Set<Task> tasks() {
+    return EnumSet.of(
+        Task.FEATURE_EXTRACTION,
+        Task.CAUSAL_LM,
+        Task.SEQUENCE_CLASSIFICATION,
+        Task.TOKEN_CLASSIFICATION);
   }
 }

@@ -1,5 +1,8 @@
 package org.peftjava.transformers.model.gemma3;
 
+import java.util.EnumSet;
+import java.util.Set;
+import org.peftjava.transformers.model.Task;
 import java.util.List;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
@@ -73,5 +76,15 @@ public final class Gemma3TextArchitecture extends DecoderArchitecture<Gemma3Text
                     dtype),
                 norm),
         norm.get());
+  }
+
+  @Override
+  public Set<Task> tasks() {
+    return EnumSet.of(Task.FEATURE_EXTRACTION, Task.CAUSAL_LM, Task.SEQUENCE_CLASSIFICATION);
+  }
+
+  @Override
+  public String className(Task task) {
+    return task == Task.CAUSAL_LM ? causalLmClass() : "Gemma3Text" + task.suffix();
   }
 }

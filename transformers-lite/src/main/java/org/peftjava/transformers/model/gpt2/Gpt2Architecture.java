@@ -1,5 +1,9 @@
 package org.peftjava.transformers.model.gpt2;
 
+import org.peftjava.transformers.model.Task;
+import org.peftjava.transformers.model.Head;
+import org.peftjava.transformers.model.HeadParts;
+import org.peftjava.transformers.model.StandardHeads;
 import java.util.List;
 import org.peftjava.torch.DType;
 import org.peftjava.transformers.config.ConfigJson;
@@ -34,5 +38,12 @@ public final class Gpt2Architecture extends DecoderArchitecture<Gpt2Config> {
   @Override
   protected Backbone build(Gpt2Config config, DType dtype) {
     return new Gpt2Model(config, dtype);
+  }
+
+  @Override
+  public Head head(Task task, HeadParts parts) {
+    return task == Task.TOKEN_CLASSIFICATION
+        ? StandardHeads.eachToken("classifier", parts)
+        : StandardHeads.ofDecoder(task, parts);
   }
 }

@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model.llama;
 
+import org.peftjava.transformers.model.Task;
 import java.util.List;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
@@ -62,5 +63,11 @@ public final class LlamaArchitecture extends DecoderArchitecture<LlamaConfig> {
                     dtype),
                 norm),
         norm.get());
+  }
+
+  /** Its first model for question answering had the backbone under another name. */
+  @Override
+  public String backboneName(Task task) {
+    return task == Task.QUESTION_ANSWERING ? "transformer" : baseModelPrefix();
   }
 }

@@ -1,5 +1,8 @@
 package org.peftjava.transformers.model.phi3;
 
+import java.util.EnumSet;
+import java.util.Set;
+import org.peftjava.transformers.model.Task;
 import java.util.List;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
@@ -50,5 +53,14 @@ public final class Phi3Architecture extends DecoderArchitecture<Phi3Config> {
                 norm,
                 config.residPdrop()),
         norm.get());
+  }
+
+  @Override
+  public Set<Task> tasks() {
+    return EnumSet.of(
+        Task.FEATURE_EXTRACTION,
+        Task.CAUSAL_LM,
+        Task.SEQUENCE_CLASSIFICATION,
+        Task.TOKEN_CLASSIFICATION);
   }
 }
