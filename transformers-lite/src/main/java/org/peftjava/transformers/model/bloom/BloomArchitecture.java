@@ -1,15 +1,15 @@
 package org.peftjava.transformers.model.bloom;
 
-import org.peftjava.transformers.model.Task;
-import org.peftjava.transformers.model.Head;
-import org.peftjava.transformers.model.HeadParts;
-import org.peftjava.transformers.model.StandardHeads;
 import java.util.List;
 import org.peftjava.torch.DType;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.DecoderArchitecture;
+import org.peftjava.transformers.model.Head;
+import org.peftjava.transformers.model.HeadParts;
 import org.peftjava.transformers.model.ModuleRoles;
+import org.peftjava.transformers.model.StandardHeads;
+import org.peftjava.transformers.model.Task;
 
 /** BLOOM: scores fall with the distance instead of positions that are added, arXiv:2211.05100. */
 public final class BloomArchitecture extends DecoderArchitecture<BloomConfig> {

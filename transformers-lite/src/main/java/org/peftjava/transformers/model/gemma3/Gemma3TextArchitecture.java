@@ -1,9 +1,8 @@
 package org.peftjava.transformers.model.gemma3;
 
 import java.util.EnumSet;
-import java.util.Set;
-import org.peftjava.transformers.model.Task;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.nn.RmsNorm;
@@ -18,6 +17,7 @@ import org.peftjava.transformers.model.RotaryDecoder;
 import org.peftjava.transformers.model.RotaryDecoderLayer;
 import org.peftjava.transformers.model.RotaryHeads;
 import org.peftjava.transformers.model.ScaledEmbedding;
+import org.peftjava.transformers.model.Task;
 
 /**
  * Gemma 3, its language model: norms on both sides of each block and of every query and key, five

@@ -1,15 +1,15 @@
 package org.peftjava.transformers.model.gpt2;
 
-import org.peftjava.transformers.model.Task;
-import org.peftjava.transformers.model.Head;
-import org.peftjava.transformers.model.HeadParts;
-import org.peftjava.transformers.model.StandardHeads;
 import java.util.List;
 import org.peftjava.torch.DType;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.DecoderArchitecture;
+import org.peftjava.transformers.model.Head;
+import org.peftjava.transformers.model.HeadParts;
 import org.peftjava.transformers.model.ModuleRoles;
+import org.peftjava.transformers.model.StandardHeads;
+import org.peftjava.transformers.model.Task;
 
 /** GPT-2: "Language Models are Unsupervised Multitask Learners", 2019. */
 public final class Gpt2Architecture extends DecoderArchitecture<Gpt2Config> {

@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model.llama;
 
-import org.peftjava.transformers.model.Task;
 import java.util.List;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
@@ -16,6 +15,7 @@ import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.RotaryDecoder;
 import org.peftjava.transformers.model.RotaryDecoderLayer;
 import org.peftjava.transformers.model.RotaryHeads;
+import org.peftjava.transformers.model.Task;
 
 /** Llama 1 to 3: arXiv:2302.13971, arXiv:2307.09288, arXiv:2407.21783. */
 public final class LlamaArchitecture extends DecoderArchitecture<LlamaConfig> {

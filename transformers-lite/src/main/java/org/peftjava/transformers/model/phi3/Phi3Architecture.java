@@ -1,9 +1,8 @@
 package org.peftjava.transformers.model.phi3;
 
 import java.util.EnumSet;
-import java.util.Set;
-import org.peftjava.transformers.model.Task;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.nn.Embedding;
@@ -15,6 +14,7 @@ import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.RotaryDecoder;
 import org.peftjava.transformers.model.RotaryDecoderLayer;
 import org.peftjava.transformers.model.RotaryHeads;
+import org.peftjava.transformers.model.Task;
 
 /** Phi-3 and Phi-4-mini: Llama with fused products, arXiv:2404.14219. */
 public final class Phi3Architecture extends DecoderArchitecture<Phi3Config> {

@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model.qwen2;
 
-import org.peftjava.transformers.model.Task;
 import java.util.List;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
@@ -16,6 +15,7 @@ import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.RotaryDecoder;
 import org.peftjava.transformers.model.RotaryDecoderLayer;
 import org.peftjava.transformers.model.RotaryHeads;
+import org.peftjava.transformers.model.Task;
 
 /**
  * Qwen2 and Qwen2.5: Llama with biases in its projections to queries, keys and values,

@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model.qwen3;
 
-import org.peftjava.transformers.model.Task;
 import java.util.List;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
@@ -16,6 +15,7 @@ import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.RotaryDecoder;
 import org.peftjava.transformers.model.RotaryDecoderLayer;
 import org.peftjava.transformers.model.RotaryHeads;
+import org.peftjava.transformers.model.Task;
 
 /** Qwen3: Llama with a norm of every query and key, arXiv:2505.09388. */
 public final class Qwen3Architecture extends DecoderArchitecture<Qwen3Config> {
