@@ -35,6 +35,11 @@ public final class RmsNorm extends Module implements Layer {
     return new RmsNorm(size, eps, true, dtype);
   }
 
+  /** A layer of the same kind, size and type, without memory. */
+  public RmsNorm emptyCopy() {
+    return new RmsNorm(weight.numel(), eps, aroundOne, weight.dtype());
+  }
+
   /** What is added to the mean square. */
   public double eps() {
     return eps;
