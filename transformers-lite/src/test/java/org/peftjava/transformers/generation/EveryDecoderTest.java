@@ -57,7 +57,7 @@ class EveryDecoderTest {
               g -> g.penaltyAlpha(0.6).topK(3))) {
         boolean contrastive = build(search).penaltyAlpha() > 0;
         long[][] expected = generate(model, PADDED, search);
-        if (!contrastive) {
+        if (!contrastive && !changesAngles(folder)) {
           assertArrayEquals(
               expected, generate(model, PADDED, search.andThen(g -> g.useCache(false))));
           assertArrayEquals(
@@ -69,6 +69,11 @@ class EveryDecoderTest {
       }
     }
     assertEquals(before, TensorLedger.liveTensors());
+  }
+
+  /** Phi-3 turns by other angles beyond its original length, which the texts here cross. */
+  private static boolean changesAngles(Path folder) {
+    return folder.getParent().endsWith("decoder_phi3");
   }
 
   private static GenerationConfig build(Consumer<GenerationConfig.Builder> search) {
