@@ -14,6 +14,7 @@ import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
 
 /**
@@ -27,7 +28,7 @@ import org.peftjava.transformers.checkpoint.PretrainedFolder;
  *
  * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
  */
-public sealed class PeftModel extends Module permits PeftModelForCausalLM {
+public sealed class PeftModel extends Module permits PeftModelForCausalLM, PeftModelForTask {
   /** The name of an adapter that is not given one. It is saved in the folder itself. */
   public static final String DEFAULT_ADAPTER = "default";
 
@@ -57,6 +58,13 @@ public sealed class PeftModel extends Module permits PeftModelForCausalLM {
       CausalLM model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
     return AdapterFolders.load(
         new PeftModelForCausalLM(model, false), folder, LoadAdapterOptions.of(options));
+  }
+
+  /** Loads an adapter onto a model with a head. Nothing changes if it throws. */
+  public static PeftModelForTask fromPretrained(
+      TaskModel model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    return AdapterFolders.load(
+        new PeftModelForTask(model, false), folder, LoadAdapterOptions.of(options));
   }
 
   /** Loads an adapter onto any module tree. */
