@@ -19,21 +19,11 @@ public record Example(long[] inputIds, long[] labels, long[] tokenTypeIds, float
 
   /** Checks that there is one label for each token, or one for the text. */
   public Example {
-    boolean fits =
-        floatLabels.length > 0
-            ? labels.length == 0
-            : labels.length == inputIds.length || labels.length == 1;
-    if (!fits) {
-      throw new IllegalArgumentException(
-          "An example needs one label for each token, got "
-              + inputIds.length
-              + " tokens and "
-              + labels.length
-              + " labels"
-              + (floatLabels.length > 0 ? " beside floatLabels" : "")
-              + ". Use "
-              + IGNORED
-              + " for tokens that take no part in the loss.");
+    if (floatLabels.length > 0 && labels.length > 0) {
+      throw new IllegalArgumentException("An example has labels and floatLabels. Give one.");
+    }
+    if (floatLabels.length == 0 && labels.length != 1) {
+      eachToken(inputIds, labels);
     }
     if (tokenTypeIds.length > 0 && tokenTypeIds.length != inputIds.length) {
       throw new IllegalArgumentException(
@@ -47,12 +37,26 @@ public record Example(long[] inputIds, long[] labels, long[] tokenTypeIds, float
 
   /** A sequence with a label for each token. */
   public Example(long[] inputIds, long[] labels) {
-    this(inputIds, labels, new long[0], new float[0]);
+    this(inputIds, eachToken(inputIds, labels), new long[0], new float[0]);
+  }
+
+  private static long[] eachToken(long[] inputIds, long[] labels) {
+    if (inputIds.length != labels.length) {
+      throw new IllegalArgumentException(
+          "An example needs one label for each token, got "
+              + inputIds.length
+              + " tokens and "
+              + labels.length
+              + " labels. Use "
+              + IGNORED
+              + " for tokens that take no part in the loss.");
+    }
+    return labels;
   }
 
   /** A text with one label. */
   public static Example ofText(long[] inputIds, long label) {
-    return new Example(inputIds, new long[] {label});
+    return new Example(inputIds, new long[] {label}, new long[0], new float[0]);
   }
 
   /** A text with numbers, for regression or several labels at once. */
