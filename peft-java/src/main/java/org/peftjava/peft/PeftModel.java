@@ -156,8 +156,6 @@ public sealed class PeftModel extends Module permits PeftModelForCausalLM, PeftM
     }
   }
 
-  // ---- merging ----
-
   /** Makes the adapters that act part of the base weights; they stay separable. */
   public final void mergeAdapter() {
     mergeAdapter(options -> {});
@@ -212,8 +210,6 @@ public sealed class PeftModel extends Module permits PeftModelForCausalLM, PeftM
     return tuned().base().root();
   }
 
-  // ---- reports ----
-
   /** How many parameters are trained. */
   public final TrainableParameters trainableParameters() {
     return new StatusReport(tuned()).parameters(namedParameters());
@@ -234,8 +230,6 @@ public sealed class PeftModel extends Module permits PeftModelForCausalLM, PeftM
   public final ModelStatus getModelStatus() {
     return new StatusReport(tuned()).model(trainableParameters());
   }
-
-  // ---- files ----
 
   /** Adds a saved adapter; it does not act before {@link #setAdapter}. */
   public final LoadReport loadAdapter(String nameOrPath, String adapterName) {
