@@ -29,6 +29,7 @@ def main():
         counts,
         custom_layers,
         decoders,
+        lora_decoders,
         lora_opt,
         matching,
         multi_adapter,
@@ -55,6 +56,7 @@ def main():
         sampling,
         tokenizer,
         decoders,
+        lora_decoders,
     ]
     for module in modules:
         for name, write in module.SECTIONS.items():

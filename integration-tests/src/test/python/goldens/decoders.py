@@ -37,6 +37,9 @@ LONGROPE = {
     "long_factor": [1.5, 2.3, 3.1, 5.2, 8.4, 11.0],
 }
 
+# 8 of 12 elements of a head turn
+PARTIAL_FACTORS = {key: LONGROPE[key][:4] for key in ("short_factor", "long_factor")}
+
 LLAMA_ROPES = {
     "linear": {"rope_type": "linear", "factor": 3.0, "rope_theta": 5000.0},
     "dynamic": {"rope_type": "dynamic", "factor": 2.5, "rope_theta": 10000.0},
@@ -123,7 +126,39 @@ CASES = {
         },
         {},
     ),
+    "gpt2": (
+        "GPT2Config",
+        "GPT2LMHeadModel",
+        {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "scale_attn_by_inverse_layer_idx": True},
+        {"plain": {"scale_attn_by_inverse_layer_idx": False, "scale_attn_weights": False}},
+    ),
+    "phi3": (
+        "Phi3Config",
+        "Phi3ForCausalLM",
+        {
+            "original_max_position_embeddings": 8,
+            "rope_parameters": {**LONGROPE, "partial_rotary_factor": 0.7, **PARTIAL_FACTORS},
+        },
+        {"sliding": {"sliding_window": 4, "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}},
+    ),
+    "bloom": (
+        "BloomConfig",
+        "BloomForCausalLM",
+        {},
+        {"behind": {"apply_residual_connection_post_layernorm": True}},
+    ),
 }
+
+# these have other names for sizes
+NAMED = {
+    "gpt2": {"n_embd": 36, "n_layer": 2, "n_head": 3, "n_inner": 28, "n_positions": 64},
+    "bloom": {"hidden_size": 36, "n_layer": 2, "n_head": 3},
+}
+
+
+def sizes(name):
+    shared = {key: SIZES[key] for key in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id")}
+    return {**shared, **NAMED[name]} if name in NAMED else SIZES
 
 
 def batches():
@@ -141,7 +176,7 @@ def batches():
 
 def build(name):
     config_class, model_class, changes, _ = CASES[name]
-    model = create(config_class, model_class, {**SIZES, **changes})
+    model = create(config_class, model_class, {**sizes(name), **changes})
     common.loud(model, seed=11, scale=0.25)
     if "gemma" in name:  # their norms are scaled by 1 + weight
         for key, parameter in model.named_parameters():
@@ -164,7 +199,7 @@ def write_case(folder):
     tensors = {f"in.{key}": value for key, value in right.items()} | {f"left.{k}": v for k, v in left.items()}
     tensors |= measure(model, right, left)
     for variant, further in variants.items():
-        other = create(config_class, model_class, {**SIZES, **changes, **further})
+        other = create(config_class, model_class, {**sizes(name), **changes, **further})
         other.load_state_dict(model.state_dict())
         other.eval().save_pretrained(folder / "variant")
         (folder / "variant" / "config.json").rename(folder / f"config.{variant}.json")
@@ -191,19 +226,11 @@ def write_case(folder):
     )
 
 
-def positions(name_or_model, batch):
-    """Positions as `generate` counts them, for models whose result depends on where counting begins."""
-    mask = batch["attention_mask"]
-    if name_or_model.config.model_type == "gpt2":
-        return {"position_ids": (mask.cumsum(1) - 1).clamp(min=0)}
-    return {}
-
-
 def measure(model, right, left):
     """Logits, loss, hidden states, attention weights, gradients, greedy ids, and logits in bfloat16."""
     tensors = {"base.logits": common.logits_of(model, right)}
     with torch.no_grad():
-        tensors["base.left_logits"] = model(**left, **positions(model, left)).logits
+        tensors["base.left_logits"] = model(**left, **common.positions(model, left)).logits
         plain = {key: value for key, value in right.items() if key != "labels"}
         output = model(**plain, output_hidden_states=True, output_attentions=True, use_cache=False)
     for i, hidden in enumerate(output.hidden_states):
