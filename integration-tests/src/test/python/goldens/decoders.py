@@ -5,6 +5,7 @@ Attention is computed as "eager" computes it: the formula of each model's own fi
 """
 
 import copy
+import json
 
 import torch
 import transformers
@@ -350,4 +351,53 @@ def write_ropes(path):
     common.write_json(path, result)
 
 
-SECTIONS = {f"decoder_{name}": write_case for name in CASES} | {"rope.json": write_ropes}
+# ----------------------------------------------------------------------------------------------------------- configs
+
+TYPES = {
+    "llama": "LlamaConfig",
+    "mistral": "MistralConfig",
+    "qwen2": "Qwen2Config",
+    "qwen3": "Qwen3Config",
+    "gemma2": "Gemma2Config",
+    "gemma3_text": "Gemma3TextConfig",
+    "phi3": "Phi3Config",
+    "gpt2": "GPT2Config",
+    "bloom": "BloomConfig",
+}
+
+# files as older versions wrote them
+OLDER = [
+    ("llama", {"rope_theta": 500000.0, "rope_scaling": {
+        "type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}}),
+    ("llama", {"hidden_size": 64, "num_attention_heads": 4, "rope_scaling": None, "pad_token_id": -1}),
+    ("llama", {"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 3.0}, "rope_theta": 7.0}),
+    ("mistral", {"sliding_window": None, "rope_theta": 1000000.0, "eos_token_id": [2, 7], "head_dim": 100}),
+    ("qwen2", {"num_hidden_layers": 3, "use_sliding_window": True, "max_window_layers": 2, "rope_theta": 1000000.0}),
+    ("qwen2", {"num_hidden_layers": 2, "sliding_window": 99, "max_window_layers": 1}),
+    ("qwen3", {"num_hidden_layers": 2, "layer_types": ["full_attention", "sliding_attention"], "sliding_window": 9,
+               "use_sliding_window": True}),
+    ("gemma2", {"num_hidden_layers": 3, "attn_logit_softcapping": None, "rope_theta": 5000.0}),
+    ("gemma3_text", {"num_hidden_layers": 4, "sliding_window_pattern": 2, "rope_theta": 900000.0,
+                     "rope_local_base_freq": 8000.0, "rope_scaling": {"rope_type": "linear", "factor": 8.0}}),
+    ("gemma3_text", {"num_hidden_layers": 2, "rope_parameters": {
+        "full_attention": {"rope_type": "default", "rope_theta": 3.0}, "sliding_attention": {"rope_type": "default"}}}),
+    ("phi3", {"max_position_embeddings": 131072, "hidden_size": 32, "num_attention_heads": 4, "rope_scaling": {
+        "type": "longrope", "short_factor": [1.0, 1.5, 2.0, 2.5], "long_factor": [1.0, 2.0, 4.0, 8.0]}}),
+    ("phi3", {"hidden_size": 32, "num_attention_heads": 4, "partial_rotary_factor": 0.75, "rope_theta": 250000.0}),
+    ("gpt2", {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 6, "n_ctx": 1024, "n_inner": 7}),
+    ("bloom", {"n_embed": 48, "num_attention_heads": 6, "num_hidden_layers": 3, "seq_length": 512}),
+]
+
+
+def write_configs(path):
+    """What each config class makes of an empty file and of older files: {modelType, given, expected}."""
+    rows = []
+    for model_type, given in [(name, {}) for name in TYPES] + OLDER:
+        config = getattr(transformers, TYPES[model_type]).from_dict(copy.deepcopy(given))
+        expected = json.loads(config.to_json_string())
+        expected.pop("transformers_version")
+        rows.append({"modelType": model_type, "given": given, "expected": expected})
+    common.write_json(path, rows)
+
+
+SECTIONS = {f"decoder_{name}": write_case for name in CASES} | {"rope.json": write_ropes, "decoder_configs.json": write_configs}
