@@ -31,6 +31,7 @@ def main():
         heads,
         decoders,
         generation,
+        lora_decoders,
         lora_opt,
         matching,
         multi_adapter,
@@ -61,6 +62,7 @@ def main():
         heads,
         tokenizer_kinds,
         decoders,
+        lora_decoders,
     ]
     for module in modules:
         for name, write in module.SECTIONS.items():

@@ -1,0 +1,23 @@
+package org.peftjava.transformers.model.gpt2;
+
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.model.ArchitectureContract;
+
+/** GPT-2 without dropout. */
+class Gpt2Test extends ArchitectureContract {
+  @Override
+  protected PretrainedConfig config(boolean tied) {
+    return Gpt2Config.builder()
+        .vocabSize(30)
+        .nEmbd(24)
+        .nLayer(2)
+        .nHead(6)
+        .nPositions(32)
+        .residPdrop(0)
+        .embdPdrop(0)
+        .attnPdrop(0)
+        .initializerRange(0.3)
+        .tieWordEmbeddings(tied)
+        .build();
+  }
+}
