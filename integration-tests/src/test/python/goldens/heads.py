@@ -100,8 +100,6 @@ def batches(pad, token_types):
         "attention_mask": torch.tensor([[1, 1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 1]]),
         "token_type_ids": torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1]]),
     }
-    # counted from the mask, as the Java side does without being told (GPT-2 alone would count from the row's start)
-    left["position_ids"] = (left["attention_mask"].cumsum(1) - 1).clamp(min=0)
     if not token_types:
         right.pop("token_type_ids")
         left.pop("token_type_ids")
@@ -131,8 +129,9 @@ def write(architecture):
     def run(folder):
         stem, _, pad, token_types, heads, traced = ARCHITECTURES[architecture]
         right, left = batches(pad, token_types)
-        if architecture != "gpt2":
-            left.pop("position_ids")
+        if architecture == "gpt2":  # given, since Python would count from the row's start, and Java from the mask
+            right["position_ids"] = torch.arange(7).expand(2, 7)
+            left["position_ids"] = (left["attention_mask"].cumsum(1) - 1).clamp(min=0)
         tensors = {f"in.{name}": value for name, value in right.items()}
         tensors |= {f"left.{name}": value for name, value in left.items()}
         models = {}
