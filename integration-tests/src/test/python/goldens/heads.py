@@ -1,4 +1,4 @@
-"""Every head over OPT and the encoders: one folder per architecture, in it one model folder per head."""
+"""Every head over the encoders, OPT, Llama and GPT-2: one folder per architecture, in it one model folder per head."""
 
 import copy
 
@@ -31,6 +31,29 @@ DISTILBERT = {
     "seq_classif_dropout": 0.0,
 }
 
+LLAMA = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 24,
+    "max_position_embeddings": 20,
+    "bos_token_id": 2,
+    "eos_token_id": 2,
+}
+GPT2 = {
+    "n_embd": 16,
+    "n_layer": 2,
+    "n_head": 4,
+    "n_inner": 24,
+    "n_positions": 20,
+    "resid_pdrop": 0.0,
+    "embd_pdrop": 0.0,
+    "attn_pdrop": 0.0,
+    "bos_token_id": 2,
+    "eos_token_id": 2,
+}
+
 ENCODER_HEADS = ["base", "masked_lm", "sequence", "regression", "token", "span"]
 
 # stem of the class names, config, padding token, whether there are token types, heads, layers whose gradients are kept
@@ -38,6 +61,8 @@ ARCHITECTURES = {
     "bert": ("Bert", BERT, 0, True, ENCODER_HEADS, ["word_embeddings", "token_type", "layer.1.attention.self.query"]),
     "roberta": ("Roberta", BERT, 1, True, ENCODER_HEADS, ["word_embeddings", "position_emb", "layer.0.output.dense"]),
     "distilbert": ("DistilBert", DISTILBERT, 0, False, ENCODER_HEADS, ["word_embeddings", "layer.0.attention.v_lin"]),
+    "llama": ("Llama", LLAMA, 1, False, ["base", "sequence", "token", "span"], ["embed_tokens", "1.self_attn.k_proj"]),
+    "gpt2": ("GPT2", GPT2, 1, False, ["base", "sequence", "token", "span"], ["wpe", "h.1.attn.c_attn"]),
     "opt": ("OPT", None, 1, False, ["base", "sequence", "regression", "span"], ["embed_tokens", "layers.1.fc1"]),
 }
 
@@ -57,8 +82,9 @@ def config(architecture, head):
     labels = {"sequence": LABELS, "token": LABELS, "regression": 1}.get(head, 2)
     if values is None:
         return common.opt_config(num_labels=labels)
+    extra = {"classifier_dropout": 0.0} if architecture in ("llama", "gpt2") and head == "token" else {}
     return getattr(transformers, stem + "Config")(
-        vocab_size=40, pad_token_id=pad, num_labels=labels, attn_implementation="eager", **values
+        vocab_size=40, pad_token_id=pad, num_labels=labels, attn_implementation="eager", **values, **extra
     )
 
 
@@ -103,6 +129,9 @@ def write(architecture):
     def run(folder):
         stem, _, pad, token_types, heads, traced = ARCHITECTURES[architecture]
         right, left = batches(pad, token_types)
+        if architecture == "gpt2":  # given, since Python would count from the row's start, and Java from the mask
+            right["position_ids"] = torch.arange(7).expand(2, 7)
+            left["position_ids"] = (left["attention_mask"].cumsum(1) - 1).clamp(min=0)
         tensors = {f"in.{name}": value for name, value in right.items()}
         tensors |= {f"left.{name}": value for name, value in left.items()}
         models = {}

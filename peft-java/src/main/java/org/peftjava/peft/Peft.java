@@ -6,6 +6,7 @@ import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.TaskModel;
 
 /** Adds adapters to models: the functions of Python's {@code peft} module. */
 public final class Peft {
@@ -30,6 +31,18 @@ public final class Peft {
       CausalLM model, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
     checkTask(config);
     return PeftConstruction.create(new PeftModelForCausalLM(model, false), config, of(options));
+  }
+
+  /** Puts a new adapter "default" onto a model with a head, such as a text classifier. */
+  public static PeftModelForTask getPeftModel(TaskModel model, TunerConfig config) {
+    return getPeftModel(model, config, options -> {});
+  }
+
+  /** The same with options. */
+  public static PeftModelForTask getPeftModel(
+      TaskModel model, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
+    BaseModels.checkTask(config, model);
+    return PeftConstruction.create(new PeftModelForTask(model, false), config, of(options));
   }
 
   /** Puts a new adapter onto any module tree. */

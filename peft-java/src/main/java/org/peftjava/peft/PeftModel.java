@@ -14,6 +14,7 @@ import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
 
 /**
@@ -27,7 +28,7 @@ import org.peftjava.transformers.checkpoint.PretrainedFolder;
  *
  * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
  */
-public sealed class PeftModel extends Module permits PeftModelForCausalLM {
+public sealed class PeftModel extends Module permits PeftModelForCausalLM, PeftModelForTask {
   /** The name of an adapter that is not given one. It is saved in the folder itself. */
   public static final String DEFAULT_ADAPTER = "default";
 
@@ -57,6 +58,13 @@ public sealed class PeftModel extends Module permits PeftModelForCausalLM {
       CausalLM model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
     return AdapterFolders.load(
         new PeftModelForCausalLM(model, false), folder, LoadAdapterOptions.of(options));
+  }
+
+  /** Loads an adapter onto a model with a head. Nothing changes if it throws. */
+  public static PeftModelForTask fromPretrained(
+      TaskModel model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    return AdapterFolders.load(
+        new PeftModelForTask(model, false), folder, LoadAdapterOptions.of(options));
   }
 
   /** Loads an adapter onto any module tree. */
@@ -148,8 +156,6 @@ public sealed class PeftModel extends Module permits PeftModelForCausalLM {
     }
   }
 
-  // ---- merging ----
-
   /** Makes the adapters that act part of the base weights; they stay separable. */
   public final void mergeAdapter() {
     mergeAdapter(options -> {});
@@ -204,8 +210,6 @@ public sealed class PeftModel extends Module permits PeftModelForCausalLM {
     return tuned().base().root();
   }
 
-  // ---- reports ----
-
   /** How many parameters are trained. */
   public final TrainableParameters trainableParameters() {
     return new StatusReport(tuned()).parameters(namedParameters());
@@ -226,8 +230,6 @@ public sealed class PeftModel extends Module permits PeftModelForCausalLM {
   public final ModelStatus getModelStatus() {
     return new StatusReport(tuned()).model(trainableParameters());
   }
-
-  // ---- files ----
 
   /** Adds a saved adapter; it does not act before {@link #setAdapter}. */
   public final LoadReport loadAdapter(String nameOrPath, String adapterName) {

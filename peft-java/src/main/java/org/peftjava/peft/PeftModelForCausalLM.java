@@ -1,16 +1,12 @@
 package org.peftjava.peft;
 
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.tuner.AdapterSet;
-import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
-import org.peftjava.torch.nn.Module;
-import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.CausalLanguageModel;
 import org.peftjava.transformers.ModelInput;
@@ -29,26 +25,8 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
   private final CausalLM base;
 
   PeftModelForCausalLM(CausalLM base, boolean ownsBase) {
-    super(facts(base), ownsBase);
+    super(BaseModels.of(base), ownsBase);
     this.base = base;
-  }
-
-  private static BaseModel facts(CausalLM model) {
-    Architecture architecture = model.architecture();
-    String head = architecture.roles().outputEmbedding();
-    Module table = (Module) model.backbone().inputEmbeddings();
-    Optional<String> tablePath =
-        model.namedModules().entrySet().stream()
-            .filter(entry -> entry.getValue() == table)
-            .map(Map.Entry::getKey)
-            .findFirst();
-    return new BaseModel(
-        model,
-        architecture.causalLmClass(),
-        architecture.parentLibrary(),
-        Optional.of(architecture.modelType()),
-        tablePath,
-        ModulePath.find(model, head).map(found -> head));
   }
 
   @Override

@@ -11,6 +11,11 @@ public interface CausalLanguageModel extends PretrainedModel, GenerationMixin {
     return new Decoding(this);
   }
 
+  @Override
+  default boolean shiftsLabels() {
+    return true;
+  }
+
   /** An empty cache with room for this many tokens to begin with. Close it. */
   KvCache newCache(long capacity);
 }

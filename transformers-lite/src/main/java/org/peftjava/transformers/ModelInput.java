@@ -1,5 +1,6 @@
 package org.peftjava.transformers;
 
+import com.google.common.primitives.Floats;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.OptionalDouble;
@@ -82,7 +83,14 @@ public record ModelInput(
       builder.attentionMask(Creation.ofLongs(mask).to(device));
     }
     batch.labels().ifPresent(labels -> builder.labels(Creation.ofLongs(labels).to(device)));
+    batch.floatLabels().ifPresent(labels -> builder.labels(ofFloats(labels).to(device)));
+    batch.tokenTypeIds().ifPresent(ids -> builder.tokenTypeIds(Creation.ofLongs(ids).to(device)));
     return builder.build();
+  }
+
+  private static Tensor ofFloats(float[][] rows) {
+    float[] flat = Floats.concat(rows);
+    return Creation.ofFloats(flat, rows.length, flat.length / rows.length);
   }
 
   /** A builder with these values. */

@@ -32,6 +32,16 @@ public interface PretrainedModel extends AutoCloseable {
   /** The kind of model, which knows the names of its layers. */
   Architecture architecture();
 
+  /** Number of different labels that the model learns: for most, tokens of the vocabulary. */
+  default long labelCount() {
+    return config().vocabSize();
+  }
+
+  /** Whether a label is compared with the prediction of the position before it. */
+  default boolean shiftsLabels() {
+    return false;
+  }
+
   /** The module tree, for parameters, adapters and training mode. */
   Module module();
 

@@ -54,6 +54,11 @@ public final class SequenceClassification extends TaskModel {
   }
 
   @Override
+  public long labelCount() {
+    return Labels.of(config().json()).count();
+  }
+
+  @Override
   public SequenceClassification module() {
     return this;
   }

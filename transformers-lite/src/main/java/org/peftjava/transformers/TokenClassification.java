@@ -5,6 +5,7 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.config.Labels;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.BackboneInput;
 import org.peftjava.transformers.model.Head;
@@ -33,6 +34,11 @@ public final class TokenClassification extends TaskModel {
       }
       return new ModelOutput(loss, Optional.of(scope.keep(logits)));
     }
+  }
+
+  @Override
+  public long labelCount() {
+    return Labels.of(config().json()).count();
   }
 
   @Override

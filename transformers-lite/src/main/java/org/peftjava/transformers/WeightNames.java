@@ -7,6 +7,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.peftjava.transformers.model.Architecture;
 
 /**
  * Which name in a checkpoint is which weight of a model: the same, or with the backbone's prefix
@@ -40,8 +41,14 @@ record WeightNames(Map<String, String> keys, List<String> unexpected) {
         key.replace("LayerNorm.gamma", "LayerNorm.weight")
             .replace("LayerNorm.beta", "LayerNorm.bias");
     Set<String> names = new LinkedHashSet<>(List.of(renamed));
-    String prefix = model.architecture().baseModelPrefix() + ".";
-    String bare = renamed.startsWith(prefix) ? renamed.substring(prefix.length()) : renamed;
+    Architecture architecture = model.architecture();
+    String bare =
+        architecture.tasks().stream()
+            .map(task -> architecture.backboneName(task) + ".")
+            .filter(prefix -> prefix.length() > 1 && renamed.startsWith(prefix))
+            .findFirst()
+            .map(prefix -> renamed.substring(prefix.length()))
+            .orElse(renamed);
     names.add(model.backboneName().isEmpty() ? bare : model.backboneName() + "." + bare);
     names.add(model.backboneName().isEmpty() ? bare : model.backboneName() + "." + renamed);
     return names;

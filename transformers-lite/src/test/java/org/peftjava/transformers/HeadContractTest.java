@@ -85,6 +85,7 @@ abstract class HeadContractTest {
     return ModelInput.builder()
         .inputIds(tensor(golden, side + ".input_ids"))
         .attentionMask(tensor(golden, side + ".attention_mask"))
+        .positionIds(golden.get(side + ".position_ids"))
         .tokenTypeIds(golden.get(side + ".token_type_ids"));
   }
 
@@ -240,7 +241,7 @@ abstract class HeadContractTest {
           assertClose(entry.getValue(), gradient, GRADIENT);
         }
       }
-      assertTrue(compared >= 4, name + " compared " + compared);
+      assertTrue(compared >= 3, name + " compared " + compared);
       model.module().zeroGrad();
     }
   }

@@ -23,6 +23,7 @@ public final class Architectures {
           new BertArchitecture(),
           new BloomArchitecture(),
           new DistilBertArchitecture(),
+          new BloomArchitecture(),
           new Gemma2Architecture(),
           new Gemma3TextArchitecture(),
           new Gpt2Architecture(),

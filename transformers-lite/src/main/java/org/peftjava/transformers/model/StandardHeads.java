@@ -108,7 +108,8 @@ public final class StandardHeads {
     }
   }
 
-  private static double tokenDropout(HeadParts parts) {
+  /** Dropout before a decoder's token classifier: its own, else that of the blocks, else 0.1. */
+  public static double tokenDropout(HeadParts parts) {
     double fallback = parts.config().json().getDouble("hidden_dropout", TOKEN_DROPOUT);
     return parts.config().json().getDouble("classifier_dropout", fallback);
   }

@@ -8,15 +8,34 @@ import java.util.Optional;
  *
  * @param inputIds token ids (b, t); not copied, so do not change them
  * @param attentionMask 1 for tokens, 0 for padding (b, t)
- * @param labels token ids to predict, -100 where none (b, t); position i is compared with the
- *     prediction of position i - 1
+ * @param labels what the model learns, -100 where nothing: for each token (b, t), where a language
+ *     model compares position i with its prediction from the tokens before, or for each text (b, 1)
+ * @param tokenTypeIds the segment of each token (b, t), for models that know segments
+ * @param floatLabels the numbers that a model learns to give each text (b, n), in place of labels
  */
-public record TokenBatch(long[][] inputIds, long[][] attentionMask, Optional<long[][]> labels) {
+public record TokenBatch(
+    long[][] inputIds,
+    long[][] attentionMask,
+    Optional<long[][]> labels,
+    Optional<long[][]> tokenTypeIds,
+    Optional<float[][]> floatLabels) {
   /** Checks that all rows have one length. */
   public TokenBatch {
     check("inputIds", inputIds, inputIds);
     check("attentionMask", attentionMask, inputIds);
-    labels.ifPresent(rows -> check("labels", rows, inputIds));
+    tokenTypeIds.ifPresent(rows -> check("tokenTypeIds", rows, inputIds));
+    labels
+        .filter(rows -> !holdsOneEach(rows, inputIds.length))
+        .ifPresent(rows -> check("labels", rows, inputIds));
+    if (labels.isPresent() && floatLabels.isPresent()) {
+      throw new IllegalArgumentException("labels and floatLabels are both given. Pass one.");
+    }
+    floatLabels.ifPresent(rows -> checkRows("floatLabels", rows.length, inputIds.length));
+  }
+
+  /** A batch without token types. */
+  public TokenBatch(long[][] inputIds, long[][] attentionMask, Optional<long[][]> labels) {
+    this(inputIds, attentionMask, labels, Optional.empty(), Optional.empty());
   }
 
   /** A batch without labels. */
@@ -36,7 +55,8 @@ public record TokenBatch(long[][] inputIds, long[][] attentionMask, Optional<lon
 
   /** The same batch with these labels. */
   public TokenBatch withLabels(long[][] newLabels) {
-    return new TokenBatch(inputIds, attentionMask, Optional.of(newLabels));
+    return new TokenBatch(
+        inputIds, attentionMask, Optional.of(newLabels), tokenTypeIds, Optional.empty());
   }
 
   /** Number of rows. */
@@ -49,11 +69,19 @@ public record TokenBatch(long[][] inputIds, long[][] attentionMask, Optional<lon
     return inputIds.length == 0 ? 0 : inputIds[0].length;
   }
 
-  private static void check(String name, long[][] rows, long[][] like) {
-    if (rows.length != like.length) {
+  private static boolean holdsOneEach(long[][] rows, int count) {
+    return rows.length == count && Arrays.stream(rows).allMatch(row -> row.length == 1);
+  }
+
+  private static void checkRows(String name, int rows, int expected) {
+    if (rows != expected) {
       throw new IllegalArgumentException(
-          name + " has " + rows.length + " rows, inputIds has " + like.length + ".");
+          name + " has " + rows + " rows, inputIds has " + expected + ".");
     }
+  }
+
+  private static void check(String name, long[][] rows, long[][] like) {
+    checkRows(name, rows.length, like.length);
     for (int i = 0; i < rows.length; i++) {
       if (rows[i].length != like[0].length) {
         throw new IllegalArgumentException(
@@ -74,7 +102,9 @@ public record TokenBatch(long[][] inputIds, long[][] attentionMask, Optional<lon
     return other instanceof TokenBatch batch
         && Arrays.deepEquals(inputIds, batch.inputIds)
         && Arrays.deepEquals(attentionMask, batch.attentionMask)
-        && Arrays.deepEquals(labels.orElse(null), batch.labels.orElse(null));
+        && Arrays.deepEquals(labels.orElse(null), batch.labels.orElse(null))
+        && Arrays.deepEquals(tokenTypeIds.orElse(null), batch.tokenTypeIds.orElse(null))
+        && Arrays.deepEquals(floatLabels.orElse(null), batch.floatLabels.orElse(null));
   }
 
   @Override

@@ -1,15 +1,15 @@
 package org.peftjava.transformers.training;
 
-import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.PretrainedModel;
 
 /** What a dataset must fulfil before a model sees it: every example is looked at once. */
 final class DataCheck {
   private final String name;
-  private final PretrainedConfig config;
+  private final PretrainedModel model;
 
-  DataCheck(String name, PretrainedConfig config) {
+  DataCheck(String name, PretrainedModel model) {
     this.name = name;
-    this.config = config;
+    this.model = model;
   }
 
   void check(Dataset dataset) {
@@ -21,22 +21,23 @@ final class DataCheck {
     for (int i = 0; i < dataset.size(); i++) {
       Example example = dataset.get(i);
       checkLength(i, example);
-      checkIds(i, example.inputIds(), "token", false);
-      checkIds(i, example.labels(), "label", true);
-      targets += example.targets();
+      checkTokens(i, example.inputIds());
+      checkLabels(i, example.labels());
+      targets += example.targets(model.shiftsLabels());
     }
     if (targets == 0) {
       throw new IllegalArgumentException(
           "No token of the "
               + name
-              + " dataset counts in the loss: all labels after the first of each example are "
+              + " dataset counts in the loss: all labels "
+              + (model.shiftsLabels() ? "after the first of each example are " : "are ")
               + Example.IGNORED
               + ". Give labels to the tokens that the model should learn.");
     }
   }
 
   private void checkLength(int index, Example example) {
-    int positions = config.maxPositionEmbeddings();
+    int positions = model.config().maxPositionEmbeddings();
     if (example.length() == 0) {
       throw new IllegalArgumentException(
           "Example " + index + " of the " + name + " dataset has no tokens. Leave it out.");
@@ -57,26 +58,47 @@ final class DataCheck {
     }
   }
 
-  private void checkIds(int index, long[] ids, String what, boolean mayBeIgnored) {
+  private void checkTokens(int index, long[] ids) {
     for (int i = 0; i < ids.length; i++) {
-      boolean ignored = mayBeIgnored && ids[i] == Example.IGNORED;
-      if (!ignored && (ids[i] < 0 || ids[i] >= config.vocabSize())) {
+      if (ids[i] < 0 || ids[i] >= model.config().vocabSize()) {
         throw new IllegalArgumentException(
-            "Example "
-                + index
-                + " of the "
-                + name
-                + " dataset has "
-                + what
-                + " "
-                + ids[i]
-                + " at position "
-                + i
+            where(index, "token", ids[i], i)
                 + ", outside the model's vocabulary of "
-                + config.vocabSize()
-                + (mayBeIgnored ? ". Expected an id in it, or " + Example.IGNORED : "")
+                + model.config().vocabSize()
                 + ". Was it tokenized with this model's tokenizer?");
       }
     }
+  }
+
+  private void checkLabels(int index, long[] labels) {
+    boolean tokens = model.labelCount() == model.config().vocabSize();
+    for (int i = 0; i < labels.length; i++) {
+      if (labels[i] != Example.IGNORED && (labels[i] < 0 || labels[i] >= model.labelCount())) {
+        throw new IllegalArgumentException(
+            where(index, "label", labels[i], i)
+                + (tokens
+                    ? ", outside the model's vocabulary of "
+                    : ", outside the model's labels, ")
+                + model.labelCount()
+                + (tokens ? ". Expected an id in it, or " : " of them. Expected one of them, or ")
+                + Example.IGNORED
+                + (tokens
+                    ? ". Was it tokenized with this model's tokenizer?"
+                    : ". Load the model with numLabels(…) if there are more."));
+      }
+    }
+  }
+
+  private String where(int index, String what, long value, int position) {
+    return "Example "
+        + index
+        + " of the "
+        + name
+        + " dataset has "
+        + what
+        + " "
+        + value
+        + " at position "
+        + position;
   }
 }

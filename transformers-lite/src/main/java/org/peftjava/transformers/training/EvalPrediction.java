@@ -4,8 +4,12 @@ package org.peftjava.transformers.training;
  * What a metric is computed from. In Python {@code predictions} are logits; here they are the
  * likeliest ids, because the logits of a dataset seldom fit into memory.
  *
- * @param predictions for each example the likeliest next id after each position
- * @param labelIds for each example its labels, not shifted: {@code predictions[e][i]} is about
- *     {@code labelIds[e][i + 1]}; -100 where no label counts
+ * @param predictions for each example the likeliest id at each position; of a text classifier the
+ *     likeliest label alone
+ * @param labelIds for each example its labels, not shifted: a language model's {@code
+ *     predictions[e][i]} is about {@code labelIds[e][i + 1]}; -100 where no label counts
+ * @param logits for each text what a text classifier says about each label; empty of other models
+ * @param floatLabels for each text its numbers; empty if it has labels
  */
-public record EvalPrediction(long[][] predictions, long[][] labelIds) {}
+public record EvalPrediction(
+    long[][] predictions, long[][] labelIds, float[][] logits, float[][] floatLabels) {}

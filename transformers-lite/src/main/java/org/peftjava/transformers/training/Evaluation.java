@@ -1,6 +1,5 @@
 package org.peftjava.transformers.training;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,26 +8,26 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.transformers.CausalLanguageModel;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
+import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /**
  * The loss of a model over a dataset, without gradients and without dropout.
  *
  * <p>{@code eval_loss} is the mean over all tokens that count, so that it does not depend on the
- * batch size; transformers averages the means of batches. {@code eval_perplexity} is its
- * exponential.
+ * batch size; transformers averages the means of batches. {@code eval_perplexity}, of language
+ * models, is its exponential.
  */
 final class Evaluation {
-  private final CausalLanguageModel model;
+  private final PretrainedModel model;
   private final DataCollator collator;
   private final int batchSize;
   private final @Nullable ComputeMetrics computeMetrics;
 
   Evaluation(
-      CausalLanguageModel model,
+      PretrainedModel model,
       DataCollator collator,
       int batchSize,
       @Nullable ComputeMetrics computeMetrics) {
@@ -52,13 +51,12 @@ final class Evaluation {
     long start = System.nanoTime();
     List<int[]> batches =
         BatchOrder.batches(BatchOrder.sequential(dataset.size()), batchSize, false);
-    List<long[]> predictions = new ArrayList<>();
-    List<long[]> labelIds = new ArrayList<>();
+    Predictions predictions = new Predictions();
     double lossSum = 0;
     long targets = 0;
     for (int[] indices : batches) {
       TokenBatch batch = collator.collate(Arrays.stream(indices).mapToObj(dataset::get).toList());
-      long count = MicroBatches.targets(batch);
+      long count = MicroBatches.targets(batch, model.shiftsLabels());
       try (TensorScope scope = TensorScope.openGraph("evaluation batch")) {
         // Divided by 1: the sum over the tokens.
         ModelOutput output =
@@ -70,19 +68,19 @@ final class Evaluation {
         lossSum += output.loss().map(Tensor::toDouble).orElse(0.0);
         targets += count;
         if (computeMetrics != null) {
-          collect(output, batch, predictions, labelIds);
+          predictions.add(output, batch);
         }
       }
     }
     Map<String, Double> metrics = new LinkedHashMap<>();
     double loss = lossSum / targets;
     metrics.put("eval_loss", loss);
-    metrics.put("eval_perplexity", Math.exp(loss));
+    if (model.shiftsLabels()) {
+      metrics.put("eval_perplexity", Math.exp(loss));
+    }
     if (computeMetrics != null) {
-      EvalPrediction prediction =
-          new EvalPrediction(predictions.toArray(long[][]::new), labelIds.toArray(long[][]::new));
       computeMetrics
-          .compute(prediction)
+          .compute(predictions.collected())
           .forEach(
               (name, value) ->
                   metrics.put(name.startsWith("eval_") ? name : "eval_" + name, value));
@@ -92,24 +90,5 @@ final class Evaluation {
     metrics.put("eval_samples_per_second", dataset.size() / seconds);
     metrics.put("eval_steps_per_second", batches.size() / seconds);
     return metrics;
-  }
-
-  private static void collect(
-      ModelOutput output, TokenBatch batch, List<long[]> predictions, List<long[]> labelIds) {
-    Tensor logits =
-        output
-            .logits()
-            .orElseThrow(
-                () ->
-                    new IllegalStateException(
-                        "computeMetrics needs logits, but the model returned none although"
-                            + " outputLogits was set."));
-    long[] likeliest = logits.argmax(-1).toLongs();
-    long[][] labels = batch.labels().orElseThrow();
-    int width = labels[0].length;
-    for (int row = 0; row < labels.length; row++) {
-      predictions.add(Arrays.copyOfRange(likeliest, row * width, (row + 1) * width));
-      labelIds.add(labels[row]);
-    }
   }
 }

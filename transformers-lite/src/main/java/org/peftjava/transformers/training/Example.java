@@ -7,15 +7,40 @@ import java.util.Arrays;
  *
  * @param inputIds the tokens
  * @param labels for each token the id that counts in the loss, or -100 where none does; as in
- *     Python not shifted: the model compares label {@code i} with its prediction from the tokens
- *     before {@code i}
+ *     Python not shifted: a language model compares label {@code i} with its prediction from the
+ *     tokens before {@code i}. For a text classifier one label, or none if there are numbers
+ * @param tokenTypeIds the segment of each token; empty for models that know none
+ * @param floatLabels the numbers of the text, or how much each of several labels applies; empty if
+ *     there are labels
  */
-public record Example(long[] inputIds, long[] labels) {
+public record Example(long[] inputIds, long[] labels, long[] tokenTypeIds, float[] floatLabels) {
   /** The label of a token that takes no part in the loss. */
   public static final long IGNORED = -100;
 
-  /** Checks that there is one label for each token. */
+  /** Checks that there is one label for each token, or one for the text. */
   public Example {
+    if (floatLabels.length > 0 && labels.length > 0) {
+      throw new IllegalArgumentException("An example has labels and floatLabels. Give one.");
+    }
+    if (floatLabels.length == 0 && labels.length != 1) {
+      eachToken(inputIds, labels);
+    }
+    if (tokenTypeIds.length > 0 && tokenTypeIds.length != inputIds.length) {
+      throw new IllegalArgumentException(
+          "An example needs one token type for each token or none, got "
+              + inputIds.length
+              + " tokens and "
+              + tokenTypeIds.length
+              + " token types.");
+    }
+  }
+
+  /** A sequence with a label for each token. */
+  public Example(long[] inputIds, long[] labels) {
+    this(inputIds, eachToken(inputIds, labels), new long[0], new float[0]);
+  }
+
+  private static long[] eachToken(long[] inputIds, long[] labels) {
     if (inputIds.length != labels.length) {
       throw new IllegalArgumentException(
           "An example needs one label for each token, got "
@@ -26,6 +51,22 @@ public record Example(long[] inputIds, long[] labels) {
               + IGNORED
               + " for tokens that take no part in the loss.");
     }
+    return labels;
+  }
+
+  /** A text with one label. */
+  public static Example ofText(long[] inputIds, long label) {
+    return new Example(inputIds, new long[] {label}, new long[0], new float[0]);
+  }
+
+  /** A text with numbers, for regression or several labels at once. */
+  public static Example ofText(long[] inputIds, float... numbers) {
+    return new Example(inputIds, new long[0], new long[0], numbers);
+  }
+
+  /** The same text in segments, for models that know them. */
+  public Example withTokenTypeIds(long... types) {
+    return new Example(inputIds, labels, types, floatLabels);
   }
 
   /** A sequence in which every token counts. */
@@ -51,13 +92,29 @@ public record Example(long[] inputIds, long[] labels) {
   public Example truncated(int maxLength) {
     return length() <= maxLength
         ? this
-        : new Example(Arrays.copyOf(inputIds, maxLength), Arrays.copyOf(labels, maxLength));
+        : new Example(
+            Arrays.copyOf(inputIds, maxLength),
+            isOfText() ? labels : Arrays.copyOf(labels, maxLength),
+            Arrays.copyOf(tokenTypeIds, Math.min(maxLength, tokenTypeIds.length)),
+            floatLabels);
   }
 
-  /** Number of labels that the loss counts: the first token is never predicted. */
-  int targets() {
+  /** Whether the labels are the text's, not the tokens'. */
+  boolean isOfText() {
+    return labels.length != inputIds.length;
+  }
+
+  /**
+   * Number of labels that the loss counts.
+   *
+   * @param shifted whether the first token is never predicted
+   */
+  int targets(boolean shifted) {
+    if (floatLabels.length > 0) {
+      return 1;
+    }
     int count = 0;
-    for (int i = 1; i < labels.length; i++) {
+    for (int i = shifted ? 1 : 0; i < labels.length; i++) {
       count += labels[i] == IGNORED ? 0 : 1;
     }
     return count;
@@ -67,7 +124,9 @@ public record Example(long[] inputIds, long[] labels) {
   public boolean equals(Object other) {
     return other instanceof Example example
         && Arrays.equals(inputIds, example.inputIds)
-        && Arrays.equals(labels, example.labels);
+        && Arrays.equals(labels, example.labels)
+        && Arrays.equals(tokenTypeIds, example.tokenTypeIds)
+        && Arrays.equals(floatLabels, example.floatLabels);
   }
 
   @Override
@@ -77,6 +136,6 @@ public record Example(long[] inputIds, long[] labels) {
 
   @Override
   public String toString() {
-    return "Example[" + length() + " tokens, " + targets() + " targets]";
+    return "Example[" + length() + " tokens, " + targets(false) + " targets]";
   }
 }

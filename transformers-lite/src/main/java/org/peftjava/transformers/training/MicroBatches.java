@@ -14,7 +14,8 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  * @param targets labels that count in the loss: transformers' {@code num_items_in_batch}
  */
 record MicroBatches(List<TokenBatch> batches, int samples, long tokens, long targets) {
-  static MicroBatches collate(Dataset dataset, List<int[]> indices, DataCollator collator) {
+  static MicroBatches collate(
+      Dataset dataset, List<int[]> indices, DataCollator collator, boolean shifted) {
     List<TokenBatch> batches = new ArrayList<>();
     int samples = 0;
     long tokens = 0;
@@ -24,13 +25,20 @@ record MicroBatches(List<TokenBatch> batches, int samples, long tokens, long tar
       batches.add(batch);
       samples += rows.length;
       tokens += Arrays.stream(batch.attentionMask()).flatMapToLong(Arrays::stream).sum();
-      targets += targets(batch);
+      targets += targets(batch, shifted);
     }
     return new MicroBatches(batches, samples, tokens, targets);
   }
 
-  /** Labels of a batch that count: those of the first position are never predicted. */
-  static long targets(TokenBatch batch) {
+  /**
+   * Labels of a batch that count.
+   *
+   * @param shifted whether those of the first position are never predicted
+   */
+  static long targets(TokenBatch batch, boolean shifted) {
+    if (batch.floatLabels().isPresent()) {
+      return batch.size();
+    }
     long[][] labels =
         batch
             .labels()
@@ -43,7 +51,11 @@ record MicroBatches(List<TokenBatch> batches, int samples, long tokens, long tar
                             + " where none counts."));
     return Arrays.stream(labels)
         .mapToLong(
-            row -> Arrays.stream(row).skip(1).filter(label -> label != Example.IGNORED).count())
+            row ->
+                Arrays.stream(row)
+                    .skip(shifted ? 1 : 0)
+                    .filter(label -> label != Example.IGNORED)
+                    .count())
         .sum();
   }
 }

@@ -10,12 +10,12 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.optim.Optimizer;
-import org.peftjava.transformers.CausalLanguageModel;
+import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.tokenizer.Side;
 import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /**
- * Trains and evaluates a language model: transformers' {@code Trainer} for one process.
+ * Trains and evaluates a model: transformers' {@code Trainer} for one process.
  *
  * <p>Borrows the model: its owner closes it. Each {@link #train} begins with a fresh optimizer,
  * frees it at the end, and leaves the model in evaluation mode. One thread at a time, except for
@@ -65,7 +65,7 @@ public final class Trainer {
   private TrainOutput train(Dataset data, Module module) {
     TrainingArguments args = parts.args();
     checkEvaluation();
-    new DataCheck("training", parts.model().config()).check(data);
+    new DataCheck("training", parts.model()).check(data);
     TrainingPlan plan = TrainingPlan.of(args, data.size());
     RunCheckpoints checkpoints = new RunCheckpoints(parts, data.size());
     checkpoints.prepare(plan.maxSteps());
@@ -90,7 +90,7 @@ public final class Trainer {
   private void checkEvaluation() {
     Dataset data = parts.evalDataset();
     if (data != null) {
-      new DataCheck("evaluation", parts.model().config()).check(data);
+      new DataCheck("evaluation", parts.model()).check(data);
     } else if (parts.args().evalStrategy() != IntervalStrategy.NO) {
       throw new IllegalArgumentException(
           "evalStrategy is "
@@ -120,7 +120,10 @@ public final class Trainer {
     cancelled = true;
   }
 
-  /** Runs the evaluation dataset: {@code eval_loss}, {@code eval_perplexity}, own metrics. */
+  /**
+   * Runs the evaluation dataset: {@code eval_loss}, for language models {@code eval_perplexity},
+   * own metrics.
+   */
   public Map<String, Double> evaluate() {
     Dataset data = parts.evalDataset();
     if (data == null) {
@@ -131,7 +134,7 @@ public final class Trainer {
 
   /** Runs another dataset. */
   public Map<String, Double> evaluate(Dataset dataset) {
-    new DataCheck("evaluation", parts.model().config()).check(dataset);
+    new DataCheck("evaluation", parts.model()).check(dataset);
     Map<String, Double> metrics = parts.evaluate(dataset);
     state.log(metrics);
     return metrics;
@@ -156,7 +159,7 @@ public final class Trainer {
   /** Collects the parts of a trainer. */
   public static final class Builder {
     private final List<TrainerCallback> callbacks = new ArrayList<>();
-    private @Nullable CausalLanguageModel model;
+    private @Nullable PretrainedModel model;
     private TrainingArguments args = TrainingArguments.builder().build();
     private @Nullable Dataset trainDataset;
     private @Nullable Dataset evalDataset;
@@ -167,7 +170,7 @@ public final class Trainer {
     private Builder() {}
 
     /** The model, plain or with adapters. Stays the caller's. */
-    public Builder model(CausalLanguageModel value) {
+    public Builder model(PretrainedModel value) {
       model = value;
       return this;
     }
@@ -196,7 +199,10 @@ public final class Trainer {
       return this;
     }
 
-    /** How examples become batches; {@link DataCollatorForLanguageModeling} if absent. */
+    /**
+     * How examples become batches; if absent, {@link DataCollatorForLanguageModeling} for language
+     * models and {@link DataCollatorWithPadding} for others.
+     */
     public Builder dataCollator(DataCollator value) {
       dataCollator = value;
       return this;
@@ -232,7 +238,12 @@ public final class Trainer {
               computeMetrics));
     }
 
-    private DataCollator defaultCollator(CausalLanguageModel of) {
+    private DataCollator defaultCollator(PretrainedModel of) {
+      if (!of.shiftsLabels()) {
+        return tokenizer == null
+            ? new DataCollatorWithPadding(of.config().padTokenId().orElse(0), 1, Side.RIGHT)
+            : DataCollatorWithPadding.of(tokenizer);
+      }
       return tokenizer == null
           ? new DataCollatorForLanguageModeling(of.config().padTokenId().orElse(0), 1, Side.RIGHT)
           : DataCollatorForLanguageModeling.of(tokenizer);

@@ -113,7 +113,8 @@ final class TrainingLoop {
   }
 
   private void optimizerStep(List<int[]> indices) {
-    MicroBatches micro = MicroBatches.collate(data, indices, parts.collator());
+    MicroBatches micro =
+        MicroBatches.collate(data, indices, parts.collator(), parts.model().shiftsLabels());
     // A step in which nothing counts has the loss 0, not 0/0.
     double divisor = Math.max(1, micro.targets());
     for (TokenBatch batch : micro.batches()) {

@@ -4,12 +4,12 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.peftjava.transformers.CausalLanguageModel;
+import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /** What a trainer was built of; shared by its training runs and evaluations. */
 record TrainingParts(
-    CausalLanguageModel model,
+    PretrainedModel model,
     TrainingArguments args,
     @Nullable Dataset trainDataset,
     @Nullable Dataset evalDataset,

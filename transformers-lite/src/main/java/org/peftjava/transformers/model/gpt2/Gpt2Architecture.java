@@ -43,7 +43,7 @@ public final class Gpt2Architecture extends DecoderArchitecture<Gpt2Config> {
   @Override
   public Head head(Task task, HeadParts parts) {
     return task == Task.TOKEN_CLASSIFICATION
-        ? StandardHeads.eachToken("classifier", parts)
-        : StandardHeads.ofDecoder(task, parts);
+        ? StandardHeads.eachToken("classifier", StandardHeads.tokenDropout(parts), parts)
+        : super.head(task, parts);
   }
 }

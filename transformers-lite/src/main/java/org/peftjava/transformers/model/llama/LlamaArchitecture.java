@@ -65,7 +65,7 @@ public final class LlamaArchitecture extends DecoderArchitecture<LlamaConfig> {
         norm.get());
   }
 
-  /** Its first model for question answering had the backbone under another name. */
+  /** Question answering alone has kept an old name. */
   @Override
   public String backboneName(Task task) {
     return task == Task.QUESTION_ANSWERING ? "transformer" : baseModelPrefix();

@@ -66,7 +66,7 @@ public final class Qwen3Architecture extends DecoderArchitecture<Qwen3Config> {
         norm.get());
   }
 
-  /** Its first model for question answering had the backbone under another name. */
+  /** Question answering alone has kept an old name. */
   @Override
   public String backboneName(Task task) {
     return task == Task.QUESTION_ANSWERING ? "transformer" : baseModelPrefix();

@@ -1,0 +1,65 @@
+package org.peftjava.peft;
+
+import java.util.Map;
+import java.util.Optional;
+import org.peftjava.peft.tuner.BaseModel;
+import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.ModulePath;
+import org.peftjava.transformers.TaskModel;
+import org.peftjava.transformers.model.Architecture;
+
+/** What adapters need to know about models of this library. */
+final class BaseModels {
+  private BaseModels() {}
+
+  /** The facts about a model with a head. */
+  static BaseModel of(TaskModel model) {
+    Architecture architecture = model.architecture();
+    String head = architecture.roles().outputEmbedding();
+    Module table = (Module) model.backbone().inputEmbeddings();
+    Optional<String> tablePath =
+        model.namedModules().entrySet().stream()
+            .filter(entry -> entry.getValue() == table)
+            .map(Map.Entry::getKey)
+            .findFirst();
+    return new BaseModel(
+        model,
+        architecture.className(model.task()),
+        architecture.parentLibrary(),
+        Optional.of(architecture.modelType()),
+        tablePath,
+        ModulePath.find(model, head).map(found -> head));
+  }
+
+  /** Throws if the config is for another task than the model's. */
+  static void checkTask(TunerConfig config, TaskModel model) {
+    Optional<TaskType> expected = taskType(model);
+    config
+        .taskType()
+        .filter(task -> !expected.equals(Optional.of(task)))
+        .ifPresent(
+            task -> {
+              throw new IllegalArgumentException(
+                  "The adapter's taskType is "
+                      + task
+                      + ", but the model is for "
+                      + model.task()
+                      + ". Expected "
+                      + expected.map(type -> type + ", or no task.").orElse("no task."));
+            });
+  }
+
+  private static Optional<TaskType> taskType(TaskModel model) {
+    return switch (model.task()) {
+      case SEQUENCE_CLASSIFICATION -> Optional.of(TaskType.SEQ_CLS);
+      case TOKEN_CLASSIFICATION -> Optional.of(TaskType.TOKEN_CLS);
+      case QUESTION_ANSWERING -> Optional.of(TaskType.QUESTION_ANS);
+      case CAUSAL_LM -> Optional.of(TaskType.CAUSAL_LM);
+      case SEQ_2_SEQ_LM -> Optional.of(TaskType.SEQ_2_SEQ_LM);
+      case FEATURE_EXTRACTION -> Optional.of(TaskType.FEATURE_EXTRACTION);
+      case MASKED_LM -> Optional.empty();
+    };
+  }
+}

@@ -1,0 +1,127 @@
+package org.peftjava.peft;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.peftjava.peft.io.ModelCard;
+import org.peftjava.peft.tuner.AdapterSet;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.ModelOutput;
+import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.TaskModel;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.model.Architecture;
+
+/**
+ * A model with a head, such as a text classifier, with adapters: computes and trains as the base
+ * does. Saving writes the adapters, and with them a head that is trained in full.
+ */
+public final class PeftModelForTask extends PeftModel implements PretrainedModel {
+  private final TaskModel base;
+
+  PeftModelForTask(TaskModel base, boolean ownsBase) {
+    super(BaseModels.of(base), ownsBase);
+    this.base = base;
+  }
+
+  @Override
+  public ModelOutput forward(ModelInput input) {
+    try (AdapterSet.Running pass = tuned().adapters().run()) {
+      return base.forward(input);
+    }
+  }
+
+  @Override
+  public PretrainedConfig config() {
+    return base.config();
+  }
+
+  @Override
+  public Architecture architecture() {
+    return base.architecture();
+  }
+
+  @Override
+  public long labelCount() {
+    return base.labelCount();
+  }
+
+  @Override
+  public boolean shiftsLabels() {
+    return base.shiftsLabels();
+  }
+
+  /** This model: its parameters have Python's names. */
+  @Override
+  public PeftModelForTask module() {
+    return this;
+  }
+
+  @Override
+  public Device device() {
+    return base.device();
+  }
+
+  @Override
+  public DType dtype() {
+    return base.dtype();
+  }
+
+  @Override
+  public void gradientCheckpointing(boolean on) {
+    base.gradientCheckpointing(on);
+  }
+
+  /** The base model, with the adapters in its layers. */
+  @Override
+  public TaskModel getBaseModel() {
+    return base;
+  }
+
+  @Override
+  public TaskModel mergeAndUnload() {
+    super.mergeAndUnload();
+    return base;
+  }
+
+  @Override
+  public TaskModel mergeAndUnload(Consumer<MergeOptions.Builder> options) {
+    super.mergeAndUnload(options);
+    return base;
+  }
+
+  @Override
+  public TaskModel unload() {
+    super.unload();
+    return base;
+  }
+
+  /** Writes the adapters. */
+  @Override
+  public void savePretrained(Path folder) {
+    super.savePretrained(folder);
+  }
+
+  /** Copies saved weights into the adapters. */
+  @Override
+  public void loadWeights(Path folder) {
+    super.loadWeights(folder);
+  }
+
+  @Override
+  Optional<String> baseModelName() {
+    return base.config().nameOrPath().filter(name -> !name.isEmpty());
+  }
+
+  @Override
+  ModelCard modelCard(String peftType) {
+    return new ModelCard(Optional.of(baseModelName().orElse("")), peftType, false);
+  }
+
+  @Override
+  public void close() {
+    super.close();
+  }
+}
