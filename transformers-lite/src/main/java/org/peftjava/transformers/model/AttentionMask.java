@@ -15,8 +15,8 @@ import org.peftjava.torch.TensorScope;
  * <p>Built once per forward pass and used by every layer. Same meaning as transformers' {@code
  * create_causal_mask}: a token sees itself and the unpadded tokens before it.
  *
- * @param addend (b or 1, 1, t, s) in the scores' type, 0 or negative infinity; null where the flag
- *     says all
+ * @param addend (b or 1, h or 1, t or 1, s) in the scores' type, 0 or negative infinity or a bias;
+ *     null where the flag says all
  * @param causal whether token i sees tokens up to i only, by the kernel's own means
  */
 public record AttentionMask(@Nullable Tensor addend, boolean causal) {
@@ -134,6 +134,14 @@ public record AttentionMask(@Nullable Tensor addend, boolean causal) {
       Tensor addend = zeros.maskedFill(padded, Double.NEGATIVE_INFINITY);
       return new AttentionMask(scope.keep(addend), false);
     }
+  }
+
+  /** This mask, which is not of the causal kind, and more numbers (1, h, t, s) for the scores. */
+  public AttentionMask plus(Tensor bias) {
+    if (causal) {
+      throw new IllegalStateException("A bias is added to masks that are numbers, not a flag.");
+    }
+    return new AttentionMask(addend == null ? bias : addend.add(bias), false);
   }
 
   /** The numbers added to the scores, if there are any. */

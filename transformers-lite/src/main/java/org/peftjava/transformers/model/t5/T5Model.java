@@ -1,0 +1,57 @@
+package org.peftjava.transformers.model.t5;
+
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.Embedding;
+import org.peftjava.torch.nn.EmbeddingLayer;
+import org.peftjava.torch.nn.Slot;
+import org.peftjava.transformers.model.BackboneInput;
+import org.peftjava.transformers.model.DecoderInput;
+import org.peftjava.transformers.model.EncoderDecoder;
+
+/** Encoder and decoder of T5 with the token embedding that they share, as {@code T5Model}. */
+public final class T5Model extends EncoderDecoder {
+  private final Slot<EmbeddingLayer> shared;
+  private final T5Stack encoder;
+  private final T5Stack decoder;
+  private final T5Config config;
+
+  /** A model without memory for its weights. */
+  public T5Model(T5Config config, DType dtype) {
+    this.config = config;
+    Embedding table = T5Weights.embedding(config, dtype);
+    shared = child("shared", EmbeddingLayer.class, table);
+    encoder = child("encoder", new T5Stack(config, false, table.table(), dtype));
+    decoder = child("decoder", new T5Stack(config, true, table.table(), dtype));
+  }
+
+  @Override
+  public Tensor encode(BackboneInput source) {
+    return encoder.encode(source, isGradientCheckpointing());
+  }
+
+  @Override
+  public Tensor decode(DecoderInput input) {
+    return decoder.decode(input, isGradientCheckpointing());
+  }
+
+  @Override
+  public EmbeddingLayer inputEmbeddings() {
+    return shared.get();
+  }
+
+  @Override
+  public int outputSize() {
+    return config.dModel();
+  }
+
+  @Override
+  public double headScale() {
+    return config.scaleDecoderOutputs() ? 1 / Math.sqrt((double) config.dModel()) : 1;
+  }
+
+  @Override
+  public int decoderLayers() {
+    return config.numDecoderLayers();
+  }
+}
