@@ -124,7 +124,7 @@ def write_case(folder, kind, changes, note):
             "note": note,
             "versions": common.versions(),
             "seeds": {"model": 7, "head": 8, "adapter": "crc32(parameter name) + 3"},
-            "tolerances": {**common.TOLERANCES, "bfloat16": 0.06, "float16": 0.01},
+            "tolerances": {**common.TOLERANCES, "bfloat16": 0.1, "float16": 0.01},
             **facts,
         },
     )
@@ -174,11 +174,18 @@ def older_names(model):
 
 
 def halves(folder, model, plain):
-    """bfloat16 throughout; float16 with `wo` in float32, as from_pretrained loads it."""
+    """bfloat16 throughout; float16 with `wo` in float32, as from_pretrained loads it.
+
+    Queries are an eighth of what the file holds (exact in any type): else rounding decides whom attention chooses.
+    """
     wide = AutoModelForSeq2SeqLM.from_pretrained(str(folder / "model"), dtype=torch.bfloat16).eval()
     half = AutoModelForSeq2SeqLM.from_pretrained(str(folder / "model"), dtype=torch.float16).eval()
     assert half.encoder.block[0].layer[1].DenseReluDense.wo.weight.dtype == torch.float32
     assert half.encoder.block[0].layer[0].SelfAttention.o.weight.dtype == torch.float16
+    for narrow in (wide, half):
+        for name, parameter in narrow.named_parameters():
+            if name.endswith("Attention.q.weight"):
+                parameter.data *= 0.125
     return {"bfloat16.logits": common.logits_of(wide, plain), "float16.logits": common.logits_of(half, plain)}
 
 

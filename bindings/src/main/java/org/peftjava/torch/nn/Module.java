@@ -79,6 +79,18 @@ public abstract class Module implements AutoCloseable {
   }
 
   /**
+   * Registers another module's children as this one's too, in the same slots: for a module that is
+   * what the other is and more, under the same names. The other is no node of the tree then.
+   */
+  protected final void shareChildren(Module other) {
+    other.children.forEach(
+        (name, slot) -> {
+          checkName(name);
+          children.put(name, slot);
+        });
+  }
+
+  /**
    * Replaces a parameter's object, for instance to share another module's. The old one is not
    * closed.
    */

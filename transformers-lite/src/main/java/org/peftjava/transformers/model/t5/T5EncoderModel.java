@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model.t5;
 
+import java.util.Map;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Embedding;
@@ -30,6 +31,11 @@ public final class T5EncoderModel extends Backbone {
   @Override
   public EmbeddingLayer inputEmbeddings() {
     return shared.get();
+  }
+
+  @Override
+  public Map<String, String> ties() {
+    return Map.of("encoder.embed_tokens.weight", "shared.weight");
   }
 
   @Override

@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model.t5;
 
+import java.util.Map;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Embedding;
@@ -11,6 +12,8 @@ import org.peftjava.transformers.model.EncoderDecoder;
 
 /** Encoder and decoder of T5 with the token embedding that they share, as {@code T5Model}. */
 public final class T5Model extends EncoderDecoder {
+  private static final String SHARED_WEIGHT = "shared.weight";
+
   private final Slot<EmbeddingLayer> shared;
   private final T5Stack encoder;
   private final T5Stack decoder;
@@ -26,13 +29,13 @@ public final class T5Model extends EncoderDecoder {
   }
 
   @Override
-  public Tensor encode(BackboneInput source) {
-    return encoder.encode(source, isGradientCheckpointing());
+  public Tensor forward(BackboneInput source) {
+    return encoder.encode(source, recomputes());
   }
 
   @Override
   public Tensor decode(DecoderInput input) {
-    return decoder.decode(input, isGradientCheckpointing());
+    return decoder.decode(input, recomputes());
   }
 
   @Override
@@ -50,8 +53,15 @@ public final class T5Model extends EncoderDecoder {
     return config.scaleDecoderOutputs() ? 1 / Math.sqrt((double) config.dModel()) : 1;
   }
 
+  /** Number of decoder layers. */
   @Override
-  public int decoderLayers() {
+  public int cachedLayers() {
     return config.numDecoderLayers();
+  }
+
+  @Override
+  public Map<String, String> ties() {
+    return Map.of(
+        "encoder.embed_tokens.weight", SHARED_WEIGHT, "decoder.embed_tokens.weight", SHARED_WEIGHT);
   }
 }

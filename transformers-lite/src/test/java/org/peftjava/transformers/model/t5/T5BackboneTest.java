@@ -56,7 +56,7 @@ class T5BackboneTest {
   private static BackboneInput input(
       Tensor ids, @Nullable Tensor mask, @Nullable EncoderDecoderCache past) {
     return new BackboneInput(
-        ids, null, mask, null, past == null ? null : past.selfAttention(), null);
+        ids, null, mask, null, null, past == null ? null : past.selfAttention(), null);
   }
 
   @ParameterizedTest
@@ -66,10 +66,10 @@ class T5BackboneTest {
         TensorScope scope = TensorScope.open("test");
         GradMode off = GradMode.noGrad()) {
       Map<String, Tensor> golden = Goldens.tensors(name);
-      Tensor states = model.encode(input(golden.get("long.input_ids"), null, null));
+      Tensor states = model.forward(input(golden.get("long.input_ids"), null, null));
       assertClose(golden.get("long.encoder_last_hidden_state"), states, TOLERANCE);
       Tensor padded =
-          model.encode(
+          model.forward(
               input(golden.get("plain.input_ids"), golden.get("plain.attention_mask"), null));
       assertClose(golden.get("plain.encoder_last_hidden_state"), padded, TOLERANCE);
     }
@@ -86,13 +86,15 @@ class T5BackboneTest {
       Map<String, Tensor> golden = Goldens.tensors("t5_v10");
       Tensor mask = golden.get("plain.attention_mask");
       Tensor states =
-          model.encode(
-              new BackboneInput(golden.get("plain.input_ids"), null, mask, null, null, encoder));
+          model.forward(
+              new BackboneInput(
+                  golden.get("plain.input_ids"), null, mask, null, null, null, encoder));
       BackboneInput tokens =
           new BackboneInput(
               golden.get("plain.decoder_input_ids"),
               null,
               golden.get("plain.decoder_attention_mask"),
+              null,
               null,
               null,
               decoder);
@@ -121,12 +123,12 @@ class T5BackboneTest {
     try (T5Model model = model(name);
         TensorScope scope = TensorScope.open("test");
         GradMode off = GradMode.noGrad();
-        EncoderDecoderCache cache = new EncoderDecoderCache(model.decoderLayers(), 2)) {
+        EncoderDecoderCache cache = new EncoderDecoderCache(model.cachedLayers(), 2)) {
       Map<String, Tensor> golden = Goldens.tensors(name);
       Tensor ids = golden.get("long.decoder_input_ids");
       Tensor source = golden.get("plain.input_ids").narrow(0, 1, 1);
       Tensor mask = golden.get("plain.attention_mask").narrow(0, 1, 1);
-      Tensor states = model.encode(input(source, mask, null));
+      Tensor states = model.forward(input(source, mask, null));
       Tensor whole =
           model.decode(new DecoderInput(input(ids, null, null), states, mask, null, null));
 
@@ -167,7 +169,7 @@ class T5BackboneTest {
     try (TensorScope scope = TensorScope.openGraph("step")) {
       Map<String, Tensor> golden = Goldens.tensors("t5_v11");
       Tensor mask = golden.get("plain.attention_mask");
-      Tensor states = model.encode(input(golden.get("plain.input_ids"), mask, null));
+      Tensor states = model.forward(input(golden.get("plain.input_ids"), mask, null));
       BackboneInput tokens =
           input(
               golden.get("plain.decoder_input_ids"),

@@ -1,0 +1,16 @@
+package org.peftjava.transformers;
+
+import org.peftjava.transformers.generation.GenerationConfig;
+import org.peftjava.transformers.model.EncoderDecoderCache;
+
+/**
+ * A model that writes text from text, with an encoder and a decoder: plain, or with adapters.
+ * {@code generate} never records gradients.
+ */
+public interface Seq2SeqLanguageModel extends PretrainedModel {
+  /** The defaults of {@code generate}. */
+  GenerationConfig generationConfig();
+
+  /** An empty cache with room for this many decoder tokens to begin with. Close it. */
+  EncoderDecoderCache newCache(long capacity);
+}
