@@ -243,6 +243,7 @@ def beams(model, batch):
 
 def adapter(folder, base, train, tensors):
     """LoRA on the default targets q and v: forward, gradients, steps, generation, merged weights."""
+    base.name_or_path = base.config.name_or_path = ""  # where the data was made is no part of it
     torch.manual_seed(1)
     config = LoraConfig(task_type="SEQ_2_SEQ_LM", r=4, lora_alpha=10, lora_dropout=0.0)
     model = get_peft_model(base, config).eval()

@@ -20,6 +20,7 @@ import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
+import org.peftjava.transformers.model.BackboneInput;
 import org.peftjava.transformers.model.DecoderInput;
 import org.peftjava.transformers.model.EncoderDecoder;
 import org.peftjava.transformers.model.EncoderDecoderCache;
@@ -106,7 +107,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
       checkLabels(labels);
       Tensor source = given.encoderOutputs();
       if (source == null) {
-        source = scope.keep(backbone.forward(input.backboneInput(encoderTrace)));
+        source = scope.keep(backbone.forward(encoderInput(input, encoderTrace)));
       }
       Tensor shifted = labels == null || given.hasTokens() ? null : shiftRight(labels);
       Tensor hidden =
@@ -124,6 +125,17 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
           labels == null ? logits(hidden, input, scope) : loss(hidden, labels, input, scope);
       return output.with(new Seq2SeqOutput(source, List.of(), List.of(), List.of()));
     }
+  }
+
+  @Override
+  public Tensor encode(ModelInput input) {
+    return backbone.forward(encoderInput(input, null));
+  }
+
+  /** The part of the input that the encoder reads. */
+  private static BackboneInput encoderInput(ModelInput input, @Nullable LayerTrace trace) {
+    return new BackboneInput(
+        input.inputIds(), input.inputsEmbeds(), input.attentionMask(), null, null, null, trace);
   }
 
   private ModelOutput logits(Tensor hidden, ModelInput input, TensorScope scope) {

@@ -1,5 +1,6 @@
 package org.peftjava.transformers;
 
+import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.EncoderDecoderCache;
 
@@ -10,6 +11,12 @@ import org.peftjava.transformers.model.EncoderDecoderCache;
 public interface Seq2SeqLanguageModel extends PretrainedModel {
   /** The defaults of {@code generate}. */
   GenerationConfig generationConfig();
+
+  /**
+   * What the encoder makes of a batch: its last hidden states (b, n, e), owned by the current
+   * scope. To be handed to {@link #forward} as {@code encoderOutputs}.
+   */
+  Tensor encode(ModelInput input);
 
   /** An empty cache with room for this many decoder tokens to begin with. Close it. */
   EncoderDecoderCache newCache(long capacity);
