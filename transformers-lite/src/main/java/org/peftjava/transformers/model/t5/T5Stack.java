@@ -3,6 +3,7 @@ package org.peftjava.transformers.model.t5;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Dropouts;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -77,7 +78,7 @@ final class T5Stack extends Module {
       T5Context.Encoder encoder =
           new T5Context.Encoder(
               input.encoderStates(),
-              encoderMask(input, bias.dtype()),
+              encoderMask(input, bias.dtype(), bias.device()),
               past == null ? null : past.crossAttention(),
               input.crossTrace());
       T5Context context = new T5Context(mask, tokens.past(), tokens.trace(), encoder);
@@ -141,16 +142,16 @@ final class T5Stack extends Module {
     return row.narrow(3, row.size(3) - all, all);
   }
 
-  private static AttentionMask encoderMask(DecoderInput input, DType dtype) {
+  private static AttentionMask encoderMask(DecoderInput input, DType dtype, Device device) {
     EncoderDecoderCache past = input.past();
     Tensor kept = past == null ? null : past.constant(ENCODER_MASK);
     if (kept != null) {
       return new AttentionMask(kept, false);
     }
     if (past != null && past.length() > 0) {
-      return AttentionMask.bidirectional(null, dtype);
+      return AttentionMask.bidirectional(null, dtype, device);
     }
-    AttentionMask mask = AttentionMask.bidirectional(input.encoderMask(), dtype);
+    AttentionMask mask = AttentionMask.bidirectional(input.encoderMask(), dtype, device);
     if (past != null) {
       mask.tensors().forEach(addend -> past.keep(ENCODER_MASK, addend));
     }
