@@ -213,7 +213,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     return generationConfig;
   }
 
-  /** Changes the defaults of {@code generate}. */
+  /** Changes the defaults of {@link #generate}. */
   public void generationConfig(GenerationConfig settings) {
     generationConfig = settings;
   }

@@ -1,16 +1,19 @@
 package org.peftjava.transformers;
 
 import org.peftjava.torch.Tensor;
-import org.peftjava.transformers.generation.GenerationConfig;
+import org.peftjava.transformers.generation.DecoderModel;
+import org.peftjava.transformers.generation.GenerationMixin;
 import org.peftjava.transformers.model.EncoderDecoderCache;
 
 /**
  * A model that writes text from text, with an encoder and a decoder: plain, or with adapters.
- * {@code generate} never records gradients.
+ * {@link #generate} never records gradients.
  */
-public interface Seq2SeqLanguageModel extends PretrainedModel {
-  /** The defaults of {@code generate}. */
-  GenerationConfig generationConfig();
+public interface Seq2SeqLanguageModel extends PretrainedModel, GenerationMixin {
+  @Override
+  default DecoderModel decoderModel() {
+    return new Seq2SeqDecoding(this);
+  }
 
   /**
    * What the encoder makes of a batch: its last hidden states (b, n, e), owned by the current

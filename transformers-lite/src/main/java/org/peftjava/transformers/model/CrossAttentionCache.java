@@ -39,6 +39,19 @@ public final class CrossAttentionCache implements AutoCloseable {
     return kept;
   }
 
+  /** Replaces each row by {@code copies} equal rows in its place. */
+  public void expand(int copies) {
+    for (int layer = 0; layer < layers.length; layer++) {
+      KeyValues kept = layers[layer];
+      if (kept != null) {
+        layers[layer] =
+            new KeyValues(
+                Rows.replaceByCopies(kept.keys(), copies),
+                Rows.replaceByCopies(kept.values(), copies));
+      }
+    }
+  }
+
   private static Tensor gapless(Tensor x) {
     return (x.isContiguous() ? x.alias() : x.contiguous()).escape();
   }

@@ -51,6 +51,16 @@ public final class EncoderDecoderCache implements AutoCloseable {
     return tensor;
   }
 
+  /**
+   * Replaces each row by {@code copies} equal rows in its place. Constants of one row serve all.
+   */
+  public void expand(int copies) {
+    selfAttention.expand(copies);
+    crossAttention.expand(copies);
+    constants.replaceAll(
+        (name, tensor) -> tensor.size(0) == 1 ? tensor : Rows.replaceByCopies(tensor, copies));
+  }
+
   @Override
   public void close() {
     selfAttention.close();

@@ -60,7 +60,8 @@ final class T5Stack extends Module {
       Tensor hidden = embed(input);
       Tensor bias = positions.bias(input.tokens(), input.tokens(), hidden.device());
       AttentionMask mask =
-          AttentionMask.bidirectional(input.attentionMask(), bias.dtype(), bias.device()).plus(bias);
+          AttentionMask.bidirectional(input.attentionMask(), bias.dtype(), bias.device())
+              .plus(bias);
       return scope.keep(run(hidden, new T5Context(mask, null, input.trace(), null), recompute));
     }
   }
@@ -74,7 +75,8 @@ final class T5Stack extends Module {
       Tensor bias = decoderBias(hidden, past);
       // the bias is minus infinity for tokens to come; what is left is padding
       AttentionMask mask =
-          AttentionMask.bidirectional(tokens.attentionMask(), bias.dtype(), bias.device()).plus(bias);
+          AttentionMask.bidirectional(tokens.attentionMask(), bias.dtype(), bias.device())
+              .plus(bias);
       T5Context.Encoder encoder =
           new T5Context.Encoder(
               input.encoderStates(),
