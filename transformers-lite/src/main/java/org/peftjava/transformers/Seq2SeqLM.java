@@ -20,6 +20,7 @@ import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
+import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.BackboneInput;
 import org.peftjava.transformers.model.DecoderInput;
 import org.peftjava.transformers.model.EncoderDecoder;
@@ -40,7 +41,8 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
 
   private final PretrainedConfig config;
   private final Architecture architecture;
-  private final EncoderDecoder backbone;
+  private final Backbone backbone;
+  private final EncoderDecoder stacks;
   private final Slot<LinearLayer> lmHead;
   private final Ties ties;
   private final OptionalLong decoderStartTokenId;
@@ -51,7 +53,14 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     this.config = config;
     this.generationConfig = generationConfig;
     architecture = TaskCheck.architecture(config, Task.SEQ_2_SEQ_LM);
-    backbone = (EncoderDecoder) architecture.backbone(config, Task.SEQ_2_SEQ_LM, dtype);
+    backbone = architecture.backbone(config, Task.SEQ_2_SEQ_LM, dtype);
+    if (!(backbone instanceof EncoderDecoder pair)) {
+      throw new IllegalStateException(
+          "The backbone of '"
+              + config.modelType()
+              + "' has no decoder that attends to an encoder.");
+    }
+    stacks = pair;
     decoderStartTokenId = config.json().findLong("decoder_start_token_id");
     shareChildren(backbone);
     Linear head = new Linear(backbone.outputSize(), config.vocabSize(), false, dtype);
@@ -111,25 +120,25 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
       }
       Tensor shifted = labels == null || given.hasTokens() ? null : shiftRight(labels);
       Tensor hidden =
-          backbone.decode(
+          stacks.decode(
               new DecoderInput(
                   given.tokens(shifted, decoderTrace),
                   source,
                   input.attentionMask(),
                   given.pastKeyValues(),
                   crossTrace));
-      if (backbone.headScale() != 1) {
-        hidden = hidden.mul(backbone.headScale());
+      if (stacks.headScale() != 1) {
+        hidden = hidden.mul(stacks.headScale());
       }
       ModelOutput output =
           labels == null ? logits(hidden, input, scope) : loss(hidden, labels, input, scope);
-      return output.with(new Seq2SeqOutput(source, List.of(), List.of(), List.of()));
+      return output.with(new Seq2SeqOutput(source));
     }
   }
 
   @Override
-  public Tensor encode(ModelInput input) {
-    return backbone.forward(encoderInput(input, null));
+  public Seq2SeqOutput encode(ModelInput input) {
+    return new Seq2SeqOutput(backbone.forward(encoderInput(input, null)));
   }
 
   /** The part of the input that the encoder reads. */
@@ -240,7 +249,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
 
   /** The stacks below the head. */
   @Override
-  public EncoderDecoder backbone() {
+  public Backbone backbone() {
     return backbone;
   }
 

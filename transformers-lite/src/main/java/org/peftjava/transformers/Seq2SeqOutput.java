@@ -21,4 +21,9 @@ public record Seq2SeqOutput(
     Tensor encoderLastHiddenState,
     List<Tensor> encoderHiddenStates,
     List<Tensor> encoderAttentions,
-    List<Tensor> crossAttentions) {}
+    List<Tensor> crossAttentions) {
+  /** The encoder's states and nothing else. */
+  Seq2SeqOutput(Tensor encoderLastHiddenState) {
+    this(encoderLastHiddenState, List.of(), List.of(), List.of());
+  }
+}

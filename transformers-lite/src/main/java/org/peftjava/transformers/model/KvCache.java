@@ -49,12 +49,6 @@ public final class KvCache implements AutoCloseable {
     return length;
   }
 
-  /** Tokens that there is room for before the memory grows. */
-  public long capacity() {
-    Tensor first = keys[0];
-    return first == null ? initialCapacity : first.size(2);
-  }
-
   /**
    * Writes one layer's keys and values (b, h, t, d) behind those of {@link #length()} tokens and
    * returns all. The length grows only when {@link #advance} says that every layer has written.

@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model.t5;
 
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Ops;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -27,6 +28,9 @@ final class T5LayerNorm extends Module implements Layer {
 
   @Override
   public Tensor forward(Tensor x) {
+    if (x.dtype() == DType.FLOAT32 && weight.dtype() == DType.FLOAT32) {
+      return Ops.rmsNorm(x, weight.tensor(), eps);
+    }
     try (TensorScope scope = TensorScope.open("layer_norm")) {
       Tensor wide = x.to(DType.FLOAT32);
       Tensor meanSquare = wide.mul(wide).sum(-1).div((double) x.size(-1)).unsqueeze(-1);

@@ -6,12 +6,13 @@ import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Embedding;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Slot;
+import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.BackboneInput;
 import org.peftjava.transformers.model.DecoderInput;
 import org.peftjava.transformers.model.EncoderDecoder;
 
 /** Encoder and decoder of T5 with the token embedding that they share, as {@code T5Model}. */
-public final class T5Model extends EncoderDecoder {
+public final class T5Model extends Backbone implements EncoderDecoder {
   private static final String SHARED_WEIGHT = "shared.weight";
 
   private final Slot<EmbeddingLayer> shared;
@@ -28,6 +29,7 @@ public final class T5Model extends EncoderDecoder {
     decoder = child("decoder", new T5Stack(config, true, table.table(), dtype));
   }
 
+  /** The encoder's hidden states. */
   @Override
   public Tensor forward(BackboneInput source) {
     return encoder.encode(source, recomputes());

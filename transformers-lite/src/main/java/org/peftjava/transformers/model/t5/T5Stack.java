@@ -138,7 +138,7 @@ final class T5Stack extends Module {
     }
     Tensor row = past.constant(POSITION_BIAS);
     if (row == null || row.size(3) < all) {
-      long room = Math.max(past.selfAttention().capacity(), all);
+      long room = Math.max(row == null ? past.selfAttention().capacity() : 2 * row.size(3), all);
       row = past.keep(POSITION_BIAS, positions.bias(1, room, hidden.device()));
     }
     return row.narrow(3, row.size(3) - all, all);
