@@ -9,13 +9,13 @@ import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
-import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.Seq2SeqLanguageModel;
+import org.peftjava.transformers.Seq2SeqOutput;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
@@ -62,7 +62,7 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
   }
 
   @Override
-  public Tensor encode(ModelInput input) {
+  public Seq2SeqOutput encode(ModelInput input) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
       return base.encode(input);
     }

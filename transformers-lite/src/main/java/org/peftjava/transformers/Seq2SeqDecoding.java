@@ -19,7 +19,7 @@ record Seq2SeqDecoding(Seq2SeqLanguageModel model) implements DecoderModel {
   public DecoderSession begin(TokenBatch prompts, long capacity, boolean useCache) {
     try (TensorScope scope = TensorScope.open("encode")) {
       ModelInput input = ModelInput.of(prompts, model.device());
-      Tensor states = model.encode(input).escape();
+      Tensor states = model.encode(input).encoderLastHiddenState().escape();
       Tensor mask = input.attentionMask();
       return new Session(
           model,

@@ -1,6 +1,5 @@
 package org.peftjava.transformers;
 
-import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerationMixin;
 import org.peftjava.transformers.model.EncoderDecoderCache;
@@ -16,10 +15,10 @@ public interface Seq2SeqLanguageModel extends PretrainedModel, GenerationMixin {
   }
 
   /**
-   * What the encoder makes of a batch: its last hidden states (b, n, e), owned by the current
-   * scope. To be handed to {@link #forward} as {@code encoderOutputs}.
+   * What the encoder makes of a batch: its last hidden states, owned by the current scope. They can
+   * be handed to {@link #forward} as {@code encoderOutputs}.
    */
-  Tensor encode(ModelInput input);
+  Seq2SeqOutput encode(ModelInput input);
 
   /** An empty cache with room for this many decoder tokens to begin with. Close it. */
   EncoderDecoderCache newCache(long capacity);

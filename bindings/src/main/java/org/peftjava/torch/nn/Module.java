@@ -78,16 +78,10 @@ public abstract class Module implements AutoCloseable {
     return module;
   }
 
-  /**
-   * Registers another module's children as this one's too, in the same slots: for a module that is
-   * what the other is and more, under the same names. The other is no node of the tree then.
-   */
+  /** Registers another module's children as this one's, in the same slots. */
   protected final void shareChildren(Module other) {
-    other.children.forEach(
-        (name, slot) -> {
-          checkName(name);
-          children.put(name, slot);
-        });
+    other.children.keySet().forEach(this::checkName);
+    children.putAll(other.children);
   }
 
   /**
