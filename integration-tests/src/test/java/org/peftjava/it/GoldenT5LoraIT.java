@@ -36,6 +36,7 @@ import org.peftjava.transformers.AutoModelForSeq2SeqLM;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.Seq2SeqLanguageModel;
+import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** LoRA on T5 and mT5 beside the real PEFT: forward, backward, steps, merging, files. */
 @ExtendWith(NoLeaks.class)
@@ -118,6 +119,29 @@ class GoldenT5LoraIT {
                     key);
               });
           model.zeroGrad();
+        });
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5"})
+  void generation(String name) throws IOException {
+    with(
+        name,
+        (golden, model) -> {
+          TokenBatch batch =
+              TokenBatch.of(golden.rows("in.input_ids"), golden.rows("in.attention_mask"));
+          long stop = golden.get("adapter.gen.stop_token").toLong();
+          assertArrayEquals(
+              golden.rows("adapter.gen.ids"),
+              model.generate(batch, g -> g.maxNewTokens(7).eosTokenId()).ids());
+          assertArrayEquals(
+              golden.rows("adapter.gen.stopped_ids"),
+              model.generate(batch, g -> g.maxNewTokens(7).eosTokenId(stop)).ids());
+          try (PeftModel.AdapterSwitch disabled = model.disableAdapter()) {
+            assertArrayEquals(
+                golden.rows("beam.three.ids"),
+                model.generate(batch, g -> g.maxNewTokens(7).numBeams(3).eosTokenId()).ids());
+          }
         });
   }
 

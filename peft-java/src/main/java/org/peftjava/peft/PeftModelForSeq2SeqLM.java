@@ -1,16 +1,12 @@
 package org.peftjava.peft;
 
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.tuner.AdapterSet;
-import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
-import org.peftjava.torch.nn.Module;
-import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.Seq2SeqLM;
@@ -20,7 +16,6 @@ import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.EncoderDecoderCache;
-import org.peftjava.transformers.model.Task;
 
 /**
  * A model that writes text from text, with adapters in encoder and decoder: trains and generates as
@@ -32,26 +27,8 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
   private final Seq2SeqLM base;
 
   PeftModelForSeq2SeqLM(Seq2SeqLM base, boolean ownsBase) {
-    super(facts(base), ownsBase);
+    super(BaseModels.of(base), ownsBase);
     this.base = base;
-  }
-
-  private static BaseModel facts(Seq2SeqLM model) {
-    Architecture architecture = model.architecture();
-    String head = architecture.roles().outputEmbedding();
-    Module table = (Module) model.backbone().inputEmbeddings();
-    Optional<String> tablePath =
-        model.namedModules().entrySet().stream()
-            .filter(entry -> entry.getValue() == table)
-            .map(Map.Entry::getKey)
-            .findFirst();
-    return new BaseModel(
-        model,
-        architecture.className(Task.SEQ_2_SEQ_LM),
-        architecture.parentLibrary(),
-        Optional.of(architecture.modelType()),
-        tablePath,
-        ModulePath.find(model, head).map(found -> head));
   }
 
   @Override
