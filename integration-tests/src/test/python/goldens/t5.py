@@ -197,11 +197,11 @@ def generation(model, batch, prefix):
     )
     output = model.generate(
         **source,
-        generation_config=GenerationConfig(eos_token_id=None, **settings),
+        generation_config=GenerationConfig(eos_token_id=EOS, **settings),
         return_dict_in_generate=True,
         output_logits=True,
     )
-    plain = model.generate(**source, generation_config=GenerationConfig(eos_token_id=None, **settings), use_cache=False)
+    plain = model.generate(**source, generation_config=GenerationConfig(eos_token_id=EOS, **settings), use_cache=False)
     assert torch.equal(output.sequences, plain), "cached and uncached generation differ"
     logits = torch.stack(output.logits)
     top = logits.topk(2, dim=-1).values
@@ -225,7 +225,7 @@ def beams(model, batch):
         config = GenerationConfig(**shared, **settings)
         return model.generate(**source, generation_config=config, return_dict_in_generate=True, output_scores=True)
 
-    three = search(num_beams=3, eos_token_id=None)
+    three = search(num_beams=3, eos_token_id=EOS)
     for stop in sorted(set(three.sequences[:, 2:-1].flatten().tolist()) - {PAD}):
         several = search(num_beams=4, num_return_sequences=3, length_penalty=0.6, early_stopping=True, eos_token_id=stop)
         lengths = {row.tolist().index(stop) if stop in row else None for row in several.sequences}

@@ -86,7 +86,7 @@ final class T5ConfigJson {
     json = withIfAny(json, "decoder_start_token_id", config.decoderStartTokenId());
     return config.modelType().equals(T5Config.T5)
         ? json.with(SCALE, config.scaleDecoderOutputs())
-        : json;
+        : json.with("bos_token_id", nullable(config.bosTokenId()));
   }
 
   private static ConfigJson withIfAny(ConfigJson json, String key, OptionalLong token) {

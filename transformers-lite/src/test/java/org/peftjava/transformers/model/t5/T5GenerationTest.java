@@ -54,7 +54,7 @@ class T5GenerationTest {
         GenerateOutput output =
             model.generateOutput(
                 batch(golden),
-                g -> g.maxNewTokens(7).eosTokenId().useCache(useCache).outputLogits(true),
+                g -> g.maxNewTokens(7).useCache(useCache).outputLogits(true),
                 GenerateOptions.NONE);
         assertArrayEquals(Goldens.rows(tensor(golden, "gen.ids")), output.sequences().ids());
         Tensor logits = tensor(golden, "gen.logits");
@@ -89,7 +89,6 @@ class T5GenerationTest {
                 g ->
                     g.maxNewTokens(7)
                         .numBeams(3)
-                        .eosTokenId()
                         .useCache(useCache)
                         .outputScores(true),
                 GenerateOptions.NONE);
