@@ -186,7 +186,11 @@ def halves(folder, model, plain):
         for name, parameter in narrow.named_parameters():
             if name.endswith("Attention.q.weight"):
                 parameter.data *= 0.125
-    return {"bfloat16.logits": common.logits_of(wide, plain), "float16.logits": common.logits_of(half, plain)}
+    tensors = {"bfloat16.logits": common.logits_of(wide, plain), "float16.logits": common.logits_of(half, plain)}
+    half.encoder.block[0].layer[0].SelfAttention.o.weight.data *= 2**15  # its products leave the range and are clamped
+    tensors["float16.clamped_logits"] = common.logits_of(half, plain)
+    assert tensors["float16.clamped_logits"].isfinite().all()
+    return tensors
 
 
 def generation(model, batch, prefix):

@@ -132,8 +132,7 @@ class GoldenT5LoraIT {
               TokenBatch.of(golden.rows("in.input_ids"), golden.rows("in.attention_mask"));
           long stop = golden.get("adapter.gen.stop_token").toLong();
           assertArrayEquals(
-              golden.rows("adapter.gen.ids"),
-              model.generate(batch, g -> g.maxNewTokens(7)).ids());
+              golden.rows("adapter.gen.ids"), model.generate(batch, g -> g.maxNewTokens(7)).ids());
           assertArrayEquals(
               golden.rows("adapter.gen.stopped_ids"),
               model.generate(batch, g -> g.maxNewTokens(7).eosTokenId(stop)).ids());

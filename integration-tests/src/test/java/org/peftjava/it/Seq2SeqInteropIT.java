@@ -157,8 +157,7 @@ class Seq2SeqInteropIT {
       results.put(name + ".loss", output.loss().orElseThrow());
       results.put(
           name + ".ids",
-          Creation.ofLongs(
-              model.generate(BATCH, g -> g.maxNewTokens(6).numBeams(2)).ids()));
+          Creation.ofLongs(model.generate(BATCH, g -> g.maxNewTokens(6).numBeams(2)).ids()));
     }
   }
 

@@ -24,8 +24,8 @@ public final class AutoModelForSeq2SeqLM {
    *
    * <p>Weights whose type need not change are mapped, not read: they take memory only as far as
    * they are touched, and share it with other processes. Otherwise one tensor at a time is
-   * converted. A weight of the backbone that is missing or has another shape is an error; a head
-   * that the folder does not have gets fresh values, with a warning that names them.
+   * converted. A weight that is missing or has another shape is an error; one without a place is
+   * named in a warning.
    */
   public static Seq2SeqLM fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
     return MODELS.fromPretrained(nameOrPath, options);

@@ -86,11 +86,7 @@ class T5GenerationTest {
         GenerateOutput three =
             model.generateOutput(
                 batch(golden),
-                g ->
-                    g.maxNewTokens(7)
-                        .numBeams(3)
-                        .useCache(useCache)
-                        .outputScores(true),
+                g -> g.maxNewTokens(7).numBeams(3).useCache(useCache).outputScores(true),
                 GenerateOptions.NONE);
         assertArrayEquals(Goldens.rows(tensor(golden, "beam.three.ids")), three.sequences().ids());
         assertArrayEquals(
