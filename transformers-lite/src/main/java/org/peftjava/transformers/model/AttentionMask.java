@@ -136,14 +136,6 @@ public record AttentionMask(@Nullable Tensor addend, boolean causal) {
     }
   }
 
-  /** This mask, which is not of the causal kind, and more numbers (1, h, t, s) for the scores. */
-  public AttentionMask plus(Tensor bias) {
-    if (causal) {
-      throw new IllegalStateException("A bias is added to masks that are numbers, not a flag.");
-    }
-    return new AttentionMask(addend == null ? bias : addend.add(bias), false);
-  }
-
   /** The numbers added to the scores, if there are any. */
   public List<Tensor> tensors() {
     return addend == null ? List.of() : List.of(addend);

@@ -61,7 +61,7 @@ final class T5Stack extends Module {
       Tensor bias = positions.bias(input.tokens(), input.tokens(), hidden.device());
       AttentionMask mask =
           AttentionMask.bidirectional(input.attentionMask(), bias.dtype(), bias.device())
-              .plus(bias);
+              .biased(bias);
       return scope.keep(run(hidden, new T5Context(mask, null, input.trace(), null), recompute));
     }
   }
@@ -76,7 +76,7 @@ final class T5Stack extends Module {
       // the bias is minus infinity for tokens to come; what is left is padding
       AttentionMask mask =
           AttentionMask.bidirectional(tokens.attentionMask(), bias.dtype(), bias.device())
-              .plus(bias);
+              .biased(bias);
       T5Context.Encoder encoder =
           new T5Context.Encoder(
               input.encoderStates(),
