@@ -3,6 +3,7 @@ package org.peftjava.peft;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.AdapterConfigJson;
+import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
@@ -28,7 +29,7 @@ public final class AutoPeftModelForCausalLM {
       Path folder, Consumer<LoadAdapterOptions.Builder> options) {
     LoadAdapterOptions load = LoadAdapterOptions.of(options);
     TunerConfig config = load.config().orElseGet(() -> AdapterConfigJson.read(folder));
-    Peft.checkTask(config);
+    Peft.checkTask(config, TaskType.CAUSAL_LM);
     String base =
         load.baseModelNameOrPath()
             .or(config::baseModelNameOrPath)

@@ -7,8 +7,11 @@ import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
+import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.model.Architecture;
+import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.Task;
 
 /** What adapters need to know about models of this library. */
 final class BaseModels {
@@ -16,9 +19,18 @@ final class BaseModels {
 
   /** The facts about a model with a head. */
   static BaseModel of(TaskModel model) {
-    Architecture architecture = model.architecture();
+    return of(model, model.architecture(), model.task(), model.backbone());
+  }
+
+  /** The facts about a model that writes text from text. */
+  static BaseModel of(Seq2SeqLM model) {
+    return of(model, model.architecture(), model.task(), model.backbone());
+  }
+
+  private static BaseModel of(
+      Module model, Architecture architecture, Task task, Backbone backbone) {
     String head = architecture.roles().outputEmbedding();
-    Module table = (Module) model.backbone().inputEmbeddings();
+    Module table = (Module) backbone.inputEmbeddings();
     Optional<String> tablePath =
         model.namedModules().entrySet().stream()
             .filter(entry -> entry.getValue() == table)
@@ -26,7 +38,7 @@ final class BaseModels {
             .findFirst();
     return new BaseModel(
         model,
-        architecture.className(model.task()),
+        architecture.className(task),
         architecture.parentLibrary(),
         Optional.of(architecture.modelType()),
         tablePath,

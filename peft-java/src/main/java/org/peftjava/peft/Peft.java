@@ -6,6 +6,7 @@ import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
 
 /** Adds adapters to models: the functions of Python's {@code peft} module. */
@@ -29,7 +30,7 @@ public final class Peft {
   /** The same with options. */
   public static PeftModelForCausalLM getPeftModel(
       CausalLM model, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
-    checkTask(config);
+    checkTask(config, TaskType.CAUSAL_LM);
     return PeftConstruction.create(new PeftModelForCausalLM(model, false), config, of(options));
   }
 
@@ -45,6 +46,27 @@ public final class Peft {
     return PeftConstruction.create(new PeftModelForTask(model, false), config, of(options));
   }
 
+  /**
+   * Puts a new adapter "default" onto a model that writes text from text. The model is borrowed and
+   * changed in place; see {@link PeftModel}.
+   */
+  public static PeftModelForSeq2SeqLM getPeftModel(Seq2SeqLM model, TunerConfig config) {
+    return getPeftModel(model, config, options -> {});
+  }
+
+  /** The same with a name for the adapter. */
+  public static PeftModelForSeq2SeqLM getPeftModel(
+      Seq2SeqLM model, TunerConfig config, String adapterName) {
+    return getPeftModel(model, config, options -> options.adapterName(adapterName));
+  }
+
+  /** The same with options. */
+  public static PeftModelForSeq2SeqLM getPeftModel(
+      Seq2SeqLM model, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
+    checkTask(config, TaskType.SEQ_2_SEQ_LM);
+    return PeftConstruction.create(new PeftModelForSeq2SeqLM(model, false), config, of(options));
+  }
+
   /** Puts a new adapter onto any module tree. */
   public static PeftModel getPeftModel(Module model, TunerConfig config) {
     return getPeftModel(model, config, options -> {});
@@ -56,17 +78,21 @@ public final class Peft {
     return PeftConstruction.create(new PeftModel(BaseModel.of(model), false), config, of(options));
   }
 
-  /** Throws if the config is for another task than generating text. */
-  static void checkTask(TunerConfig config) {
+  /** Throws if the config is for another task than the model's. */
+  static void checkTask(TunerConfig config, TaskType expected) {
     config
         .taskType()
-        .filter(task -> task != TaskType.CAUSAL_LM)
+        .filter(task -> task != expected)
         .ifPresent(
             task -> {
               throw new IllegalArgumentException(
                   "The adapter's taskType is "
                       + task
-                      + ", but the model is a language model. Expected CAUSAL_LM, or no task.");
+                      + ", but the model is a "
+                      + (expected == TaskType.CAUSAL_LM ? "" : "sequence-to-sequence ")
+                      + "language model. Expected "
+                      + expected
+                      + ", or no task.");
             });
   }
 

@@ -14,6 +14,7 @@ import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
 
@@ -28,7 +29,8 @@ import org.peftjava.transformers.checkpoint.PretrainedFolder;
  *
  * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
  */
-public sealed class PeftModel extends Module permits PeftModelForCausalLM, PeftModelForTask {
+public sealed class PeftModel extends Module
+    permits PeftModelForCausalLM, PeftModelForSeq2SeqLM, PeftModelForTask {
   /** The name of an adapter that is not given one. It is saved in the folder itself. */
   public static final String DEFAULT_ADAPTER = "default";
 
@@ -65,6 +67,18 @@ public sealed class PeftModel extends Module permits PeftModelForCausalLM, PeftM
       TaskModel model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
     return AdapterFolders.load(
         new PeftModelForTask(model, false), folder, LoadAdapterOptions.of(options));
+  }
+
+  /** Loads an adapter onto a model that writes text from text. */
+  public static PeftModelForSeq2SeqLM fromPretrained(Seq2SeqLM model, String nameOrPath) {
+    return fromPretrained(model, PretrainedFolder.resolve(nameOrPath), options -> {});
+  }
+
+  /** Loads an adapter onto a model that writes text from text. Nothing changes if it throws. */
+  public static PeftModelForSeq2SeqLM fromPretrained(
+      Seq2SeqLM model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    return AdapterFolders.load(
+        new PeftModelForSeq2SeqLM(model, false), folder, LoadAdapterOptions.of(options));
   }
 
   /** Loads an adapter onto any module tree. */

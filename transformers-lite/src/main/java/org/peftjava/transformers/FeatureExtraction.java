@@ -1,6 +1,5 @@
 package org.peftjava.transformers;
 
-import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
@@ -27,7 +26,7 @@ public final class FeatureExtraction implements CheckpointModel {
     this.config = config;
     architecture = TaskCheck.architecture(config, Task.FEATURE_EXTRACTION);
     backbone = architecture.backbone(config, Task.FEATURE_EXTRACTION, dtype);
-    ties = new Ties(backbone, Map.of());
+    ties = new Ties(backbone, backbone.ties());
   }
 
   @Override

@@ -31,6 +31,8 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  * @param startPositions (b), int64, where each answer begins, for question answering
  * @param endPositions (b), int64, where each answer ends; positions beyond the text do not count
  * @param past keys and values of the tokens before, extended by the call; null for none
+ * @param seq2seq what the decoder of an encoder-decoder is given, whose encoder gets the rest; null
+ *     for the labels, shifted, and for other models
  * @param lossDivisor what the sum of the token losses is divided by; empty for the number of labels
  *     that count (transformers' {@code num_items_in_batch})
  * @param logitsToKeep how many of the last positions get logits; 0 for all
@@ -48,6 +50,7 @@ public record ModelInput(
     @Nullable Tensor startPositions,
     @Nullable Tensor endPositions,
     @Nullable KvCache past,
+    @Nullable Seq2SeqInput seq2seq,
     OptionalDouble lossDivisor,
     int logitsToKeep,
     boolean outputLogits,
@@ -105,6 +108,7 @@ public record ModelInput(
     builder.startPositions = startPositions;
     builder.endPositions = endPositions;
     builder.past = past;
+    builder.seq2seq = seq2seq;
     builder.lossDivisor = lossDivisor;
     builder.logitsToKeep = logitsToKeep;
     builder.outputLogits = outputLogits;
@@ -130,6 +134,7 @@ public record ModelInput(
     private @Nullable Tensor startPositions;
     private @Nullable Tensor endPositions;
     private @Nullable KvCache past;
+    private @Nullable Seq2SeqInput seq2seq;
     private OptionalDouble lossDivisor = OptionalDouble.empty();
     private int logitsToKeep;
     private boolean outputLogits;
@@ -194,6 +199,17 @@ public record ModelInput(
       return this;
     }
 
+    /** What the decoder of an encoder-decoder is given; null for the labels, shifted. */
+    public Builder seq2seq(@Nullable Seq2SeqInput decoder) {
+      seq2seq = decoder;
+      return this;
+    }
+
+    /** The ids (b, t) that the decoder of an encoder-decoder is given, and nothing else. */
+    public Builder decoderInputIds(Tensor ids) {
+      return seq2seq(Seq2SeqInput.builder().decoderInputIds(ids).build());
+    }
+
     /** What the sum of the token losses is divided by. */
     public Builder lossDivisor(double divisor) {
       lossDivisor = OptionalDouble.of(divisor);
@@ -236,6 +252,7 @@ public record ModelInput(
           startPositions,
           endPositions,
           past,
+          seq2seq,
           lossDivisor,
           logitsToKeep,
           outputLogits,

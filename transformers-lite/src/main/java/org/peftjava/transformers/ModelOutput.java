@@ -18,8 +18,11 @@ import org.peftjava.torch.Tensor;
  * @param endLogits (b, t), of question answering
  * @param lastHiddenState (b, t, e), of a model without head
  * @param poolerOutput (b, e), of a model without head, if the architecture has a pooler
- * @param hiddenStates the embeddings and each layer's output (b, t, e), if they were asked for
- * @param attentions each layer's attention weights (b, h, t, t), if they were asked for
+ * @param hiddenStates the embeddings and each layer's output (b, t, e), if they were asked for; of
+ *     an encoder-decoder those of the decoder
+ * @param attentions each layer's attention weights (b, h, t, t), if they were asked for; of an
+ *     encoder-decoder those of the decoder to its own tokens
+ * @param seq2seq what an encoder-decoder computes besides
  */
 public record ModelOutput(
     Optional<Tensor> loss,
@@ -29,7 +32,8 @@ public record ModelOutput(
     Optional<Tensor> lastHiddenState,
     Optional<Tensor> poolerOutput,
     List<Tensor> hiddenStates,
-    List<Tensor> attentions) {
+    List<Tensor> attentions,
+    Optional<Seq2SeqOutput> seq2seq) {
   /** The output of a model with one kind of logits. */
   public ModelOutput(Optional<Tensor> loss, Optional<Tensor> logits) {
     this(loss, logits, Optional.empty(), Optional.empty());
@@ -48,7 +52,8 @@ public record ModelOutput(
         Optional.empty(),
         Optional.empty(),
         List.of(),
-        List.of());
+        List.of(),
+        Optional.empty());
   }
 
   /** The output of question answering. */
@@ -67,12 +72,35 @@ public record ModelOutput(
         Optional.of(lastHiddenState),
         poolerOutput,
         List.of(),
-        List.of());
+        List.of(),
+        Optional.empty());
   }
 
   /** The same with what was kept on the way. */
   ModelOutput with(List<Tensor> states, List<Tensor> weights) {
     return new ModelOutput(
-        loss, logits, startLogits, endLogits, lastHiddenState, poolerOutput, states, weights);
+        loss,
+        logits,
+        startLogits,
+        endLogits,
+        lastHiddenState,
+        poolerOutput,
+        states,
+        weights,
+        seq2seq);
+  }
+
+  /** The same with what an encoder-decoder computes besides. */
+  ModelOutput with(Seq2SeqOutput output) {
+    return new ModelOutput(
+        loss,
+        logits,
+        startLogits,
+        endLogits,
+        lastHiddenState,
+        poolerOutput,
+        hiddenStates,
+        attentions,
+        Optional.of(output));
   }
 }

@@ -12,11 +12,12 @@ import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
 
 /**
- * The cross entropy of predicting each next token, over the labels that count.
+ * The cross entropy of predicting tokens, over the labels that count.
  *
  * <p>Reference: transformers' {@code ForCausalLMLoss}: hidden state i is held against label i + 1,
- * labels of -100 do not count, the sum of the token losses is divided by their number or by a given
- * divisor. As there, the mean over no label at all is NaN.
+ * or label i where a decoder was given the labels shifted; labels of -100 do not count, the sum of
+ * the token losses is divided by their number or by a given divisor. As there, the mean over no
+ * label at all is NaN.
  */
 final class NextTokenLoss {
   /** Leaving out fewer rows than one in this many costs more than it saves. */
@@ -25,13 +26,16 @@ final class NextTokenLoss {
   private final long[] shifted;
   private final long batch;
   private final long tokens;
+  private final long width;
   private final int[] counting;
   private final double divisor;
 
-  private NextTokenLoss(long[] shifted, long batch, long tokens, OptionalDouble divisor) {
+  private NextTokenLoss(
+      long[] shifted, long batch, long tokens, long width, OptionalDouble divisor) {
     this.shifted = shifted;
     this.batch = batch;
     this.tokens = tokens;
+    this.width = width;
     counting =
         IntStream.range(0, shifted.length)
             .filter(i -> shifted[i] != CrossEntropy.IGNORED)
@@ -49,7 +53,13 @@ final class NextTokenLoss {
     for (int row = 0; row < batch; row++) {
       System.arraycopy(all, row * tokens + 1, shifted, row * width, width);
     }
-    return new NextTokenLoss(shifted, batch, tokens, divisor);
+    return new NextTokenLoss(shifted, batch, tokens, width, divisor);
+  }
+
+  /** The loss over labels (b, t) that the decoder's input was made of, by shifting. */
+  static NextTokenLoss ofShiftedInput(Tensor labels, OptionalDouble divisor) {
+    long tokens = labels.size(1);
+    return new NextTokenLoss(labels.toLongs(), labels.size(0), tokens, tokens, divisor);
   }
 
   /** Given the logits (b, t, v). */
@@ -78,7 +88,6 @@ final class NextTokenLoss {
 
   /** The positions that predict something, as a matrix, and their labels. */
   private Rows rows(Tensor x) {
-    long width = tokens - 1;
     if (shifted.length - counting.length < Math.max(1, shifted.length / WORTH_DROPPING)) {
       Tensor first = x.narrow(1, 0, width).reshape(batch * width, x.size(2));
       return new Rows(first, labels(shifted, x));

@@ -24,6 +24,11 @@ final class PretrainedFiles {
   /** transformers' default for {@code max_shard_size}. */
   private static final long MAX_SHARD_BYTES = 50_000_000_000L;
 
+  /** What generation takes from the model's settings where there are none of its own. */
+  private static final List<String> GENERATION_KEYS =
+      List.of(
+          "bos_token_id", "decoder_start_token_id", "eos_token_id", "pad_token_id", "use_cache");
+
   private PretrainedFiles() {}
 
   /** Writes weights, generation settings and, last, the config that makes the folder a model. */
@@ -69,7 +74,7 @@ final class PretrainedFiles {
 
   static GenerationConfig generationDefaults(PretrainedConfig config) {
     ConfigJson json = ConfigJson.empty(Path.of(GENERATION_CONFIG)).with("_from_model_config", true);
-    for (String key : List.of("bos_token_id", "eos_token_id", "pad_token_id", "use_cache")) {
+    for (String key : GENERATION_KEYS) {
       if (config.json().has(key)) {
         json = json.with(key, config.json().node(key).orElseThrow());
       }

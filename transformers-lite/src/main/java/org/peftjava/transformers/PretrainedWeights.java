@@ -57,7 +57,7 @@ final class PretrainedWeights {
       M model = factory.apply(config, dtype);
       try {
         untieIfDifferent(model, source, folder);
-        new PretrainedWeights(model, source, folder).adopt(dtype, options);
+        new PretrainedWeights(model, source, folder).adopt(options);
       } catch (RuntimeException e) {
         model.close();
         throw e;
@@ -78,10 +78,10 @@ final class PretrainedWeights {
     }
   }
 
-  private void adopt(DType dtype, LoadOptions options) {
+  private void adopt(LoadOptions options) {
     WeightReport report = compare();
     report.throwUnless(model::mayBeNew, options.ignoreMismatchedSizes());
-    transfer(report, (parameter, value) -> adopt(parameter, value, dtype, options.device()));
+    transfer(report, (parameter, value) -> adopt(parameter, value, options.device()));
     state.values().stream()
         .filter(parameter -> !parameter.isMaterialized())
         .forEach(
@@ -92,8 +92,9 @@ final class PretrainedWeights {
     report.warn();
   }
 
-  private static void adopt(Parameter parameter, Tensor value, DType dtype, Device device) {
-    Tensor placed = value.dtype().isFloatingPoint() ? value.to(dtype) : value;
+  /** In the parameter's type, which need not be the model's: some weights stay in float32. */
+  private static void adopt(Parameter parameter, Tensor value, Device device) {
+    Tensor placed = value.dtype().isFloatingPoint() ? value.to(parameter.dtype()) : value;
     parameter.adopt(placed.to(device));
   }
 
@@ -175,8 +176,7 @@ final class PretrainedWeights {
             folder,
             tied,
             ties.names().get(tied));
-        ties.untie();
-        return;
+        ties.untie(tied);
       }
     }
   }

@@ -26,8 +26,14 @@ final class TaskCheck {
     return architecture;
   }
 
-  /** Throws if the input has token types and the architecture knows none. */
+  /** Throws if the input has token types or decoder tokens, and the architecture knows none. */
   static void input(ModelInput input, Architecture architecture) {
+    if (input.seq2seq() != null) {
+      throw new IllegalArgumentException(
+          "Tokens for a decoder are given, but this model of type '"
+              + architecture.modelType()
+              + "' is no encoder with a decoder. Load such a model with AutoModelForSeq2SeqLM.");
+    }
     if (input.tokenTypeIds() != null && !architecture.hasTokenTypes()) {
       throw new IllegalArgumentException(
           "tokenTypeIds are given, but a model of type '"

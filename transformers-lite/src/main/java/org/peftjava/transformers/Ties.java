@@ -43,13 +43,10 @@ final class Ties {
     names.forEach((name, source) -> share(name, parameter(state, source)));
   }
 
-  /** Gives each its own weight, without values. */
-  void untie() {
-    Map<String, Parameter> state = root.namedState();
-    for (String name : tied()) {
-      Parameter shared = parameter(state, name);
-      share(name, new Parameter(shared.shape(), shared.dtype(), Init.zeros()));
-    }
+  /** Gives the weight of this name, which was another, values of its own; there are none yet. */
+  void untie(String name) {
+    Parameter shared = parameter(root.namedState(), name);
+    share(name, new Parameter(shared.shape(), shared.dtype(), Init.zeros()));
   }
 
   /** The names of those weights that are another now. */

@@ -28,7 +28,8 @@ record WeightNames(Map<String, String> keys, List<String> unexpected) {
       List<String> found = candidates(model, key).stream().filter(state::contains).toList();
       if (!found.isEmpty()) {
         keys.putIfAbsent(found.get(0), key);
-      } else if (!COMPUTED.contains(key.substring(key.lastIndexOf('.') + 1))) {
+      } else if (!COMPUTED.contains(key.substring(key.lastIndexOf('.') + 1))
+          && !model.architecture().ignoresWeight(model.task(), key)) {
         unexpected.add(key);
       }
     }

@@ -78,6 +78,12 @@ public abstract class Module implements AutoCloseable {
     return module;
   }
 
+  /** Registers another module's children as this one's, in the same slots. */
+  protected final void shareChildren(Module other) {
+    other.children.keySet().forEach(this::checkName);
+    children.putAll(other.children);
+  }
+
   /**
    * Replaces a parameter's object, for instance to share another module's. The old one is not
    * closed.

@@ -66,6 +66,14 @@ public interface Architecture {
     return StandardHeads.ofDecoder(task, parts);
   }
 
+  /**
+   * Whether files may hold a weight of this name, for which the model for a task has no place,
+   * without a warning: {@code _keys_to_ignore_on_load_unexpected}.
+   */
+  default boolean ignoresWeight(Task task, String name) {
+    return false;
+  }
+
   /** Whether the model takes token types (segments). */
   default boolean hasTokenTypes() {
     return false;

@@ -15,6 +15,7 @@ import org.peftjava.transformers.model.phi3.Phi3Architecture;
 import org.peftjava.transformers.model.qwen2.Qwen2Architecture;
 import org.peftjava.transformers.model.qwen3.Qwen3Architecture;
 import org.peftjava.transformers.model.roberta.RobertaArchitecture;
+import org.peftjava.transformers.model.t5.T5Architecture;
 
 /** The registry of architectures: one line each. */
 public final class Architectures {
@@ -33,7 +34,9 @@ public final class Architectures {
           new Phi3Architecture(),
           new Qwen2Architecture(),
           new Qwen3Architecture(),
-          new RobertaArchitecture());
+          new RobertaArchitecture(),
+          T5Architecture.t5(),
+          T5Architecture.mt5());
 
   private Architectures() {}
 

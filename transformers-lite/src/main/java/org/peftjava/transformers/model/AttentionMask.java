@@ -15,8 +15,8 @@ import org.peftjava.torch.TensorScope;
  * <p>Built once per forward pass and used by every layer. Same meaning as transformers' {@code
  * create_causal_mask}: a token sees itself and the unpadded tokens before it.
  *
- * @param addend (b or 1, 1, t, s) in the scores' type, 0 or negative infinity; null where the flag
- *     says all
+ * @param addend (b or 1, h or 1, t or 1, s) in the scores' type, 0 or negative infinity or a bias;
+ *     null where the flag says all
  * @param causal whether token i sees tokens up to i only, by the kernel's own means
  */
 public record AttentionMask(@Nullable Tensor addend, boolean causal) {

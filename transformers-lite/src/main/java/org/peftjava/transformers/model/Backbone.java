@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model;
 
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.peftjava.torch.Tensor;
@@ -32,6 +33,14 @@ public abstract class Backbone extends Module {
   /** Names of children that get fresh values where a checkpoint lacks them, such as "pooler". */
   public Set<String> optionalChildren() {
     return Set.of();
+  }
+
+  /**
+   * Which of the weights below are another one, name to name, such as the token embeddings of two
+   * stacks; saved under the other's name alone.
+   */
+  public Map<String, String> ties() {
+    return Map.of();
   }
 
   /** The token embedding. */

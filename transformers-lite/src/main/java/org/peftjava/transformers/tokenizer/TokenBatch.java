@@ -9,7 +9,8 @@ import java.util.Optional;
  * @param inputIds token ids (b, t); not copied, so do not change them
  * @param attentionMask 1 for tokens, 0 for padding (b, t)
  * @param labels what the model learns, -100 where nothing: for each token (b, t), where a language
- *     model compares position i with its prediction from the tokens before, or for each text (b, 1)
+ *     model compares position i with its prediction from the tokens before; for each text (b, 1);
+ *     or another text that an encoder-decoder learns to write (b, s)
  * @param tokenTypeIds the segment of each token (b, t), for models that know segments
  * @param floatLabels the numbers that a model learns to give each text (b, n), in place of labels
  */
@@ -24,9 +25,7 @@ public record TokenBatch(
     check("inputIds", inputIds, inputIds);
     check("attentionMask", attentionMask, inputIds);
     tokenTypeIds.ifPresent(rows -> check("tokenTypeIds", rows, inputIds));
-    labels
-        .filter(rows -> !holdsOneEach(rows, inputIds.length))
-        .ifPresent(rows -> check("labels", rows, inputIds));
+    labels.ifPresent(rows -> checkLabels(rows, inputIds.length));
     if (labels.isPresent() && floatLabels.isPresent()) {
       throw new IllegalArgumentException("labels and floatLabels are both given. Pass one.");
     }
@@ -69,8 +68,20 @@ public record TokenBatch(
     return inputIds.length == 0 ? 0 : inputIds[0].length;
   }
 
-  private static boolean holdsOneEach(long[][] rows, int count) {
-    return rows.length == count && Arrays.stream(rows).allMatch(row -> row.length == 1);
+  private static void checkLabels(long[][] labels, int rows) {
+    checkRows("labels", labels.length, rows);
+    for (int i = 0; i < rows; i++) {
+      if (labels[i].length != labels[0].length) {
+        throw new IllegalArgumentException(
+            "labels has "
+                + labels[i].length
+                + " values in row "
+                + i
+                + ", expected "
+                + labels[0].length
+                + " as in row 0. Pad the rows to one length with -100.");
+      }
+    }
   }
 
   private static void checkRows(String name, int rows, int expected) {

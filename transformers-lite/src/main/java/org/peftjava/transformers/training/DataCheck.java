@@ -1,6 +1,7 @@
 package org.peftjava.transformers.training;
 
 import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.Seq2SeqLanguageModel;
 
 /** What a dataset must fulfil before a model sees it: every example is looked at once. */
 final class DataCheck {
@@ -21,6 +22,7 @@ final class DataCheck {
     for (int i = 0; i < dataset.size(); i++) {
       Example example = dataset.get(i);
       checkLength(i, example);
+      checkKind(i, example);
       checkTokens(i, example.inputIds());
       checkLabels(i, example.labels());
       targets += example.targets(model.shiftsLabels());
@@ -33,6 +35,28 @@ final class DataCheck {
               + (model.shiftsLabels() ? "after the first of each example are " : "are ")
               + Example.IGNORED
               + ". Give labels to the tokens that the model should learn.");
+    }
+  }
+
+  private void checkKind(int index, Example example) {
+    boolean writes = model instanceof Seq2SeqLanguageModel;
+    if (writes != example.hasTarget()) {
+      throw new IllegalArgumentException(
+          "Example "
+              + index
+              + " of the "
+              + name
+              + " dataset has "
+              + (writes ? "no target text" : "a target text")
+              + ", but the model "
+              + (writes ? "writes text from text." : "is no encoder with a decoder.")
+              + (writes
+                  ? " Make examples with Example.ofTarget(source, target)."
+                  : " Make examples with Example.of or Example.ofCompletion."));
+    }
+    if (writes && example.labels().length == 0) {
+      throw new IllegalArgumentException(
+          "Example " + index + " of the " + name + " dataset has an empty target. Leave it out.");
     }
   }
 

@@ -12,8 +12,11 @@ import java.util.Arrays;
  * @param tokenTypeIds the segment of each token; empty for models that know none
  * @param floatLabels the numbers of the text, or how much each of several labels applies; empty if
  *     there are labels
+ * @param hasTarget whether the labels are a text of their own, which an encoder-decoder learns to
+ *     write; its length is any
  */
-public record Example(long[] inputIds, long[] labels, long[] tokenTypeIds, float[] floatLabels) {
+public record Example(
+    long[] inputIds, long[] labels, long[] tokenTypeIds, float[] floatLabels, boolean hasTarget) {
   /** The label of a token that takes no part in the loss. */
   public static final long IGNORED = -100;
 
@@ -22,7 +25,7 @@ public record Example(long[] inputIds, long[] labels, long[] tokenTypeIds, float
     if (floatLabels.length > 0 && labels.length > 0) {
       throw new IllegalArgumentException("An example has labels and floatLabels. Give one.");
     }
-    if (floatLabels.length == 0 && labels.length != 1) {
+    if (!hasTarget && floatLabels.length == 0 && labels.length != 1) {
       eachToken(inputIds, labels);
     }
     if (tokenTypeIds.length > 0 && tokenTypeIds.length != inputIds.length) {
@@ -37,7 +40,12 @@ public record Example(long[] inputIds, long[] labels, long[] tokenTypeIds, float
 
   /** A sequence with a label for each token. */
   public Example(long[] inputIds, long[] labels) {
-    this(inputIds, eachToken(inputIds, labels), new long[0], new float[0]);
+    this(inputIds, eachToken(inputIds, labels), new long[0], new float[0], false);
+  }
+
+  /** A text, and the text that an encoder-decoder learns to write for it. */
+  public static Example ofTarget(long[] inputIds, long[] target) {
+    return new Example(inputIds, target, new long[0], new float[0], true);
   }
 
   private static long[] eachToken(long[] inputIds, long[] labels) {
@@ -56,17 +64,17 @@ public record Example(long[] inputIds, long[] labels, long[] tokenTypeIds, float
 
   /** A text with one label. */
   public static Example ofText(long[] inputIds, long label) {
-    return new Example(inputIds, new long[] {label}, new long[0], new float[0]);
+    return new Example(inputIds, new long[] {label}, new long[0], new float[0], false);
   }
 
   /** A text with numbers, for regression or several labels at once. */
   public static Example ofText(long[] inputIds, float... numbers) {
-    return new Example(inputIds, new long[0], new long[0], numbers);
+    return new Example(inputIds, new long[0], new long[0], numbers, false);
   }
 
   /** The same text in segments, for models that know them. */
   public Example withTokenTypeIds(long... types) {
-    return new Example(inputIds, labels, types, floatLabels);
+    return new Example(inputIds, labels, types, floatLabels, hasTarget);
   }
 
   /** A sequence in which every token counts. */
@@ -96,12 +104,13 @@ public record Example(long[] inputIds, long[] labels, long[] tokenTypeIds, float
             Arrays.copyOf(inputIds, maxLength),
             isOfText() ? labels : Arrays.copyOf(labels, maxLength),
             Arrays.copyOf(tokenTypeIds, Math.min(maxLength, tokenTypeIds.length)),
-            floatLabels);
+            floatLabels,
+            hasTarget);
   }
 
   /** Whether the labels are the text's, not the tokens'. */
   boolean isOfText() {
-    return labels.length != inputIds.length;
+    return hasTarget || labels.length != inputIds.length;
   }
 
   /**
@@ -126,7 +135,8 @@ public record Example(long[] inputIds, long[] labels, long[] tokenTypeIds, float
         && Arrays.equals(inputIds, example.inputIds)
         && Arrays.equals(labels, example.labels)
         && Arrays.equals(tokenTypeIds, example.tokenTypeIds)
-        && Arrays.equals(floatLabels, example.floatLabels);
+        && Arrays.equals(floatLabels, example.floatLabels)
+        && hasTarget == example.hasTarget;
   }
 
   @Override

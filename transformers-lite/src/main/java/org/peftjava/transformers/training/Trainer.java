@@ -11,6 +11,7 @@ import org.peftjava.torch.Randomness;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.optim.Optimizer;
 import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.Seq2SeqLanguageModel;
 import org.peftjava.transformers.tokenizer.Side;
 import org.peftjava.transformers.tokenizer.Tokenizer;
 
@@ -201,7 +202,8 @@ public final class Trainer {
 
     /**
      * How examples become batches; if absent, {@link DataCollatorForLanguageModeling} for language
-     * models and {@link DataCollatorWithPadding} for others.
+     * models, {@link DataCollatorForSeq2Seq} for those that write text from text, and {@link
+     * DataCollatorWithPadding} for others.
      */
     public Builder dataCollator(DataCollator value) {
       dataCollator = value;
@@ -239,6 +241,11 @@ public final class Trainer {
     }
 
     private DataCollator defaultCollator(PretrainedModel of) {
+      if (of instanceof Seq2SeqLanguageModel) {
+        return tokenizer == null
+            ? new DataCollatorForSeq2Seq(of.config().padTokenId().orElse(0), 1, Side.RIGHT)
+            : DataCollatorForSeq2Seq.of(tokenizer);
+      }
       if (!of.shiftsLabels()) {
         return tokenizer == null
             ? new DataCollatorWithPadding(of.config().padTokenId().orElse(0), 1, Side.RIGHT)

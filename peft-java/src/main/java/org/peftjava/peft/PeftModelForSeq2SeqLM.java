@@ -1,0 +1,139 @@
+package org.peftjava.peft;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.peftjava.peft.io.ModelCard;
+import org.peftjava.peft.tuner.AdapterSet;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.ModelOutput;
+import org.peftjava.transformers.Seq2SeqLM;
+import org.peftjava.transformers.Seq2SeqLanguageModel;
+import org.peftjava.transformers.Seq2SeqOutput;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.GenerationConfig;
+import org.peftjava.transformers.model.Architecture;
+import org.peftjava.transformers.model.EncoderDecoderCache;
+
+/**
+ * A model that writes text from text, with adapters in encoder and decoder: trains and generates as
+ * the base does.
+ *
+ * <p>Saving writes the adapters only. Reference: PEFT {@code peft_model.py::PeftModelForSeq2SeqLM}.
+ */
+public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLanguageModel {
+  private final Seq2SeqLM base;
+
+  PeftModelForSeq2SeqLM(Seq2SeqLM base, boolean ownsBase) {
+    super(BaseModels.of(base), ownsBase);
+    this.base = base;
+  }
+
+  @Override
+  public ModelOutput forward(ModelInput input) {
+    try (AdapterSet.Running pass = tuned().adapters().run()) {
+      return base.forward(input);
+    }
+  }
+
+  @Override
+  public Seq2SeqOutput encode(ModelInput input) {
+    try (AdapterSet.Running pass = tuned().adapters().run()) {
+      return base.encode(input);
+    }
+  }
+
+  @Override
+  public PretrainedConfig config() {
+    return base.config();
+  }
+
+  @Override
+  public GenerationConfig generationConfig() {
+    return base.generationConfig();
+  }
+
+  @Override
+  public Architecture architecture() {
+    return base.architecture();
+  }
+
+  /** This model: its parameters have Python's names. */
+  @Override
+  public PeftModelForSeq2SeqLM module() {
+    return this;
+  }
+
+  @Override
+  public Device device() {
+    return base.device();
+  }
+
+  @Override
+  public DType dtype() {
+    return base.dtype();
+  }
+
+  @Override
+  public EncoderDecoderCache newCache(long capacity) {
+    return base.newCache(capacity);
+  }
+
+  @Override
+  public void gradientCheckpointing(boolean on) {
+    base.gradientCheckpointing(on);
+  }
+
+  /** The base model, with the adapters in its layers. */
+  @Override
+  public Seq2SeqLM getBaseModel() {
+    return base;
+  }
+
+  @Override
+  public Seq2SeqLM mergeAndUnload() {
+    super.mergeAndUnload();
+    return base;
+  }
+
+  @Override
+  public Seq2SeqLM mergeAndUnload(Consumer<MergeOptions.Builder> options) {
+    super.mergeAndUnload(options);
+    return base;
+  }
+
+  @Override
+  public Seq2SeqLM unload() {
+    super.unload();
+    return base;
+  }
+
+  /** Writes the adapters. */
+  @Override
+  public void savePretrained(Path folder) {
+    super.savePretrained(folder);
+  }
+
+  /** Copies saved weights into the adapters. */
+  @Override
+  public void loadWeights(Path folder) {
+    super.loadWeights(folder);
+  }
+
+  @Override
+  Optional<String> baseModelName() {
+    return base.config().nameOrPath().filter(name -> !name.isEmpty());
+  }
+
+  @Override
+  ModelCard modelCard(String peftType) {
+    return new ModelCard(Optional.of(baseModelName().orElse("")), peftType, false);
+  }
+
+  @Override
+  public void close() {
+    super.close();
+  }
+}

@@ -1,0 +1,56 @@
+package org.peftjava.transformers;
+
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import org.peftjava.torch.DType;
+import org.peftjava.transformers.config.PretrainedConfig;
+
+/**
+ * Loads or builds a model that writes text from text, of whatever architecture its config names.
+ */
+public final class AutoModelForSeq2SeqLM {
+  private static final AutoClass<Seq2SeqLM> MODELS = new AutoClass<>(Seq2SeqLM::new);
+
+  private AutoModelForSeq2SeqLM() {}
+
+  /** Loads a model from a folder with its own settings, on the CPU, ready for inference. */
+  public static Seq2SeqLM fromPretrained(String nameOrPath) {
+    return fromPretrained(nameOrPath, options -> {});
+  }
+
+  /**
+   * Loads a model from a folder that holds {@code config.json} and {@code model.safetensors} (or
+   * shards with an index).
+   *
+   * <p>Weights whose type need not change are mapped, not read: they take memory only as far as
+   * they are touched, and share it with other processes. Otherwise one tensor at a time is
+   * converted. A weight that is missing or has another shape is an error; one without a place is
+   * named in a warning.
+   */
+  public static Seq2SeqLM fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
+    return MODELS.fromPretrained(nameOrPath, options);
+  }
+
+  /** The same for a folder. */
+  public static Seq2SeqLM fromPretrained(Path folder) {
+    return fromPretrained(folder, options -> {});
+  }
+
+  /** The same for a folder. */
+  public static Seq2SeqLM fromPretrained(Path folder, Consumer<LoadOptions.Builder> options) {
+    return MODELS.fromPretrained(folder, options);
+  }
+
+  /**
+   * Builds a model with random weights, in training mode, as {@code from_config} in Python. {@code
+   * Randomness.manualSeed} makes the weights repeatable.
+   */
+  public static Seq2SeqLM fromConfig(PretrainedConfig config, DType dtype) {
+    return MODELS.fromConfig(config, dtype);
+  }
+
+  /** Builds a model that has names and shapes but no memory: to count, or to load later. */
+  public static Seq2SeqLM withoutWeights(PretrainedConfig config, DType dtype) {
+    return MODELS.withoutWeights(config, dtype);
+  }
+}

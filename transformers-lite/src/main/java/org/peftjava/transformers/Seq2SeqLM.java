@@ -1,0 +1,275 @@
+package org.peftjava.transformers;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.CrossEntropy;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Init;
+import org.peftjava.torch.nn.Linear;
+import org.peftjava.torch.nn.LinearLayer;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Slot;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.GenerationConfig;
+import org.peftjava.transformers.model.Architecture;
+import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.BackboneInput;
+import org.peftjava.transformers.model.DecoderInput;
+import org.peftjava.transformers.model.EncoderDecoder;
+import org.peftjava.transformers.model.EncoderDecoderCache;
+import org.peftjava.transformers.model.LayerTrace;
+import org.peftjava.transformers.model.Task;
+
+/**
+ * An encoder-decoder with a language-model head: the decoder's hidden states times the head's
+ * weight are the logits of the target text's tokens. The head may share its weight with the token
+ * embedding.
+ *
+ * <p>Its children are those of the backbone, and the head beside them, as in {@code
+ * T5ForConditionalGeneration}.
+ */
+public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqLanguageModel {
+  private static final String HEAD = "lm_head";
+
+  private final PretrainedConfig config;
+  private final Architecture architecture;
+  private final Backbone backbone;
+  private final EncoderDecoder stacks;
+  private final Slot<LinearLayer> lmHead;
+  private final Ties ties;
+  private final OptionalLong decoderStartTokenId;
+  private GenerationConfig generationConfig;
+
+  /** A model without memory for its weights: {@link #initialize} it, or load a state dict. */
+  Seq2SeqLM(PretrainedConfig config, GenerationConfig generationConfig, DType dtype) {
+    this.config = config;
+    this.generationConfig = generationConfig;
+    architecture = TaskCheck.architecture(config, Task.SEQ_2_SEQ_LM);
+    backbone = architecture.backbone(config, Task.SEQ_2_SEQ_LM, dtype);
+    if (!(backbone instanceof EncoderDecoder pair)) {
+      throw new IllegalStateException(
+          "The backbone of '"
+              + config.modelType()
+              + "' has no decoder that attends to an encoder.");
+    }
+    stacks = pair;
+    decoderStartTokenId = config.json().findLong("decoder_start_token_id");
+    shareChildren(backbone);
+    Linear head = new Linear(backbone.outputSize(), config.vocabSize(), false, dtype);
+    head.weight().init(Init.normal(config.initialStd()));
+    lmHead = child(HEAD, LinearLayer.class, head);
+    Map<String, String> names = new HashMap<>(backbone.ties());
+    names.put(HEAD + ".weight", tableName());
+    ties = new Ties(this, names);
+    if (config.tieWordEmbeddings()) {
+      ties.tie();
+    }
+  }
+
+  /** The full name of the token embedding's weight. */
+  private String tableName() {
+    return namedState().entrySet().stream()
+        .filter(entry -> entry.getValue() == backbone.inputEmbeddings().table())
+        .map(Map.Entry::getKey)
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Override
+  public ModelOutput forward(ModelInput input) {
+    boolean states = input.outputHiddenStates();
+    boolean attentions = input.outputAttentions();
+    if (!states && !attentions) {
+      return forward(input, null, null, null);
+    }
+    try (LayerTrace encoder = new LayerTrace(states, attentions);
+        LayerTrace decoder = new LayerTrace(states, attentions);
+        LayerTrace cross = new LayerTrace(false, attentions)) {
+      ModelOutput output = forward(input, encoder, decoder, cross);
+      return output
+          .with(decoder.takeHiddenStates(), decoder.takeAttentions())
+          .with(
+              new Seq2SeqOutput(
+                  output.seq2seq().orElseThrow().encoderLastHiddenState(),
+                  encoder.takeHiddenStates(),
+                  encoder.takeAttentions(),
+                  cross.takeAttentions()));
+    }
+  }
+
+  private ModelOutput forward(
+      ModelInput input,
+      @Nullable LayerTrace encoderTrace,
+      @Nullable LayerTrace decoderTrace,
+      @Nullable LayerTrace crossTrace) {
+    try (TensorScope scope = TensorScope.open("Seq2SeqLM.forward")) {
+      Seq2SeqInput given = Objects.requireNonNullElse(input.seq2seq(), Seq2SeqInput.NONE);
+      Tensor labels = input.labels();
+      checkLabels(labels);
+      Tensor source = given.encoderOutputs();
+      if (source == null) {
+        source = scope.keep(backbone.forward(encoderInput(input, encoderTrace)));
+      }
+      Tensor shifted = labels == null || given.hasTokens() ? null : shiftRight(labels);
+      Tensor hidden =
+          stacks.decode(
+              new DecoderInput(
+                  given.tokens(shifted, decoderTrace),
+                  source,
+                  input.attentionMask(),
+                  given.pastKeyValues(),
+                  crossTrace));
+      if (stacks.headScale() != 1) {
+        hidden = hidden.mul(stacks.headScale());
+      }
+      ModelOutput output =
+          labels == null ? logits(hidden, input, scope) : loss(hidden, labels, input, scope);
+      return output.with(new Seq2SeqOutput(source));
+    }
+  }
+
+  @Override
+  public Seq2SeqOutput encode(ModelInput input) {
+    return new Seq2SeqOutput(backbone.forward(encoderInput(input, null)));
+  }
+
+  /** The part of the input that the encoder reads. */
+  private static BackboneInput encoderInput(ModelInput input, @Nullable LayerTrace trace) {
+    return new BackboneInput(
+        input.inputIds(), input.inputsEmbeds(), input.attentionMask(), null, null, null, trace);
+  }
+
+  private ModelOutput logits(Tensor hidden, ModelInput input, TensorScope scope) {
+    long tokens = hidden.size(1);
+    long kept = input.logitsToKeep();
+    Tensor last = kept == 0 || kept >= tokens ? hidden : hidden.narrow(1, tokens - kept, kept);
+    Tensor logits = scope.keep(lmHead.get().forward(last));
+    return new ModelOutput(Optional.empty(), Optional.of(logits));
+  }
+
+  private ModelOutput loss(Tensor hidden, Tensor labels, ModelInput input, TensorScope scope) {
+    if (hidden.size(0) != labels.size(0) || hidden.size(1) != labels.size(1)) {
+      throw new IllegalArgumentException(
+          "labels have shape "
+              + labels.shape()
+              + ", but the decoder was given "
+              + hidden.size(0)
+              + " rows of "
+              + hidden.size(1)
+              + " tokens. Expected one label per decoder token.");
+    }
+    NextTokenLoss each = NextTokenLoss.ofShiftedInput(labels, input.lossDivisor());
+    if (!input.outputLogits()) {
+      return new ModelOutput(
+          Optional.of(scope.keep(each.ofHidden(hidden, lmHead.get()))), Optional.empty());
+    }
+    Tensor logits = scope.keep(lmHead.get().forward(hidden));
+    return new ModelOutput(Optional.of(scope.keep(each.ofLogits(logits))), Optional.of(logits));
+  }
+
+  private static void checkLabels(@Nullable Tensor labels) {
+    if (labels != null) {
+      LabelCheck.whole(labels, "labels");
+      if (labels.rank() != 2 || labels.size(0) == 0 || labels.size(1) == 0) {
+        throw new IllegalArgumentException(
+            "labels have shape "
+                + labels.shape()
+                + ". Expected (batch, target tokens) with at least one token, -100 where none"
+                + " counts.");
+      }
+    }
+  }
+
+  /**
+   * The decoder's input for these labels (b, t): a start token, and each label but the last.
+   *
+   * <p>Reference: {@code T5PreTrainedModel._shift_right}.
+   */
+  private Tensor shiftRight(Tensor labels) {
+    if (decoderStartTokenId.isEmpty() || config.padTokenId().isEmpty()) {
+      throw new IllegalArgumentException(
+          "config.json has no "
+              + (decoderStartTokenId.isEmpty() ? "decoder_start_token_id" : "pad_token_id")
+              + ", so the decoder's input cannot be made of labels. Set it (T5 begins with the"
+              + " padding token, 0), or pass decoderInputIds.");
+    }
+    Tensor start =
+        Creation.zeros(DType.INT64, labels.device(), labels.size(0), 1)
+            .add(decoderStartTokenId.getAsLong());
+    Tensor shifted =
+        labels.size(1) == 1
+            ? start
+            : Creation.cat(List.of(start, labels.narrow(1, 0, labels.size(1) - 1)), 1);
+    Tensor ignored = shifted.eq(CrossEntropy.IGNORED);
+    return shifted.maskedFill(ignored, config.padTokenId().getAsLong());
+  }
+
+  @Override
+  public PretrainedConfig config() {
+    return config;
+  }
+
+  @Override
+  public GenerationConfig generationConfig() {
+    return generationConfig;
+  }
+
+  /** Changes the defaults of {@link #generate}. */
+  public void generationConfig(GenerationConfig settings) {
+    generationConfig = settings;
+  }
+
+  @Override
+  public Optional<GenerationConfig> savedGenerationConfig() {
+    return Optional.of(generationConfig);
+  }
+
+  @Override
+  public Architecture architecture() {
+    return architecture;
+  }
+
+  @Override
+  public Task task() {
+    return Task.SEQ_2_SEQ_LM;
+  }
+
+  @Override
+  public Seq2SeqLM module() {
+    return this;
+  }
+
+  /** The stacks below the head. */
+  @Override
+  public Backbone backbone() {
+    return backbone;
+  }
+
+  @Override
+  public String backboneName() {
+    return "";
+  }
+
+  @Override
+  public Ties ties() {
+    return ties;
+  }
+
+  /** Whether head and token embedding are one weight. */
+  public boolean isTied() {
+    return ties.tied().contains(HEAD + ".weight");
+  }
+
+  @Override
+  public EncoderDecoderCache newCache(long capacity) {
+    return new EncoderDecoderCache(backbone.cachedLayers(), capacity);
+  }
+}

@@ -1,0 +1,41 @@
+package org.peftjava.transformers.model.t5;
+
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Ops;
+import org.peftjava.torch.Shape;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Init;
+import org.peftjava.torch.nn.Layer;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
+
+/**
+ * Scales vectors to a mean square of 1, without shifting: {@code x / sqrt(mean(x^2) + eps) * w}.
+ *
+ * <p>Reference: {@code T5LayerNorm}. The mean square is computed in float32; the result has the
+ * weight's type, also where float16 models hand in float32 (see {@link T5Dense}).
+ */
+final class T5LayerNorm extends Module implements Layer {
+  private final Parameter weight;
+  private final double eps;
+
+  T5LayerNorm(T5Config config, DType dtype) {
+    eps = config.layerNormEpsilon();
+    Init init = Init.constant(config.initializerFactor());
+    weight = register("weight", new Parameter(Shape.of(config.dModel()), dtype, init));
+  }
+
+  @Override
+  public Tensor forward(Tensor x) {
+    if (x.dtype() == DType.FLOAT32 && weight.dtype() == DType.FLOAT32) {
+      return Ops.rmsNorm(x, weight.tensor(), eps);
+    }
+    try (TensorScope scope = TensorScope.open("layer_norm")) {
+      Tensor wide = x.to(DType.FLOAT32);
+      Tensor meanSquare = wide.mul(wide).sum(-1).div((double) x.size(-1)).unsqueeze(-1);
+      Tensor scaled = wide.mul(meanSquare.add(eps).pow(-0.5));
+      return scope.keep(scaled.to(weight.dtype()).mul(weight.tensor()));
+    }
+  }
+}
