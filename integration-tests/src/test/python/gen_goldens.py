@@ -35,6 +35,7 @@ def main():
         safetensors_files,
         sampling,
         tokenizer,
+        torch_files,
         train50,
     )
 
@@ -53,6 +54,7 @@ def main():
         safetensors_files,
         sampling,
         tokenizer,
+        torch_files,
     ]
     for module in modules:
         for name, write in module.SECTIONS.items():

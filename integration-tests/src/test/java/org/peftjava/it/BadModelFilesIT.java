@@ -35,7 +35,7 @@ class BadModelFilesIT {
           new Damage(
               "no weights",
               folder -> Refusal.delete(folder.resolve(WEIGHTS)),
-              "neither model.safetensors nor",
+              "no weights in",
               "found [config.json",
               "Give a folder"),
           Damage.file(

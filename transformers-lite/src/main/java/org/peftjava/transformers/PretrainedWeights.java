@@ -187,6 +187,9 @@ final class PretrainedWeights {
   }
 
   private boolean equal(String first, String second) {
+    if (source.sameElements(first, second)) {
+      return true;
+    }
     long rows = source.shape(first).get(0);
     for (long start = 0; start < rows; start += COMPARED_ROWS) {
       try (TensorScope scope = TensorScope.open("compare")) {

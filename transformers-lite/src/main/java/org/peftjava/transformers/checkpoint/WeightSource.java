@@ -29,9 +29,14 @@ public interface WeightSource extends AutoCloseable {
 
   /**
    * A view of the mapped bytes, owned by the current scope; it stays valid after this source is
-   * closed. A tensor that lies at an address its type cannot have is copied.
+   * closed. A tensor that lies at an address its type cannot have, or not row by row, is copied.
    */
   Tensor tensor(String name);
+
+  /** Whether two tensors are the same elements of the file, so that one need not compare them. */
+  default boolean sameElements(String first, String second) {
+    return first.equals(second);
+  }
 
   /** The texts that the writer added; for several files, those of the first. */
   Map<String, String> metadata();
