@@ -17,14 +17,18 @@ public final class AutoModelForCausalLM {
 
   private AutoModelForCausalLM() {}
 
-  /** Loads a model from a folder with its own settings, on the CPU, ready for inference. */
+  /**
+   * Loads a model from a folder, or from the hub through its cache, with its own settings, on the
+   * CPU, ready for inference.
+   */
   public static CausalLM fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});
   }
 
   /**
-   * Loads a model from a folder that holds {@code config.json} and {@code model.safetensors} (or
-   * shards with an index).
+   * Loads a model from a folder that holds {@code config.json} and {@code model.safetensors} or
+   * {@code pytorch_model.bin} (or shards with an index); a name that is no folder is looked up on
+   * the hub.
    *
    * <p>Weights whose type need not change are mapped, not read: they take memory only as far as
    * they are touched, and share it with other processes. Otherwise one tensor at a time is
@@ -32,7 +36,9 @@ public final class AutoModelForCausalLM {
    * named in a warning.
    */
   public static CausalLM fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
-    return load(PretrainedFolder.resolve(nameOrPath), nameOrPath, options);
+    LoadOptions load = LoadOptions.of(options);
+    Path folder = PretrainedFolder.resolve(nameOrPath, PretrainedFolder.MODEL, load.hub());
+    return load(folder, nameOrPath, load);
   }
 
   /** The same for a folder. */
@@ -42,7 +48,7 @@ public final class AutoModelForCausalLM {
 
   /** The same for a folder. */
   public static CausalLM fromPretrained(Path folder, Consumer<LoadOptions.Builder> options) {
-    return load(folder, folder.toString(), options);
+    return load(folder, folder.toString(), LoadOptions.of(options));
   }
 
   /**
@@ -80,11 +86,9 @@ public final class AutoModelForCausalLM {
         .withNameOrPath(folder.toString());
   }
 
-  private static CausalLM load(Path folder, String name, Consumer<LoadOptions.Builder> options) {
-    LoadOptions.Builder builder = LoadOptions.builder();
-    options.accept(builder);
+  private static CausalLM load(Path folder, String name, LoadOptions options) {
     PretrainedConfig config = config(folder).withNameOrPath(name);
     GenerationConfig generation = PretrainedFiles.generationConfig(folder, config);
-    return PretrainedWeights.load(folder, config, generation, builder.build());
+    return PretrainedWeights.load(folder, config, generation, options);
   }
 }

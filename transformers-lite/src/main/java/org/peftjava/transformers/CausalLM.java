@@ -3,6 +3,7 @@ package org.peftjava.transformers;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
@@ -160,7 +161,12 @@ public final class CausalLM extends Module implements CausalLanguageModel {
 
   @Override
   public void savePretrained(Path folder) {
-    PretrainedFiles.save(this, folder);
+    savePretrained(folder, options -> {});
+  }
+
+  /** The same with options, such as {@code maxShardSize("5GB")}. */
+  public void savePretrained(Path folder, Consumer<SaveOptions.Builder> options) {
+    PretrainedFiles.save(this, folder, SaveOptions.of(options));
   }
 
   @Override

@@ -1,25 +1,37 @@
 package org.peftjava.transformers;
 
+import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.transformers.hub.HubOptions;
 
 /**
  * How {@link AutoModelForCausalLM#fromPretrained} loads a model.
  *
  * @param dtype the weights' type; empty for the one that the config names, else the file's
- * @param device where the weights go
+ * @param deviceMap where the weights go
+ * @param hub how a name that is no folder is looked up
  */
-public record LoadOptions(Optional<DType> dtype, Device device) {
+public record LoadOptions(
+    Optional<DType> dtype, DeviceMap deviceMap, Consumer<HubOptions.Builder> hub) {
   /** The defaults: the file's type, on the CPU. */
   public static Builder builder() {
     return new Builder();
   }
 
+  static LoadOptions of(Consumer<Builder> options) {
+    Builder builder = builder();
+    options.accept(builder);
+    return builder.build();
+  }
+
   /** Builds {@link LoadOptions}. */
   public static final class Builder {
     private Optional<DType> dtype = Optional.empty();
-    private Device device = Device.CPU;
+    private DeviceMap deviceMap = DeviceMap.of(Device.CPU);
+    private Consumer<HubOptions.Builder> hub = options -> {};
 
     private Builder() {}
 
@@ -44,7 +56,7 @@ public record LoadOptions(Optional<DType> dtype, Device device) {
 
     /** Where the weights go. */
     public Builder device(Device target) {
-      device = target;
+      deviceMap = DeviceMap.of(target);
       return this;
     }
 
@@ -53,9 +65,32 @@ public record LoadOptions(Optional<DType> dtype, Device device) {
       return device(Device.parse(name));
     }
 
+    /** Where the weights go: "auto", or a device as in {@link #device(String)}. */
+    public Builder deviceMap(String name) {
+      deviceMap = DeviceMap.parse(name);
+      return this;
+    }
+
+    /** Where each part goes: the name of a module, or "" for all, to a device. */
+    public Builder deviceMap(Map<String, String> devices) {
+      deviceMap = DeviceMap.parse(devices);
+      return this;
+    }
+
+    /** The branch, tag or commit of a repository on the hub. */
+    public Builder revision(String value) {
+      return hub(options -> options.revision(value));
+    }
+
+    /** How a name that is no folder is looked up; adds to what was said before. */
+    public Builder hub(Consumer<HubOptions.Builder> options) {
+      hub = hub.andThen(options);
+      return this;
+    }
+
     /** The options. */
     public LoadOptions build() {
-      return new LoadOptions(dtype, device);
+      return new LoadOptions(dtype, deviceMap, hub);
     }
   }
 }

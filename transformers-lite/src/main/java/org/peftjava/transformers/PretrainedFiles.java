@@ -20,19 +20,16 @@ final class PretrainedFiles {
   /** The version of transformers whose file format is written. */
   static final String FORMAT_VERSION = "5.17.0";
 
-  /** transformers' default for {@code max_shard_size}. */
-  private static final long MAX_SHARD_BYTES = 50_000_000_000L;
-
   private PretrainedFiles() {}
 
   /** Writes weights, generation settings and, last, the config that makes the folder a model. */
-  static void save(CausalLM model, Path folder) {
+  static void save(CausalLM model, Path folder, SaveOptions options) {
     Map<String, Tensor> tensors = new LinkedHashMap<>(StateDict.of(model));
     if (model.isTied()) {
       tensors.remove(CausalLM.HEAD + ".weight");
     }
     try (FileBatch files = FileBatch.open(folder)) {
-      Checkpoints.write(files, tensors, MAX_SHARD_BYTES);
+      Checkpoints.write(files, tensors, options.maxShardSize());
       files.write(GENERATION_CONFIG, versioned(model.generationConfig().json()).toBytes());
       files.write("config.json", config(model).toBytes());
       files.commit();

@@ -52,7 +52,8 @@ final class PretrainedWeights {
       try {
         PretrainedWeights weights = new PretrainedWeights(model, source, folder);
         weights.untieIfDifferent();
-        weights.transfer((parameter, value) -> adopt(parameter, value, dtype, options.device()));
+        Device device = options.deviceMap().device(model.namedState().keySet());
+        weights.transfer((parameter, value) -> adopt(parameter, value, dtype, device));
       } catch (RuntimeException e) {
         model.close();
         throw e;
@@ -116,7 +117,7 @@ final class PretrainedWeights {
           Parameter parameter = Objects.requireNonNull(state.get(name));
           if (filled.add(parameter)) {
             try (TensorScope scope = TensorScope.open("load weight")) {
-              move.accept(parameter, source.tensor(key));
+              move.accept(parameter, source.tensor(key, parameter.dtype()));
             }
           }
         });

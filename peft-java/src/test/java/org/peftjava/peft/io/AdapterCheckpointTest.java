@@ -32,6 +32,7 @@ import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.checkpoint.Safetensors;
 import org.peftjava.transformers.checkpoint.WeightSource;
+import org.peftjava.transformers.hub.HubException;
 
 /** Adapter folders that do not fit: each says why, and leaves the model as it was. */
 @ExtendWith(LedgerCheck.class)
@@ -143,6 +144,26 @@ class AdapterCheckpointTest {
     try (PeftModelForCausalLM model = PeftModel.fromPretrained(base, golden, options -> {})) {
       assertEquals(List.of("default"), List.copyOf(model.peftConfig().keySet()));
     }
+  }
+
+  /** The layout of huggingface_hub's cache. */
+  @Test
+  void anAdapterIsFoundInTheHubsCache() throws IOException {
+    String commit = "0123456789abcdef0123456789abcdef01234567";
+    Path repository = folder.resolve("models--org--adapter");
+    Path snapshot = Files.createDirectories(repository.resolve("snapshots").resolve(commit));
+    Files.writeString(Files.createDirectories(repository.resolve("refs")).resolve("v1"), commit);
+    for (String name : List.of("adapter_config.json", "adapter_model.safetensors")) {
+      Files.copy(ADAPTER.resolve(name), snapshot.resolve(name));
+    }
+    Consumer<LoadAdapterOptions.Builder> cached =
+        options -> options.revision("v1").hub(hub -> hub.cacheDir(folder).localFilesOnly(true));
+    try (PeftModelForCausalLM model = PeftModel.fromPretrained(base, "org/adapter", cached)) {
+      assertEquals(List.of("default"), List.copyOf(model.peftConfig().keySet()));
+    }
+    assertThrows(
+        HubException.class,
+        () -> PeftModel.fromPretrained(base, "org/adapter", cached.andThen(o -> o.revision("v2"))));
   }
 
   @Test

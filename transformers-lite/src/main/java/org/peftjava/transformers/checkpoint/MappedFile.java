@@ -6,6 +6,9 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
@@ -18,16 +21,48 @@ import org.peftjava.torch.TensorScope;
 final class MappedFile implements AutoCloseable {
   private final Path file;
   private final Tensor bytes;
+  private final Identity identity;
 
-  private MappedFile(Path file, Tensor bytes) {
+  /** What tells whether a name still stands for the same file. */
+  private record Identity(@Nullable Object key, FileTime modified, long size) {
+    static Identity of(Path file) {
+      try {
+        BasicFileAttributes facts = Files.readAttributes(file, BasicFileAttributes.class);
+        return new Identity(facts.fileKey(), facts.lastModifiedTime(), facts.size());
+      } catch (IOException e) {
+        return new Identity(null, FileTime.fromMillis(0), -1);
+      }
+    }
+  }
+
+  private MappedFile(Path file, Tensor bytes, Identity identity) {
     this.file = file;
     this.bytes = bytes;
+    this.identity = identity;
   }
 
   /** Maps a file of this size, which is not 0. */
   static MappedFile open(Path file, long size) {
     try (TensorScope scope = TensorScope.open("map file")) {
-      return new MappedFile(file, Creation.mapFile(file, size).escape());
+      Identity before = Identity.of(file);
+      return new MappedFile(file, Creation.mapFile(file, size).escape(), before);
+    }
+  }
+
+  /**
+   * The same bytes in a mapping of its own, whose pages are given up when it and the tensors over
+   * it are closed. If another file has the name by now, it shares this mapping.
+   */
+  MappedFile again() {
+    if (identity.key() != null && Identity.of(file).equals(identity)) {
+      MappedFile fresh = open(file, identity.size());
+      if (fresh.identity.equals(identity) && Identity.of(file).equals(identity)) {
+        return fresh;
+      }
+      fresh.close();
+    }
+    synchronized (this) {
+      return new MappedFile(file, view(0, size()).escape(), identity);
     }
   }
 

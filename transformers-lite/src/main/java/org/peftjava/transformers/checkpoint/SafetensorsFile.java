@@ -91,7 +91,22 @@ final class SafetensorsFile implements WeightSource {
 
   @Override
   public Tensor tensor(String name) {
+    return tensor(bytes, entry(name));
+  }
+
+  @Override
+  public Tensor tensor(String name, DType dtype) {
     Entry entry = entry(name);
+    if (!entry.dtype().isFloatingPoint() || entry.dtype() == dtype) {
+      return tensor(bytes, entry);
+    }
+    try (TensorScope scope = TensorScope.open("convert tensor");
+        MappedFile once = bytes.again()) {
+      return scope.keep(tensor(once, entry).to(dtype));
+    }
+  }
+
+  private Tensor tensor(MappedFile from, Entry entry) {
     long[] sizes = entry.shape().toArray();
     long begin = dataStart + entry.begin();
     long length = entry.end() - entry.begin();
@@ -99,7 +114,7 @@ final class SafetensorsFile implements WeightSource {
       return Creation.empty(entry.dtype(), Device.CPU, sizes);
     }
     try (TensorScope scope = TensorScope.open("read tensor")) {
-      return scope.keep(bytes.elements(entry.dtype(), begin, length).reshape(sizes));
+      return scope.keep(from.elements(entry.dtype(), begin, length).reshape(sizes));
     }
   }
 

@@ -124,6 +124,11 @@ final class ShardedCheckpoint implements WeightSource {
   }
 
   @Override
+  public Tensor tensor(String name, DType dtype) {
+    return shard(name).tensor(name, dtype);
+  }
+
+  @Override
   public boolean sameElements(String first, String second) {
     return shard(first) == shard(second) && shard(first).sameElements(first, second);
   }

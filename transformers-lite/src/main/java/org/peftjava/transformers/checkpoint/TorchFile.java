@@ -105,6 +105,21 @@ public final class TorchFile implements WeightSource {
 
   @Override
   public Tensor tensor(String name) {
+    return tensor(file, name);
+  }
+
+  @Override
+  public Tensor tensor(String name, DType dtype) {
+    if (!dtype(name).isFloatingPoint() || dtype(name) == dtype) {
+      return tensor(file, name);
+    }
+    try (TensorScope scope = TensorScope.open("convert tensor");
+        MappedFile once = file.again()) {
+      return scope.keep(tensor(once, name).to(dtype));
+    }
+  }
+
+  private Tensor tensor(MappedFile from, String name) {
     StoredTensor stored = find(name);
     DType dtype = stored.storage().dtype();
     if (stored.shape().numel() == 0) {
@@ -114,7 +129,7 @@ public final class TorchFile implements WeightSource {
     long begin = block.begin() + stored.offset() * dtype.byteSize();
     long length = (stored.end() - stored.offset()) * dtype.byteSize();
     try (TensorScope scope = TensorScope.open("read tensor")) {
-      Tensor elements = file.elements(dtype, begin, length);
+      Tensor elements = from.elements(dtype, begin, length);
       if (stored.isContiguous()) {
         Tensor whole = elements.reshape(stored.shape().toArray());
         return scope.keep(sharing.contains(name) ? whole.copy() : whole);
