@@ -112,6 +112,13 @@ def run(session):
                   and Path(snapshot_download("org/model", cache_dir=second, local_files_only=True)).resolve()
                   == mine.resolve())
 
+    from transformers import AutoModelForCausalLM
+
+    model, info = AutoModelForCausalLM.from_pretrained("org/model", cache_dir=second, local_files_only=True,
+                                                       output_loading_info=True)
+    session.check("transformers loads the model from Java's cache",
+                  not any(info[k] for k in ("missing_keys", "unexpected_keys", "mismatched_keys")), type(model).__name__)
+
     cases = [
         ("a repository that is not there", errors.RepositoryNotFoundError, "org/absent", {}),
         ("a revision that is not there", errors.RevisionNotFoundError, "org/model", {"revision": "v9"}),

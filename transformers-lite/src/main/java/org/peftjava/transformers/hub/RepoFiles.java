@@ -3,6 +3,7 @@ package org.peftjava.transformers.hub;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * Which files of a repository are needed.
@@ -16,6 +17,13 @@ public record RepoFiles(List<String> names, List<List<String>> alternatives) {
   public RepoFiles {
     names = List.copyOf(names);
     alternatives = alternatives.stream().map(List::copyOf).toList();
+  }
+
+  /** These files and others. */
+  public RepoFiles and(RepoFiles others) {
+    return new RepoFiles(
+        Stream.concat(names.stream(), others.names.stream()).distinct().toList(),
+        Stream.concat(alternatives.stream(), others.alternatives.stream()).distinct().toList());
   }
 
   /** Those of the repository that are needed, the weights first. */
