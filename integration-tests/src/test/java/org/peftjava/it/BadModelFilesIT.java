@@ -197,7 +197,7 @@ class BadModelFilesIT {
         folder,
         () -> AutoModelForCausalLM.fromPretrained("nobody/nothing"),
         "nobody/nothing",
-        "local folders",
+        "hub's cache",
         "download");
     Refusal.of(
         folder,

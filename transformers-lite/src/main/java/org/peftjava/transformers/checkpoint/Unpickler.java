@@ -1,16 +1,12 @@
 package org.peftjava.transformers.checkpoint;
 
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.peftjava.torch.Shape;
 import org.peftjava.transformers.checkpoint.StoredTensor.Storage;
-import org.peftjava.transformers.config.InvalidFileException;
 
 /**
  * Reads a pickle that holds tensors and containers, and can build nothing else.
@@ -24,7 +20,7 @@ import org.peftjava.transformers.config.InvalidFileException;
  *
  * <p>Nothing is recursive, nothing is allocated by a number that the pickle claims, and what it
  * builds is counted: nesting, references to itself and repeated references cost an attacker as many
- * bytes as they cost memory here, and end at {@link #MAX_OBJECTS}.
+ * bytes as they cost memory here, and end at the limits of {@link PickleStack}.
  */
 final class Unpickler {
   /** Python's {@code None}. */
@@ -33,14 +29,8 @@ final class Unpickler {
   /** Most bytes of a pickle; that of a model with 100,000 tensors has about half. */
   static final long MAX_BYTES = 32L << 20;
 
-  private static final int MAX_OBJECTS = 2_000_000;
-  private static final int MAX_DEPTH = 1_000_000;
-
   private final PickleInput in;
-  private final List<Object> stack = new ArrayList<>();
-  private final Deque<Integer> marks = new ArrayDeque<>();
-  private final Map<Long, Object> memo = new HashMap<>();
-  private int objects;
+  private final PickleStack stack;
 
   /** A Python tuple; compared by identity because it may be nested deeply. */
   static final class Tuple {
@@ -57,6 +47,7 @@ final class Unpickler {
 
   private Unpickler(PickleInput in) {
     this.in = in;
+    this.stack = new PickleStack(in);
   }
 
   /** The value of the pickle that begins here; the input then stands after its end. */
@@ -71,7 +62,7 @@ final class Unpickler {
         throw in.invalid("more than " + MAX_BYTES + " bytes");
       }
       if (opcode == PickleOpcode.STOP) {
-        return pop();
+        return stack.pop();
       }
       step(opcode);
     }
@@ -81,37 +72,37 @@ final class Unpickler {
     switch (opcode) {
       case PROTO -> protocol(in.next());
       case FRAME -> in.length(); // only says how much to read at once
-      case MARK -> mark();
-      case NONE -> push(NONE);
-      case NEWTRUE -> push(true);
-      case NEWFALSE -> push(false);
-      case BININT -> push(in.signed(4));
-      case BININT1 -> push(in.unsigned(1));
-      case BININT2 -> push(in.unsigned(2));
-      case LONG1 -> push(longInteger(in.next()));
-      case BINFLOAT -> push(in.bigEndianDouble());
-      case BINUNICODE -> push(in.text(in.unsigned(4)));
-      case SHORT_BINUNICODE -> push(in.text(in.unsigned(1)));
-      case BINUNICODE8 -> push(in.text(in.length()));
-      case EMPTY_TUPLE -> push(new Tuple(List.of()));
-      case TUPLE1 -> push(new Tuple(popLast(1)));
-      case TUPLE2 -> push(new Tuple(popLast(2)));
-      case TUPLE3 -> push(new Tuple(popLast(3)));
-      case TUPLE -> push(new Tuple(popToMark()));
-      case EMPTY_LIST -> push(new ArrayList<>());
-      case APPEND -> append(popLast(1));
-      case APPENDS -> append(popToMark());
-      case EMPTY_DICT -> push(new LinkedHashMap<>());
-      case SETITEM -> setItems(popLast(2));
-      case SETITEMS -> setItems(popToMark());
-      case BINPUT -> remember(in.unsigned(1));
-      case LONG_BINPUT -> remember(in.unsigned(4));
-      case MEMOIZE -> remember(memo.size());
-      case BINGET -> recall(in.unsigned(1));
-      case LONG_BINGET -> recall(in.unsigned(4));
-      case GLOBAL -> push(global(in.line(), in.line()));
+      case MARK -> stack.mark();
+      case NONE -> stack.push(NONE);
+      case NEWTRUE -> stack.push(true);
+      case NEWFALSE -> stack.push(false);
+      case BININT -> stack.push(in.signed(4));
+      case BININT1 -> stack.push(in.unsigned(1));
+      case BININT2 -> stack.push(in.unsigned(2));
+      case LONG1 -> stack.push(longInteger(in.next()));
+      case BINFLOAT -> stack.push(in.bigEndianDouble());
+      case BINUNICODE -> stack.push(in.text(in.unsigned(4)));
+      case SHORT_BINUNICODE -> stack.push(in.text(in.unsigned(1)));
+      case BINUNICODE8 -> stack.push(in.text(in.length()));
+      case EMPTY_TUPLE -> stack.push(new Tuple(List.of()));
+      case TUPLE1 -> stack.push(new Tuple(stack.popLast(1)));
+      case TUPLE2 -> stack.push(new Tuple(stack.popLast(2)));
+      case TUPLE3 -> stack.push(new Tuple(stack.popLast(3)));
+      case TUPLE -> stack.push(new Tuple(stack.popToMark()));
+      case EMPTY_LIST -> stack.push(new ArrayList<>());
+      case APPEND -> append(stack.popLast(1));
+      case APPENDS -> append(stack.popToMark());
+      case EMPTY_DICT -> stack.push(new LinkedHashMap<>());
+      case SETITEM -> setItems(stack.popLast(2));
+      case SETITEMS -> setItems(stack.popToMark());
+      case BINPUT -> stack.remember(in.unsigned(1));
+      case LONG_BINPUT -> stack.remember(in.unsigned(4));
+      case MEMOIZE -> stack.rememberNext();
+      case BINGET -> stack.recall(in.unsigned(1));
+      case LONG_BINGET -> stack.recall(in.unsigned(4));
+      case GLOBAL -> stack.push(global(in.line(), in.line()));
       case STACK_GLOBAL -> stackGlobal();
-      case BINPERSID -> push(storage(pop()));
+      case BINPERSID -> stack.push(storage(stack.pop()));
       case REDUCE -> reduce();
       case BUILD -> build();
       case STOP -> throw new IllegalStateException("handled by the caller");
@@ -142,12 +133,12 @@ final class Unpickler {
   }
 
   private void stackGlobal() {
-    Object name = pop();
-    Object module = pop();
+    Object name = stack.pop();
+    Object module = stack.pop();
     if (!(name instanceof String text) || !(module instanceof String place)) {
       throw in.invalid("a STACK_GLOBAL without two texts");
     }
-    push(global(place, text));
+    stack.push(global(place, text));
   }
 
   /** What {@code torch.serialization} gives as persistent id of a storage. */
@@ -172,26 +163,26 @@ final class Unpickler {
   }
 
   private void reduce() {
-    Object arguments = pop();
-    Object callable = pop();
+    Object arguments = stack.pop();
+    Object callable = stack.pop();
     if (!(callable instanceof PickleGlobal function) || !(arguments instanceof Tuple tuple)) {
       throw in.invalid("a call (REDUCE) of something that is no function");
     }
     List<Object> items = tuple.items();
     switch (function.kind()) {
-      case ORDERED_DICT -> push(dictionary(items));
-      case REBUILD_TENSOR -> push(tensor(items));
+      case ORDERED_DICT -> stack.push(dictionary(items));
+      case REBUILD_TENSOR -> stack.push(tensor(items));
       case REBUILD_PARAMETER -> {
         if (items.isEmpty() || !(items.get(0) instanceof StoredTensor)) {
           throw in.invalid("a parameter without a tensor");
         }
-        push(items.get(0));
+        stack.push(items.get(0));
       }
       case SIZE -> {
         if (items.size() != 1 || !(items.get(0) instanceof Tuple)) {
           throw in.invalid("a torch.Size without a tuple");
         }
-        push(items.get(0));
+        stack.push(items.get(0));
       }
       default -> throw in.invalid("a call of " + function.name() + ", which is no function");
     }
@@ -254,30 +245,30 @@ final class Unpickler {
 
   /** Attributes of a dictionary (torch keeps {@code _metadata} there) are not kept. */
   private void build() {
-    pop();
-    if (!(top() instanceof Map)) {
+    stack.pop();
+    if (!(stack.top() instanceof Map)) {
       throw in.invalid("a BUILD of something that is no dictionary");
     }
   }
 
   @SuppressWarnings("unchecked")
   private void append(List<Object> items) {
-    if (!(top() instanceof List<?> list)) {
+    if (!(stack.top() instanceof List<?> list)) {
       throw in.invalid("an APPEND to something that is no list");
     }
     ((List<Object>) list).addAll(items);
-    count(items.size());
+    stack.count(items.size());
   }
 
   @SuppressWarnings("unchecked")
   private void setItems(List<Object> items) {
-    if (!(top() instanceof Map<?, ?> map) || items.size() % 2 != 0) {
+    if (!(stack.top() instanceof Map<?, ?> map) || items.size() % 2 != 0) {
       throw in.invalid("a SETITEM without a dictionary or a pair");
     }
     for (int i = 0; i < items.size(); i += 2) {
       ((Map<Object, Object>) map).put(key(items.get(i)), items.get(i + 1));
     }
-    count(items.size());
+    stack.count(items.size());
   }
 
   private Object key(Object value) {
@@ -285,79 +276,6 @@ final class Unpickler {
       return value;
     }
     throw in.invalid("a dictionary with a key that is neither text nor a whole number");
-  }
-
-  private void remember(long index) {
-    count(1);
-    memo.put(index, top());
-  }
-
-  private void recall(long index) {
-    Object value = memo.get(index);
-    if (value == null) {
-      throw in.invalid("a reference to value " + index + ", which was not stored");
-    }
-    push(value);
-  }
-
-  private void mark() {
-    count(1);
-    marks.push(stack.size());
-  }
-
-  private void push(Object value) {
-    count(1);
-    if (stack.size() >= MAX_DEPTH) {
-      throw in.invalid("more than " + MAX_DEPTH + " values that nothing takes up");
-    }
-    stack.add(value);
-  }
-
-  private Object top() {
-    if (stack.size() <= bottom()) {
-      throw in.invalid("an operation without its values");
-    }
-    return stack.get(stack.size() - 1);
-  }
-
-  private Object pop() {
-    Object value = top();
-    stack.remove(stack.size() - 1);
-    return value;
-  }
-
-  /** Operations may not reach below the last mark. */
-  private int bottom() {
-    Integer mark = marks.peek();
-    return mark == null ? 0 : mark;
-  }
-
-  private List<Object> popLast(int count) {
-    if (stack.size() - count < bottom()) {
-      throw in.invalid("an operation without its values");
-    }
-    return popFrom(stack.size() - count);
-  }
-
-  private List<Object> popToMark() {
-    if (marks.isEmpty()) {
-      throw in.invalid("an operation without its mark");
-    }
-    return popFrom(marks.pop());
-  }
-
-  private List<Object> popFrom(int start) {
-    List<Object> tail = stack.subList(start, stack.size());
-    List<Object> result = List.copyOf(tail);
-    tail.clear();
-    return result;
-  }
-
-  private void count(int more) {
-    objects += more;
-    if (objects > MAX_OBJECTS) {
-      throw in.invalid("more than " + MAX_OBJECTS + " values");
-    }
   }
 
   private static String shortened(String text) {
@@ -374,9 +292,5 @@ final class Unpickler {
       return "one tensor";
     }
     return value == NONE ? "None" : "a " + value.getClass().getSimpleName();
-  }
-
-  static InvalidFileException notADictionary(PickleInput in, Object value) {
-    return in.invalid(kind(value) + "; expected a dictionary {name: tensor}");
   }
 }

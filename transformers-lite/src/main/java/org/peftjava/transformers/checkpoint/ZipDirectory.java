@@ -25,7 +25,8 @@ final class ZipDirectory {
   private static final int END_BYTES = 22;
   private static final int CENTRAL_BYTES = 46;
   private static final int LOCAL_BYTES = 30;
-  private static final int MAX_DIRECTORY = 64 << 20;
+  private static final int MAX_DIRECTORY = 32 << 20;
+  private static final int MAX_ENTRIES = 200_000;
   private static final int MAX_COMMENT = 65_535;
   private static final long UNKNOWN_32 = 0xffffffffL;
 
@@ -72,7 +73,7 @@ final class ZipDirectory {
     if (size < 0 || size > MAX_DIRECTORY || offset < 0 || offset > limit - size) {
       throw damaged("its directory of " + size + " bytes at " + offset + " is not in the file");
     }
-    if (count < 0 || count > size / CENTRAL_BYTES) {
+    if (count < 0 || count > Math.min(MAX_ENTRIES, size / CENTRAL_BYTES)) {
       throw damaged("it claims " + count + " entries in a directory of " + size + " bytes");
     }
     return entries(at(offset, (int) size), count, offset);

@@ -61,7 +61,10 @@ final class HubFixture implements AutoCloseable {
 
   Path blob(String file) {
     byte[] content = Objects.requireNonNull(files.get(file));
-    String etag = content.length >= 1000 ? HubServer.sha256(content) : HubServer.gitHash(content);
+    String etag =
+        content.length >= 1000
+            ? ServedRepository.sha256(content)
+            : ServedRepository.gitHash(content);
     return cache.resolve("models--org--model/blobs").resolve(etag);
   }
 

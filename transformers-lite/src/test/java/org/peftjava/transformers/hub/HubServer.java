@@ -11,10 +11,7 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,7 +21,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -36,16 +32,12 @@ import java.util.stream.Stream;
  */
 final class HubServer implements AutoCloseable {
   static final String TOKEN = "hf_secret";
-  private static final int LFS_BYTES = 1000;
 
   private final HttpServer server;
   private final ExecutorService threads = Executors.newCachedThreadPool();
-  private final Map<String, Repository> repositories = new ConcurrentHashMap<>();
+  private final Map<String, ServedRepository> repositories = new ConcurrentHashMap<>();
   private final List<Trap> traps = new CopyOnWriteArrayList<>();
   private final List<String> log = new CopyOnWriteArrayList<>();
-
-  /** Files of one commit, which "main" and "v1" name. */
-  record Repository(String commit, Map<String, byte[]> files, boolean gated) {}
 
   /** Answers requests in place of the hub, as often as it says. */
   private static final class Trap {
@@ -121,9 +113,10 @@ final class HubServer implements AutoCloseable {
   }
 
   private String put(String name, Map<String, byte[]> files, boolean gated) {
-    String all = files.keySet() + name + files.values().stream().map(HubServer::sha256).toList();
-    String commit = sha256(all.getBytes(StandardCharsets.UTF_8)).substring(0, 40);
-    repositories.put(name, new Repository(commit, new LinkedHashMap<>(files), gated));
+    String all =
+        files.keySet() + name + files.values().stream().map(ServedRepository::sha256).toList();
+    String commit = ServedRepository.sha256(all.getBytes(StandardCharsets.UTF_8)).substring(0, 40);
+    repositories.put(name, new ServedRepository(commit, new LinkedHashMap<>(files), gated));
     return commit;
   }
 
@@ -175,7 +168,7 @@ final class HubServer implements AutoCloseable {
     String kind = api ? (rest.contains("/tree/") ? "/tree/" : "/revision/") : "/resolve/";
     int at = rest.indexOf(kind);
     String name = at < 0 ? rest : rest.substring(0, at);
-    Repository repository = repositories.get(name);
+    ServedRepository repository = repositories.get(name);
     if (repository == null) {
       error(exchange, 401, "RepoNotFound", "Repository not found");
       return;
@@ -192,7 +185,7 @@ final class HubServer implements AutoCloseable {
     }
     exchange.getResponseHeaders().set("X-Repo-Commit", repository.commit());
     if (api) {
-      String json = kind.equals("/tree/") ? tree(repository) : info(name, repository);
+      String json = kind.equals("/tree/") ? repository.tree() : repository.info(name);
       exchange.getResponseHeaders().set("Content-Type", "application/json; charset=utf-8");
       send(exchange, 200, json.getBytes(StandardCharsets.UTF_8));
     } else {
@@ -200,19 +193,19 @@ final class HubServer implements AutoCloseable {
     }
   }
 
-  private void resolve(HttpExchange exchange, Repository repository, String file)
+  private void resolve(HttpExchange exchange, ServedRepository repository, String file)
       throws IOException {
     byte[] content = repository.files().get(file);
     if (content == null) {
       error(exchange, 404, "EntryNotFound", "Entry not found");
-    } else if (content.length >= LFS_BYTES) {
-      String sha = sha256(content);
+    } else if (content.length >= ServedRepository.LFS_BYTES) {
+      String sha = ServedRepository.sha256(content);
       exchange.getResponseHeaders().set("X-Linked-Etag", "\"" + sha + "\"");
       exchange.getResponseHeaders().set("X-Linked-Size", Integer.toString(content.length));
       exchange.getResponseHeaders().set("Location", cdn() + "/cdn/" + sha);
       exchange.sendResponseHeaders(302, -1);
     } else {
-      exchange.getResponseHeaders().set("ETag", "\"" + gitHash(content) + "\"");
+      exchange.getResponseHeaders().set("ETag", "\"" + ServedRepository.gitHash(content) + "\"");
       send(exchange, 200, content);
     }
   }
@@ -221,7 +214,7 @@ final class HubServer implements AutoCloseable {
     byte[] content =
         repositories.values().stream()
             .flatMap(repository -> repository.files().values().stream())
-            .filter(bytes -> sha256(bytes).equals(sha))
+            .filter(bytes -> ServedRepository.sha256(bytes).equals(sha))
             .findFirst()
             .orElseThrow();
     String range = exchange.getRequestHeaders().getFirst("Range");
@@ -234,50 +227,6 @@ final class HubServer implements AutoCloseable {
         .getResponseHeaders()
         .set("Content-Range", "bytes " + from + "-" + (content.length - 1) + "/" + content.length);
     send(exchange, 206, Arrays.copyOfRange(content, from, content.length));
-  }
-
-  private static String info(String name, Repository repository) {
-    String siblings =
-        repository.files().keySet().stream()
-            .map(file -> "{\"rfilename\": \"" + file + "\"}")
-            .collect(Collectors.joining(", "));
-    return "{\"id\": \""
-        + name
-        + "\", \"modelId\": \""
-        + name
-        + "\", \"sha\": \""
-        + repository.commit()
-        + "\", \"private\": false, \"gated\": "
-        + (repository.gated() ? "\"manual\"" : "false")
-        + ", \"siblings\": ["
-        + siblings
-        + "]}";
-  }
-
-  private static String tree(Repository repository) {
-    return repository.files().entrySet().stream()
-        .map(
-            file ->
-                "{\"type\": \"file\", \"path\": \""
-                    + file.getKey()
-                    + "\", \"size\": "
-                    + file.getValue().length
-                    + ", \"oid\": \""
-                    + gitHash(file.getValue())
-                    + "\""
-                    + lfs(file.getValue())
-                    + "}")
-        .collect(Collectors.joining(", ", "[", "]"));
-  }
-
-  private static String lfs(byte[] content) {
-    return content.length < LFS_BYTES
-        ? ""
-        : ", \"lfs\": {\"oid\": \""
-            + sha256(content)
-            + "\", \"size\": "
-            + content.length
-            + ", \"pointerSize\": 130}";
   }
 
   private static void error(HttpExchange exchange, int status, String code, String message)
@@ -297,25 +246,6 @@ final class HubServer implements AutoCloseable {
     exchange.sendResponseHeaders(status, body.length == 0 ? -1 : body.length);
     try (OutputStream out = exchange.getResponseBody()) {
       out.write(body);
-    }
-  }
-
-  static String sha256(byte[] content) {
-    return hash("SHA-256", content);
-  }
-
-  static String gitHash(byte[] content) {
-    byte[] head = ("blob " + content.length + "\0").getBytes(StandardCharsets.UTF_8);
-    byte[] all = Arrays.copyOf(head, head.length + content.length);
-    System.arraycopy(content, 0, all, head.length, content.length);
-    return hash("SHA-1", all);
-  }
-
-  private static String hash(String algorithm, byte[] content) {
-    try {
-      return HexFormat.of().formatHex(MessageDigest.getInstance(algorithm).digest(content));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e);
     }
   }
 }
