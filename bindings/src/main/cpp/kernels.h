@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "blas_threads.h"
 #include "instruction_sets.h"
 #include "parallel.h"
 

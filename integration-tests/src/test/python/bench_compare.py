@@ -51,7 +51,7 @@ def measure(case, rounds):
     python = [sys.executable, os.path.join(HERE, "bench_reference.py"), *case]
     sides = {"java": [], "python": []}
     for _ in range(rounds):
-        sides["java"].append(line(run(java, {**os.environ, "GLIBC_TUNABLES": TUNABLES, "OMP_WAIT_POLICY": "PASSIVE"})[1]))
+        sides["java"].append(line(run(java, {**os.environ, "GLIBC_TUNABLES": TUNABLES})[1]))
         sides["python"].append(line(run(python)[1]))
     best = {side: min(results, key=lambda r: r["median_s"]) for side, results in sides.items()}
     ratio = best["java"]["tokens_per_s"] / best["python"]["tokens_per_s"]

@@ -28,6 +28,9 @@ def main():
         config_files,
         counts,
         custom_layers,
+        heads,
+        decoders,
+        generation,
         lora_opt,
         matching,
         multi_adapter,
@@ -36,6 +39,7 @@ def main():
         sampling,
         tokenizer,
         torch_files,
+        tokenizer_kinds,
         train50,
     )
 
@@ -53,8 +57,12 @@ def main():
         counts,
         safetensors_files,
         sampling,
+        generation,
         tokenizer,
         torch_files,
+        heads,
+        tokenizer_kinds,
+        decoders,
     ]
     for module in modules:
         for name, write in module.SECTIONS.items():

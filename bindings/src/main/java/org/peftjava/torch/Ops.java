@@ -74,6 +74,42 @@ public final class Ops {
   }
 
   /**
+   * Divides the last dimension by its root mean square, computed in float32, and scales.
+   *
+   * @param x (..., d)
+   * @param weight (d), or null for 1
+   */
+  public static Tensor rmsNorm(Tensor x, @Nullable Tensor weight, double eps) {
+    return Natives.op(
+        () ->
+            torch.rms_norm(
+                x.handle(),
+                new long[] {x.size(-1)},
+                Natives.optional(weight),
+                Natives.optional(eps)));
+  }
+
+  /** Moves the elements of the last dimension {@code shift} places on; the last come first. */
+  public static Tensor roll(Tensor x, long shift) {
+    return Natives.op(() -> torch.roll(x.handle(), new long[] {shift}, -1));
+  }
+
+  /** {@code base} to the power of each element. */
+  public static Tensor pow(double base, Tensor exponents) {
+    return Natives.op(() -> torch.pow(Natives.scalar(base), exponents.handle()));
+  }
+
+  /** Sine of angles in radians. */
+  public static Tensor sin(Tensor x) {
+    return Natives.op(() -> torch.sin(x.handle()));
+  }
+
+  /** Cosine of angles in radians. */
+  public static Tensor cos(Tensor x) {
+    return Natives.op(() -> torch.cos(x.handle()));
+  }
+
+  /**
    * Rows of a table.
    *
    * @param weight (n, d)
@@ -186,8 +222,18 @@ public final class Ops {
    * 1), int64.
    */
   public static Tensor multinomial(Tensor probabilities) {
+    return multinomial(probabilities, 1);
+  }
+
+  /** Draws several different indices per row: (rows, draws), int64. */
+  public static Tensor multinomial(Tensor probabilities, long draws) {
     return Natives.op(
-        () -> torch.multinomial(probabilities.handle(), 1, false, new GeneratorOptional()));
+        () -> torch.multinomial(probabilities.handle(), draws, false, new GeneratorOptional()));
+  }
+
+  /** NaN becomes 0, and infinite elements the largest finite number of their sign. */
+  public static Tensor nanToNum(Tensor x) {
+    return Natives.op(() -> torch.nan_to_num(x.handle()));
   }
 
   /**

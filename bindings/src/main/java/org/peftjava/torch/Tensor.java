@@ -489,6 +489,11 @@ public final class Tensor implements AutoCloseable {
     return Natives.op(() -> handle().lt(other.handle()));
   }
 
+  /** Whether each element is below a number, as booleans. */
+  public Tensor lt(double value) {
+    return Natives.op(() -> handle().lt(Natives.scalar(value)));
+  }
+
   /** Whether each element is above a number, as booleans. */
   public Tensor gt(double value) {
     return Natives.op(() -> handle().gt(Natives.scalar(value)));
@@ -497,6 +502,11 @@ public final class Tensor implements AutoCloseable {
   /** Element-wise and of booleans. */
   public Tensor and(Tensor other) {
     return Natives.op(() -> handle().logical_and(other.handle()));
+  }
+
+  /** Where either is true. */
+  public Tensor or(Tensor other) {
+    return Natives.op(() -> handle().logical_or(other.handle()));
   }
 
   /** Element-wise not of booleans. */
@@ -573,6 +583,12 @@ public final class Tensor implements AutoCloseable {
   /** Sets the picked rows along one dimension; {@code index} is int64. */
   public Tensor indexFillInPlace(int dim, Tensor index, double value) {
     Natives.call(() -> handle().index_fill_(dim, index.handle(), Natives.scalar(value)));
+    return this;
+  }
+
+  /** Overwrites the picked rows along one dimension by those of another tensor, in order. */
+  public Tensor indexCopyInPlace(int dim, Tensor index, Tensor source) {
+    Natives.call(() -> handle().index_copy_(dim, index.handle(), source.handle()));
     return this;
   }
 

@@ -1,19 +1,14 @@
 package org.peftjava.transformers;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.peftjava.torch.DType;
-import org.peftjava.transformers.checkpoint.FileBatch;
-import org.peftjava.transformers.checkpoint.PretrainedFolder;
-import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
-import org.peftjava.transformers.generation.GenerationConfig;
-import org.peftjava.transformers.model.Architectures;
 
 /** Loads or builds a language model of whatever architecture its config names. */
 public final class AutoModelForCausalLM {
-  private static final String CONFIG = "config.json";
+  private static final AutoClass<CausalLM> MODELS =
+      new AutoClass<>((config, generation, dtype) -> new CausalLM(config, generation, dtype));
 
   private AutoModelForCausalLM() {}
 
@@ -36,9 +31,7 @@ public final class AutoModelForCausalLM {
    * named in a warning.
    */
   public static CausalLM fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
-    LoadOptions load = LoadOptions.of(options);
-    Path folder = PretrainedFolder.resolve(nameOrPath, PretrainedFolder.MODEL, load.hub());
-    return load(folder, nameOrPath, load);
+    return MODELS.fromPretrained(nameOrPath, options);
   }
 
   /** The same for a folder. */
@@ -48,7 +41,7 @@ public final class AutoModelForCausalLM {
 
   /** The same for a folder. */
   public static CausalLM fromPretrained(Path folder, Consumer<LoadOptions.Builder> options) {
-    return load(folder, folder.toString(), LoadOptions.of(options));
+    return MODELS.fromPretrained(folder, options);
   }
 
   /**
@@ -56,39 +49,16 @@ public final class AutoModelForCausalLM {
    * Randomness.manualSeed} makes the weights repeatable.
    */
   public static CausalLM fromConfig(PretrainedConfig config, DType dtype) {
-    CausalLM model = withoutWeights(config, dtype);
-    model.initialize();
-    return model;
+    return MODELS.fromConfig(config, dtype);
   }
 
   /** Builds a model that has names and shapes but no memory: to count, or to load later. */
   public static CausalLM withoutWeights(PretrainedConfig config, DType dtype) {
-    return new CausalLM(config, PretrainedFiles.generationDefaults(config), dtype);
+    return MODELS.withoutWeights(config, dtype);
   }
 
   /** Reads the configuration of the model in a folder. */
   public static PretrainedConfig config(Path folder) {
-    FileBatch.finishInterrupted(folder);
-    Path file = folder.resolve(CONFIG);
-    if (!Files.isRegularFile(file)) {
-      throw new IllegalArgumentException(
-          "The folder "
-              + folder
-              + " has no "
-              + CONFIG
-              + ". Expected a model folder with "
-              + CONFIG
-              + " and model.safetensors.");
-    }
-    ConfigJson json = ConfigJson.read(file);
-    return Architectures.get(json.getString("model_type"))
-        .config(json)
-        .withNameOrPath(folder.toString());
-  }
-
-  private static CausalLM load(Path folder, String name, LoadOptions options) {
-    PretrainedConfig config = config(folder).withNameOrPath(name);
-    GenerationConfig generation = PretrainedFiles.generationConfig(folder, config);
-    return PretrainedWeights.load(folder, config, generation, options);
+    return AutoConfig.read(folder, folder.toString(), LoadOptions.builder().build());
   }
 }

@@ -1,92 +1,84 @@
 package org.peftjava.transformers;
 
-import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Consumer;
+import java.util.OptionalDouble;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
-import org.peftjava.torch.Device;
+import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
-import org.peftjava.torch.nn.Module;
-import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
-import org.peftjava.transformers.model.Architecture;
-import org.peftjava.transformers.model.Architectures;
-import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.InitialWeights;
 import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.model.LayerTrace;
+import org.peftjava.transformers.model.Task;
 
 /**
  * A backbone with a language-model head: hidden states times the head's weight are the logits of
- * the next token.
- *
- * <p>One class for all architectures; the backbone's name ("model" in OPT) comes from the {@link
- * Architecture}, so that the names of all weights are Python's. The head may share its weight with
- * the token embedding.
+ * the next token. The head may share its weight with the token embedding.
  */
-public final class CausalLM extends Module implements CausalLanguageModel {
+public final class CausalLM extends TaskModel implements CausalLanguageModel {
   /** The head's name in checkpoint files, for every architecture. */
-  static final String HEAD = "lm_head";
+  private static final String HEAD = "lm_head";
 
-  private final Architecture architecture;
-  private final Slot<Backbone> backbone;
   private final Slot<LinearLayer> lmHead;
-  private final PretrainedConfig config;
   private GenerationConfig generationConfig;
 
   /** A model without memory for its weights: {@link #initialize} it, or load a state dict. */
   CausalLM(PretrainedConfig config, GenerationConfig generationConfig, DType dtype) {
-    this.config = config;
+    super(config, Task.CAUSAL_LM, dtype);
     this.generationConfig = generationConfig;
-    architecture = Architectures.get(config.modelType());
-    Backbone body = architecture.backbone(config, dtype);
-    Linear head = new Linear(body.outputSize(), config.vocabSize(), false, dtype);
+    Linear head = new Linear(backbone().outputSize(), config.vocabSize(), false, dtype);
     InitialWeights.declare(head, config.initialStd());
-    backbone = child(architecture.baseModelPrefix(), Backbone.class, body);
     lmHead = child(HEAD, LinearLayer.class, head);
-    if (config.tieWordEmbeddings()) {
-      head.share("weight", body.inputEmbeddings().table());
-    }
+    addTies(Map.of(HEAD + ".weight", tableName()));
   }
 
   @Override
-  public ModelOutput forward(ModelInput input) {
+  ModelOutput forward(ModelInput input, @Nullable LayerTrace trace) {
     try (TensorScope scope = TensorScope.open("CausalLM.forward")) {
-      Tensor hidden = backbone.get().forward(input.backboneInput());
+      LabelCheck.eachToken(input);
+      Tensor hidden = backbone().forward(input.backboneInput(trace));
       Optional<Tensor> logits = Optional.empty();
       Optional<Tensor> loss = Optional.empty();
       Tensor labels = input.labels();
       if (labels == null || input.outputLogits()) {
-        logits = Optional.of(scope.keep(lmHead.get().forward(lastPositions(hidden, input))));
+        logits = Optional.of(scope.keep(logits(lastPositions(hidden, input))));
       }
       if (labels != null) {
         NextTokenLoss next = NextTokenLoss.of(labels, input.lossDivisor());
         loss =
             Optional.of(
                 scope.keep(
-                    logits.isPresent()
-                        ? next.ofLogits(logits.get())
-                        : next.ofHidden(hidden, lmHead.get())));
+                    logits.isPresent() ? next.ofLogits(logits.get()) : lossOf(next, hidden)));
       }
       return new ModelOutput(loss, logits);
     }
+  }
+
+  private Tensor logits(Tensor hidden) {
+    Tensor logits = lmHead.get().forward(hidden);
+    OptionalDouble cap = config().finalLogitSoftcapping();
+    return cap.isPresent()
+        ? Ops.tanh(logits.div(cap.getAsDouble())).mul(cap.getAsDouble())
+        : logits;
+  }
+
+  private Tensor lossOf(NextTokenLoss next, Tensor hidden) {
+    return config().finalLogitSoftcapping().isPresent()
+        ? next.ofLogits(logits(hidden))
+        : next.ofHidden(hidden, lmHead.get());
   }
 
   private static Tensor lastPositions(Tensor hidden, ModelInput input) {
     long tokens = hidden.size(1);
     long kept = input.logitsToKeep();
     return kept == 0 || kept >= tokens ? hidden : hidden.narrow(1, tokens - kept, kept);
-  }
-
-  @Override
-  public PretrainedConfig config() {
-    return config;
   }
 
   @Override
@@ -100,77 +92,28 @@ public final class CausalLM extends Module implements CausalLanguageModel {
   }
 
   @Override
-  public Architecture architecture() {
-    return architecture;
-  }
-
-  @Override
   public CausalLM module() {
     return this;
   }
 
-  /** The stack below the head. */
-  public Backbone backbone() {
-    return backbone.get();
-  }
-
   /** Whether head and token embedding are one weight. */
   public boolean isTied() {
-    return lmHead.get() instanceof Linear head
-        && head.weight() == backbone.get().inputEmbeddings().table();
-  }
-
-  /** The full name of the token embedding's weight. */
-  String tableName() {
-    Parameter table = backbone.get().inputEmbeddings().table();
-    return namedState().entrySet().stream()
-        .filter(entry -> entry.getValue() == table)
-        .map(Map.Entry::getKey)
-        .findFirst()
-        .orElseThrow();
-  }
-
-  /** Gives the head a weight of its own, without values. */
-  void untie() {
-    if (isTied() && lmHead.get() instanceof Linear head) {
-      Parameter shared = head.weight();
-      head.share("weight", new Parameter(shared.shape(), shared.dtype(), Init.zeros()));
-    }
+    return !ties().tied().isEmpty();
   }
 
   @Override
-  public Device device() {
-    Parameter table = backbone.get().inputEmbeddings().table();
-    return table.isMaterialized() ? table.tensor().device() : Device.CPU;
+  public Optional<GenerationConfig> savedGenerationConfig() {
+    return Optional.of(generationConfig);
   }
 
+  /** A language model without its head is of no use: none may be missing. */
   @Override
-  public DType dtype() {
-    return backbone.get().inputEmbeddings().table().dtype();
+  public boolean mayBeNew(String name) {
+    return false;
   }
 
   @Override
   public KvCache newCache(long capacity) {
-    return new KvCache(backbone.get().cachedLayers(), capacity);
-  }
-
-  @Override
-  public void gradientCheckpointing(boolean on) {
-    backbone.get().gradientCheckpointing(on);
-  }
-
-  @Override
-  public void savePretrained(Path folder) {
-    savePretrained(folder, options -> {});
-  }
-
-  /** The same with options, such as {@code maxShardSize("5GB")}. */
-  public void savePretrained(Path folder, Consumer<SaveOptions.Builder> options) {
-    PretrainedFiles.save(this, folder, SaveOptions.of(options));
-  }
-
-  @Override
-  public void loadWeights(Path folder) {
-    PretrainedWeights.copyInto(this, folder);
+    return new KvCache(backbone().cachedLayers(), capacity);
   }
 }

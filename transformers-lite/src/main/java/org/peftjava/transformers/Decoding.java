@@ -4,30 +4,20 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.generation.DecoderModel;
+import org.peftjava.transformers.generation.DecoderSession;
 import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** A language model as the generation loop sees it: logits of the last position, and a cache. */
 record Decoding(CausalLanguageModel model) implements DecoderModel {
   @Override
-  public Tensor logits(Tensor ids, @Nullable Tensor attentionMask, @Nullable KvCache past) {
-    ModelInput input =
-        ModelInput.builder()
-            .inputIds(ids)
-            .attentionMask(attentionMask)
-            .past(past)
-            .logitsToKeep(1)
-            .build();
-    return model.forward(input).logits().orElseThrow().squeeze(1);
-  }
-
-  @Override
-  public KvCache newCache(long capacity) {
-    return model.newCache(capacity);
+  public DecoderSession begin(TokenBatch prompts, long capacity, boolean useCache) {
+    return new Session(model, useCache ? model.newCache(capacity) : null);
   }
 
   @Override
   public int maxPositions() {
-    return model.config().maxPositionEmbeddings();
+    return model.config().longestSequence();
   }
 
   @Override
@@ -38,5 +28,47 @@ record Decoding(CausalLanguageModel model) implements DecoderModel {
   @Override
   public Device device() {
     return model.device();
+  }
+
+  /** The model with the tokens that one generation has seen. */
+  private record Session(CausalLanguageModel model, @Nullable KvCache past)
+      implements DecoderSession {
+    @Override
+    public Tensor logits(Tensor ids, @Nullable Tensor attentionMask) {
+      ModelInput input =
+          ModelInput.builder()
+              .inputIds(ids)
+              .attentionMask(attentionMask)
+              .past(past)
+              .logitsToKeep(1)
+              .build();
+      return model.forward(input).logits().orElseThrow().squeeze(1);
+    }
+
+    @Override
+    public long length() {
+      return past == null ? 0 : past.length();
+    }
+
+    @Override
+    public void expand(int copies) {
+      if (past != null) {
+        past.expand(copies);
+      }
+    }
+
+    @Override
+    public void reorder(long[] rows, long from) {
+      if (past != null) {
+        past.reorder(rows, from);
+      }
+    }
+
+    @Override
+    public void close() {
+      if (past != null) {
+        past.close();
+      }
+    }
   }
 }

@@ -3,19 +3,30 @@ package org.peftjava.transformers;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.config.Labels;
 import org.peftjava.transformers.hub.HubOptions;
 
 /**
- * How {@link AutoModelForCausalLM#fromPretrained} loads a model.
+ * How {@code fromPretrained} of an {@code AutoModel} loads a model.
  *
  * @param dtype the weights' type; empty for the one that the config names, else the file's
  * @param deviceMap where the weights go
+ * @param ignoreMismatchedSizes whether a weight of another shape in the file is left, and the
+ *     model's gets fresh values, instead of an error
+ * @param configChanges what is changed in the settings of {@code config.json} before the model is
+ *     built
  * @param hub how a name that is no folder is looked up
  */
 public record LoadOptions(
-    Optional<DType> dtype, DeviceMap deviceMap, Consumer<HubOptions.Builder> hub) {
+    Optional<DType> dtype,
+    DeviceMap deviceMap,
+    boolean ignoreMismatchedSizes,
+    UnaryOperator<ConfigJson> configChanges,
+    Consumer<HubOptions.Builder> hub) {
   /** The defaults: the file's type, on the CPU. */
   public static Builder builder() {
     return new Builder();
@@ -31,6 +42,8 @@ public record LoadOptions(
   public static final class Builder {
     private Optional<DType> dtype = Optional.empty();
     private DeviceMap deviceMap = DeviceMap.of(Device.CPU);
+    private boolean ignoreMismatchedSizes;
+    private UnaryOperator<ConfigJson> configChanges = json -> json;
     private Consumer<HubOptions.Builder> hub = options -> {};
 
     private Builder() {}
@@ -88,9 +101,36 @@ public record LoadOptions(
       return this;
     }
 
+    /** Gives weights that have another shape in the file fresh values, instead of an error. */
+    public Builder ignoreMismatchedSizes(boolean ignored) {
+      ignoreMismatchedSizes = ignored;
+      return this;
+    }
+
+    /** Number of labels of a classifier; new ones are named LABEL_0 and so on. */
+    public Builder numLabels(int count) {
+      return changed(json -> Labels.withCount(json, count));
+    }
+
+    /** Names of a classifier's labels, by number from 0 on. */
+    public Builder id2label(Map<Integer, String> names) {
+      return changed(json -> Labels.withNames(json, names));
+    }
+
+    /** "regression", "single_label_classification" or "multi_label_classification". */
+    public Builder problemType(String type) {
+      return changed(json -> json.with("problem_type", type));
+    }
+
+    private Builder changed(UnaryOperator<ConfigJson> change) {
+      UnaryOperator<ConfigJson> before = configChanges;
+      configChanges = json -> change.apply(before.apply(json));
+      return this;
+    }
+
     /** The options. */
     public LoadOptions build() {
-      return new LoadOptions(dtype, deviceMap, hub);
+      return new LoadOptions(dtype, deviceMap, ignoreMismatchedSizes, configChanges, hub);
     }
   }
 }

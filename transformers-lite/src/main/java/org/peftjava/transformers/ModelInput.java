@@ -9,10 +9,11 @@ import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.model.BackboneInput;
 import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.model.LayerTrace;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /**
- * Everything one forward call of a language model takes. The tensors stay the caller's.
+ * Everything one forward call of a model takes. The tensors stay the caller's.
  *
  * <p>Letters: {@code b} batch, {@code t} tokens given now, {@code s} tokens so far including those
  * in the cache, {@code e} size of a token embedding.
@@ -21,24 +22,36 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  * @param inputsEmbeds (b, t, e), in place of ids
  * @param attentionMask (b, s), 1 for tokens and 0 for padding; null if nothing is padded
  * @param positionIds (b, t), int64; null for positions counted from the mask
- * @param labels (b, t), int64, the ids that should have been predicted, unshifted; -100 does not
- *     count; null for no loss
+ * @param tokenTypeIds (b, t), int64, the segment of each token, for models that know segments; null
+ *     for 0
+ * @param labels null for no loss. Of a language model (b, t), int64, the ids that should have been
+ *     predicted, unshifted; -100 does not count. Of a token classifier the same with labels. Of a
+ *     text classifier (b), int64, or float32 (b) or (b, n) for numbers and for several labels
+ * @param startPositions (b), int64, where each answer begins, for question answering
+ * @param endPositions (b), int64, where each answer ends; positions beyond the text do not count
  * @param past keys and values of the tokens before, extended by the call; null for none
  * @param lossDivisor what the sum of the token losses is divided by; empty for the number of labels
  *     that count (transformers' {@code num_items_in_batch})
  * @param logitsToKeep how many of the last positions get logits; 0 for all
  * @param outputLogits whether logits are wanted beside the loss; without labels they always are
+ * @param outputHiddenStates whether the hidden states between layers are wanted
+ * @param outputAttentions whether the attention weights are wanted, which costs a slower attention
  */
 public record ModelInput(
     @Nullable Tensor inputIds,
     @Nullable Tensor inputsEmbeds,
     @Nullable Tensor attentionMask,
     @Nullable Tensor positionIds,
+    @Nullable Tensor tokenTypeIds,
     @Nullable Tensor labels,
+    @Nullable Tensor startPositions,
+    @Nullable Tensor endPositions,
     @Nullable KvCache past,
     OptionalDouble lossDivisor,
     int logitsToKeep,
-    boolean outputLogits) {
+    boolean outputLogits,
+    boolean outputHiddenStates,
+    boolean outputAttentions) {
 
   /** Checks what can be checked without the model. */
   public ModelInput {
@@ -48,27 +61,12 @@ public record ModelInput(
               + logitsToKeep
               + ". Expected 0 for all positions, or a number of them.");
     }
-    if (labels != null) {
-      Tensor given = inputIds != null ? inputIds : inputsEmbeds;
-      if (given != null && (labels.rank() != 2 || !sameRowsAndTokens(labels, given))) {
-        throw new IllegalArgumentException(
-            "labels have shape "
-                + labels.shape()
-                + " for an input of shape "
-                + given.shape()
-                + ". Expected one label per row and token, -100 where none counts.");
-      }
-      if (logitsToKeep > 0) {
-        throw new IllegalArgumentException(
-            "logitsToKeep is "
-                + logitsToKeep
-                + " and labels are given, but the loss needs every position. Leave one out.");
-      }
+    if (labels != null && logitsToKeep > 0) {
+      throw new IllegalArgumentException(
+          "logitsToKeep is "
+              + logitsToKeep
+              + " and labels are given, but the loss needs every position. Leave one out.");
     }
-  }
-
-  private static boolean sameRowsAndTokens(Tensor labels, Tensor given) {
-    return given.rank() >= 2 && labels.size(0) == given.size(0) && labels.size(1) == given.size(1);
   }
 
   /** An empty builder. */
@@ -94,17 +92,23 @@ public record ModelInput(
     builder.inputsEmbeds = inputsEmbeds;
     builder.attentionMask = attentionMask;
     builder.positionIds = positionIds;
+    builder.tokenTypeIds = tokenTypeIds;
     builder.labels = labels;
+    builder.startPositions = startPositions;
+    builder.endPositions = endPositions;
     builder.past = past;
     builder.lossDivisor = lossDivisor;
     builder.logitsToKeep = logitsToKeep;
     builder.outputLogits = outputLogits;
+    builder.outputHiddenStates = outputHiddenStates;
+    builder.outputAttentions = outputAttentions;
     return builder;
   }
 
   /** The part that concerns the backbone. */
-  BackboneInput backboneInput() {
-    return new BackboneInput(inputIds, inputsEmbeds, attentionMask, positionIds, past);
+  BackboneInput backboneInput(@Nullable LayerTrace trace) {
+    return new BackboneInput(
+        inputIds, inputsEmbeds, attentionMask, positionIds, tokenTypeIds, past, trace);
   }
 
   /** Builds a {@link ModelInput}; each method sets the component of its name. */
@@ -113,11 +117,16 @@ public record ModelInput(
     private @Nullable Tensor inputsEmbeds;
     private @Nullable Tensor attentionMask;
     private @Nullable Tensor positionIds;
+    private @Nullable Tensor tokenTypeIds;
     private @Nullable Tensor labels;
+    private @Nullable Tensor startPositions;
+    private @Nullable Tensor endPositions;
     private @Nullable KvCache past;
     private OptionalDouble lossDivisor = OptionalDouble.empty();
     private int logitsToKeep;
     private boolean outputLogits;
+    private boolean outputHiddenStates;
+    private boolean outputAttentions;
 
     private Builder() {}
 
@@ -147,9 +156,27 @@ public record ModelInput(
       return this;
     }
 
-    /** Labels (b, t); null for no loss. */
+    /** The segment of each token (b, t); null for 0. */
+    public Builder tokenTypeIds(@Nullable Tensor types) {
+      tokenTypeIds = types;
+      return this;
+    }
+
+    /** Labels, as the model's task takes them; null for no loss. */
     public Builder labels(@Nullable Tensor values) {
       labels = values;
+      return this;
+    }
+
+    /** Where each answer begins (b); null for no loss. */
+    public Builder startPositions(@Nullable Tensor positions) {
+      startPositions = positions;
+      return this;
+    }
+
+    /** Where each answer ends (b); null for no loss. */
+    public Builder endPositions(@Nullable Tensor positions) {
+      endPositions = positions;
       return this;
     }
 
@@ -177,6 +204,18 @@ public record ModelInput(
       return this;
     }
 
+    /** Whether the hidden states between layers are wanted. */
+    public Builder outputHiddenStates(boolean wanted) {
+      outputHiddenStates = wanted;
+      return this;
+    }
+
+    /** Whether the attention weights are wanted. */
+    public Builder outputAttentions(boolean wanted) {
+      outputAttentions = wanted;
+      return this;
+    }
+
     /** The input. */
     public ModelInput build() {
       return new ModelInput(
@@ -184,11 +223,16 @@ public record ModelInput(
           inputsEmbeds,
           attentionMask,
           positionIds,
+          tokenTypeIds,
           labels,
+          startPositions,
+          endPositions,
           past,
           lossDivisor,
           logitsToKeep,
-          outputLogits);
+          outputLogits,
+          outputHiddenStates,
+          outputAttentions);
     }
   }
 }

@@ -10,6 +10,7 @@ import org.peftjava.torch.nn.StateDict;
 import org.peftjava.transformers.checkpoint.Checkpoints;
 import org.peftjava.transformers.checkpoint.FileBatch;
 import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.config.Labels;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
 
@@ -23,26 +24,30 @@ final class PretrainedFiles {
   private PretrainedFiles() {}
 
   /** Writes weights, generation settings and, last, the config that makes the folder a model. */
-  static void save(CausalLM model, Path folder, SaveOptions options) {
-    Map<String, Tensor> tensors = new LinkedHashMap<>(StateDict.of(model));
-    if (model.isTied()) {
-      tensors.remove(CausalLM.HEAD + ".weight");
-    }
+  static void save(CheckpointModel model, Path folder, SaveOptions options) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>(StateDict.of(model.module()));
+    model.ties().tied().forEach(tensors::remove);
     try (FileBatch files = FileBatch.open(folder)) {
       Checkpoints.write(files, tensors, options.maxShardSize());
-      files.write(GENERATION_CONFIG, versioned(model.generationConfig().json()).toBytes());
+      model
+          .savedGenerationConfig()
+          .ifPresent(
+              settings -> files.write(GENERATION_CONFIG, versioned(settings.json()).toBytes()));
       files.write("config.json", config(model).toBytes());
       files.commit();
     }
   }
 
-  private static ConfigJson config(CausalLM model) {
-    return versioned(model.config().json())
-        .without("torch_dtype")
-        .without("_name_or_path")
-        .with("architectures", List.of(model.architecture().causalLmClass()))
-        .with("dtype", model.dtype().pythonName())
-        .with("tie_word_embeddings", model.isTied());
+  private static ConfigJson config(CheckpointModel model) {
+    ConfigJson json =
+        Labels.normalized(versioned(model.config().json()))
+            .without("torch_dtype")
+            .without("_name_or_path")
+            .with("architectures", List.of(model.architecture().className(model.task())))
+            .with("dtype", model.dtype().pythonName());
+    return model.ties().isEmpty()
+        ? json
+        : json.with("tie_word_embeddings", !model.ties().tied().isEmpty());
   }
 
   private static ConfigJson versioned(ConfigJson json) {

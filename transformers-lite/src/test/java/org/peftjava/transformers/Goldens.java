@@ -3,6 +3,10 @@ package org.peftjava.transformers;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -25,6 +29,15 @@ public final class Goldens {
       throw new IllegalStateException("no .mvn above " + Path.of("").toAbsolutePath());
     }
     return root.resolve("integration-tests/src/test/resources/golden").resolve(name);
+  }
+
+  /** The facts of one case. */
+  public static JsonNode json(String name) {
+    try {
+      return new ObjectMapper().readTree(folder(name).resolve("case.json").toFile());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** The tensors of one case, owned by the current scope. */

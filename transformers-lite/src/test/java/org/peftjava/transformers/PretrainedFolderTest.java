@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,6 +27,8 @@ import org.peftjava.torch.TensorLedger;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.transformers.checkpoint.Checkpoints;
 import org.peftjava.transformers.checkpoint.WeightSource;
+import org.peftjava.transformers.model.Architecture;
+import org.peftjava.transformers.model.Architectures;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** Model folders: what transformers wrote is read and written back, what is wrong is explained. */
@@ -196,7 +199,10 @@ class PretrainedFolderTest {
     assertFailure("no/such/folder", "no id on the Hugging Face hub");
     assertFailure(temporary.toString(), "has no config.json");
     Files.writeString(temporary.resolve("config.json"), "{\"model_type\": \"opx\"}");
-    assertFailure(temporary.toString(), "Unknown model_type 'opx'. Expected one of: opt");
+    String known =
+        Architectures.all().stream().map(Architecture::modelType).collect(Collectors.joining(", "));
+    assertFailure(
+        temporary.toString(), "Unknown model_type 'opx'. Expected one of: " + known + ".");
     Files.writeString(
         temporary.resolve("config.json"),
         "{\"model_type\": \"opt\", \"hidden_size\": 770, \"num_attention_heads\": 12}");

@@ -30,6 +30,9 @@ final class KernelLibrary {
   static native int highestLevel();
 
   @NoException
+  static native void shareThreads(int threads);
+
+  @NoException
   static native void useLevel(int level);
 
   static native @StdString String describe();

@@ -70,6 +70,16 @@ public final class NativeKernels {
   }
 
   /**
+   * Makes libtorch's BLAS compute with this many of OpenMP's threads instead of spinning ones of
+   * its own; call it once libtorch is loaded. Does nothing without the kernels.
+   */
+  public static void shareThreads(int threads) {
+    if (available()) {
+      KernelLibrary.shareThreads(threads);
+    }
+  }
+
+  /**
    * One line for a device report: instruction set, vector width, threading; or why there is none.
    */
   public static String describe() {

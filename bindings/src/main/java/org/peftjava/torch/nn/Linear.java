@@ -12,8 +12,8 @@ import org.peftjava.torch.Tensor;
 public final class Linear extends Module implements LinearLayer {
   private final long inFeatures;
   private final long outFeatures;
-  private final @Nullable Parameter bias;
   private Parameter weight;
+  private @Nullable Parameter bias;
 
   /** A layer without memory; {@link #initialize} gives it torch's default values. */
   public Linear(long inFeatures, long outFeatures, boolean bias, DType dtype) {
@@ -31,10 +31,11 @@ public final class Linear extends Module implements LinearLayer {
 
   @Override
   protected void shared(String name, Parameter parameter) {
-    if (!name.equals("weight")) {
-      super.shared(name, parameter);
+    if (name.equals("bias")) {
+      bias = parameter;
+    } else {
+      weight = parameter;
     }
-    weight = parameter;
   }
 
   @Override

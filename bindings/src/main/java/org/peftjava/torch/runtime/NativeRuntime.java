@@ -7,6 +7,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
+import org.peftjava.torch.kernels.NativeKernels;
+import org.peftjava.torch.kernels.ProcessEnvironment;
 
 /**
  * The native library, loaded once per process.
@@ -15,6 +17,10 @@ import org.bytedeco.pytorch.global.torch;
  * asks the system for the process's memory figure, which costs more than a small operator. They are
  * switched off here, before that class loads; the tensor ledger takes over as the safety net. A
  * limit that the user has set stays.
+ *
+ * <p>OpenMP's threads are told to spin for about a tenth of a millisecond when they wait: long
+ * enough for the gap between two operators, short enough not to take a core from anybody. Setting
+ * {@code OMP_WAIT_POLICY} or {@code GOMP_SPINCOUNT} yourself overrides it.
  */
 public final class NativeRuntime {
   private static final String LIBTORCH_VERSION = "2.10.0";
@@ -23,6 +29,7 @@ public final class NativeRuntime {
   static {
     setUnlessSet("org.bytedeco.javacpp.maxPhysicalBytes", "0");
     setUnlessSet("org.bytedeco.javacpp.maxBytes", "0");
+    setWaiting();
     try {
       Loader.load(torch.class);
     } catch (UnsatisfiedLinkError e) {
@@ -33,6 +40,7 @@ public final class NativeRuntime {
               + " (linux-x86_64, macosx-arm64 or windows-x86_64) to the class path.",
           e);
     }
+    NativeKernels.shareThreads(torch.get_num_threads());
     BF16_PRODUCTS = cpuFlags().matches("(?s).*\\b(avx512_bf16|amx_bf16|bf16|svebf16)\\b.*");
   }
 
@@ -54,6 +62,7 @@ public final class NativeRuntime {
       throw new IllegalArgumentException("threads must be positive, got " + threads + ".");
     }
     torch.set_num_threads(threads);
+    NativeKernels.shareThreads(threads);
   }
 
   /**
@@ -119,6 +128,13 @@ public final class NativeRuntime {
       return end < 0 ? "" : info.substring(start, end);
     } catch (java.io.IOException e) {
       return "";
+    }
+  }
+
+  private static void setWaiting() {
+    if (ProcessEnvironment.get("OMP_WAIT_POLICY").isEmpty()
+        && ProcessEnvironment.get("GOMP_SPINCOUNT").isEmpty()) {
+      ProcessEnvironment.set("GOMP_SPINCOUNT", "10000");
     }
   }
 

@@ -5,18 +5,24 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
+import java.util.regex.Pattern;
 
 /**
  * Files of one folder that change together.
@@ -39,6 +45,10 @@ import java.util.UUID;
  * }</pre>
  */
 public final class FileBatch implements AutoCloseable {
+  private static final Duration ABANDONED = Duration.ofDays(1);
+  private static final Pattern STAGED =
+      Pattern.compile("\\..+\\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.tmp");
+
   private final Path folder;
   private final String id = UUID.randomUUID().toString();
   private final Map<String, Path> staged = new LinkedHashMap<>();
@@ -58,7 +68,25 @@ public final class FileBatch implements AutoCloseable {
       throw failure("Cannot create the folder " + folder, e);
     }
     finishInterrupted(folder);
+    removeAbandoned(folder);
     return new FileBatch(folder);
+  }
+
+  /** Removes what a process prepared and, dead for more than a day, will not put into place. */
+  private static void removeAbandoned(Path folder) {
+    Instant limit = Instant.now().minus(ABANDONED);
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, ".*.tmp")) {
+      for (Path file : files) {
+        if (STAGED.matcher(file.getFileName().toString()).matches()
+            && Files.getLastModifiedTime(file, LinkOption.NOFOLLOW_LINKS)
+                .toInstant()
+                .isBefore(limit)) {
+          Files.deleteIfExists(file);
+        }
+      }
+    } catch (IOException | DirectoryIteratorException e) {
+      return; // somebody else is at work in the folder, or it cannot be read: writing will tell
+    }
   }
 
   /**

@@ -17,6 +17,9 @@ import org.peftjava.transformers.hub.RepoId;
  * repository of the Hugging Face hub, whose needed files are downloaded into the cache.
  */
 public final class PretrainedFolder {
+  /** The config of a model. */
+  public static final RepoFiles CONFIG = new RepoFiles(List.of("config.json"), List.of());
+
   /** The config of an adapter. */
   public static final RepoFiles ADAPTER_CONFIG =
       new RepoFiles(List.of("adapter_config.json"), List.of());

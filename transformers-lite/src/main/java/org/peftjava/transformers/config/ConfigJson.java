@@ -153,6 +153,11 @@ public final class ConfigJson {
         "a whole number or a list of them");
   }
 
+  /** The numbers of a list; a single one counts as a list of one; none where the key is absent. */
+  public List<Double> getDoubles(String key) {
+    return list(key, JsonNode::isNumber, JsonNode::doubleValue, "a number or a list of them");
+  }
+
   /** The value as Jackson holds it; a copy, so that this object stays as it is. */
   public Optional<JsonNode> node(String key) {
     return Optional.ofNullable(find(key)).map(JsonNode::deepCopy);

@@ -2,10 +2,14 @@ package org.peftjava.transformers.config;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
 /** The shape and the settings of a model, as its {@code config.json} holds them. */
 public interface PretrainedConfig {
+  /** {@link #longestSequence()} of a model that computes its positions. */
+  int UNLIMITED = 1 << 30;
+
   /** The architecture's name, such as "opt". */
   String modelType();
 
@@ -20,6 +24,16 @@ public interface PretrainedConfig {
 
   /** The longest sequence that the model has positions for. */
   int maxPositionEmbeddings();
+
+  /** The longest sequence that can be computed at all. */
+  default int longestSequence() {
+    return maxPositionEmbeddings();
+  }
+
+  /** The bound c of logits, which become {@code c tanh(logits / c)}; empty for none. */
+  default OptionalDouble finalLogitSoftcapping() {
+    return OptionalDouble.empty();
+  }
 
   /** Whether the head and the token embedding are one weight. */
   boolean tieWordEmbeddings();

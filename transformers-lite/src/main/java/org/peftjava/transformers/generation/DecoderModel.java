@@ -1,26 +1,31 @@
 package org.peftjava.transformers.generation;
 
-import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Device;
-import org.peftjava.torch.Tensor;
-import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.tokenizer.TokenBatch;
 
-/** What the generation loop needs of a model. */
+/**
+ * What the generation loop needs of a model: to begin with a batch, and a few numbers.
+ *
+ * <p>The same for decoders and encoder-decoders. A decoder continues the batch itself; an
+ * encoder-decoder encodes it once, when it begins, and its decoder starts from a token of its own.
+ */
 public interface DecoderModel {
   /**
-   * Logits of the last position.
+   * Begins to generate. An encoder runs here, once.
    *
-   * @param ids (b, t), the tokens that are not in the cache
-   * @param attentionMask (b, s) over all tokens, or null if nothing is padded
-   * @param past the tokens before, or null; extended by the call
-   * @return (b, v), owned by the current scope
+   * @param prompts the texts to continue, or the encoder's input
+   * @param capacity for how many tokens of the decoder the cache makes room at once
+   * @param useCache whether keys and values are kept
+   * @return what the loop asks for logits; close it
    */
-  Tensor logits(Tensor ids, @Nullable Tensor attentionMask, @Nullable KvCache past);
+  DecoderSession begin(TokenBatch prompts, long capacity, boolean useCache);
 
-  /** An empty cache with room for this many tokens to begin with. */
-  KvCache newCache(long capacity);
+  /** Whether the batch is an encoder's input, so that the decoder begins with a start token. */
+  default boolean isEncoderDecoder() {
+    return false;
+  }
 
-  /** The longest sequence. */
+  /** The longest sequence of the decoder; {@link Integer#MAX_VALUE} for any. */
   int maxPositions();
 
   /** Number of tokens in the vocabulary. */

@@ -1,197 +1,475 @@
 package org.peftjava.transformers.generation;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
+import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.transformers.config.ConfigJson;
 
 /**
- * The settings of text generation, with the meanings and defaults of transformers' {@code
+ * The settings of text generation, with the names, meanings and defaults of transformers' {@code
  * GenerationConfig}.
  *
- * @param maxNewTokens how many tokens to add at most; wins over {@code maxLength}
- * @param maxLength how long prompt and continuation may become together; without either, 20 tokens
- *     are added
- * @param minNewTokens how many tokens to add before an end token is allowed
- * @param doSample draws tokens at random instead of taking the likeliest
- * @param temperature divides the logits before sampling; below 1 favours likely tokens
- * @param topK samples among this many likeliest tokens; 0 for all
- * @param topP samples among the likeliest tokens that together reach this probability; 1 for all
- * @param minP samples among tokens at least this likely relative to the likeliest; 0 for all
- * @param repetitionPenalty makes tokens that occurred already less likely; 1 for no change
- * @param eosTokenIds the tokens that end a row
- * @param padTokenId fills rows that have ended; empty for the first end token
- * @param seed of the sampling; empty for the process's random state
- * @param useCache keeps keys and values instead of recomputing them for each token
- * @param source the settings as they were read, with those that are not listed here
+ * <p>They are kept as the JSON object of {@code generation_config.json}: a file is written as it
+ * was read, also the settings that this library does not use. What is absent has its default.
+ *
+ * @param json the settings under their Python names
+ * @param seed of the sampling; empty for the process's random state. Never written to a file
  */
-public record GenerationConfig(
-    OptionalInt maxNewTokens,
-    OptionalInt maxLength,
-    int minNewTokens,
-    boolean doSample,
-    double temperature,
-    int topK,
-    double topP,
-    double minP,
-    double repetitionPenalty,
-    List<Long> eosTokenIds,
-    OptionalLong padTokenId,
-    OptionalLong seed,
-    boolean useCache,
-    ConfigJson source) {
+public record GenerationConfig(ConfigJson json, OptionalLong seed) {
 
-  /** Checks the ranges, whichever way the settings came in. */
-  public GenerationConfig {
-    eosTokenIds = List.copyOf(eosTokenIds);
-    maxNewTokens.ifPresent(value -> check(value > 0, "max_new_tokens", value, "at least 1"));
-    maxLength.ifPresent(value -> check(value > 0, "max_length", value, "at least 1"));
-    check(minNewTokens >= 0, "min_new_tokens", minNewTokens, "0 or more");
-    check(
-        temperature > 0 && Double.isFinite(temperature),
-        "temperature",
-        temperature,
-        "a number above 0; for the likeliest token set do_sample to false");
-    check(topK >= 0, "top_k", topK, "0 (all tokens) or more");
-    check(topP > 0 && topP <= 1, "top_p", topP, "a number above 0 and at most 1");
-    check(minP >= 0 && minP <= 1, "min_p", minP, "a number from 0 to 1");
-    check(
-        repetitionPenalty > 0 && Double.isFinite(repetitionPenalty),
-        "repetition_penalty",
-        repetitionPenalty,
-        "a number above 0; 1 changes nothing");
+  /** Checks types and ranges, whichever way the settings came in. */
+  public GenerationConfig(ConfigJson json, OptionalLong seed) {
+    this.json = json;
+    this.seed = seed;
+    GenerationChecks.check(this);
   }
 
   /** The defaults of transformers: greedy, 20 new tokens. */
   public static Builder builder() {
-    return new Builder();
+    return of(ConfigJson.empty(Path.of("generation_config.json"))).toBuilder();
   }
 
   /** Reads {@code generation_config.json}; absent settings get the defaults. */
   public static GenerationConfig of(ConfigJson json) {
-    return GenerationConfigJson.read(json);
-  }
-
-  /** Every setting under its Python name, also those that this library does not use. */
-  public ConfigJson json() {
-    return GenerationConfigJson.write(this);
+    return new GenerationConfig(json, OptionalLong.empty());
   }
 
   /** A builder with these values. */
   public Builder toBuilder() {
-    Builder builder = new Builder();
-    builder.maxNewTokens = maxNewTokens;
-    builder.maxLength = maxLength;
-    builder.minNewTokens = minNewTokens;
-    builder.doSample = doSample;
-    builder.temperature = temperature;
-    builder.topK = topK;
-    builder.topP = topP;
-    builder.minP = minP;
-    builder.repetitionPenalty = repetitionPenalty;
-    builder.eosTokenIds = eosTokenIds;
-    builder.padTokenId = padTokenId;
-    builder.seed = seed;
-    builder.useCache = useCache;
-    builder.source = source;
-    return builder;
+    return new Builder(json, seed);
   }
 
-  private static void check(boolean holds, String name, Object value, String expected) {
-    if (!holds) {
-      throw new IllegalArgumentException(name + " is " + value + ". Expected " + expected + ".");
-    }
+  /** How many tokens to add at most; wins over {@code maxLength}. */
+  public OptionalInt maxNewTokens() {
+    return json.has("max_new_tokens")
+        ? OptionalInt.of(json.getInt("max_new_tokens"))
+        : OptionalInt.empty();
   }
 
-  /** Builds a {@link GenerationConfig}; each method sets the component of its name. */
+  /** How long prompt and continuation may become together; without either, 20 tokens are added. */
+  public OptionalInt maxLength() {
+    return json.has("max_length") ? OptionalInt.of(json.getInt("max_length")) : OptionalInt.empty();
+  }
+
+  /** How long prompt and continuation become at least. */
+  public int minLength() {
+    return json.getInt("min_length", 0);
+  }
+
+  /** How many tokens to add before an end token is allowed. */
+  public int minNewTokens() {
+    return json.getInt("min_new_tokens", 0);
+  }
+
+  /** After how many seconds to stop. */
+  public OptionalDouble maxTime() {
+    return json.findDouble("max_time");
+  }
+
+  /** Texts that end a row; need a tokenizer in {@link GenerateOptions}. */
+  public List<String> stopStrings() {
+    return json.getStrings("stop_strings");
+  }
+
+  /** Whether tokens are drawn at random instead of taking the likeliest. */
+  public boolean doSample() {
+    return json.getBoolean("do_sample", false);
+  }
+
+  /** How many continuations of a prompt are pursued at once; 1 for no beam search. */
+  public int numBeams() {
+    return json.getInt("num_beams", 1);
+  }
+
+  /** How many continuations of a prompt are returned. */
+  public int numReturnSequences() {
+    return json.getInt("num_return_sequences", 1);
+  }
+
+  /** The power of the length that divides the score of a beam; above 0 favours long ones. */
+  public double lengthPenalty() {
+    return json.getDouble("length_penalty", 1);
+  }
+
+  /** When beam search ends. */
+  public EarlyStopping earlyStopping() {
+    return EarlyStopping.of(json);
+  }
+
+  /** What divides the logits before sampling; below 1 favours likely tokens. */
+  public double temperature() {
+    return json.getDouble("temperature", 1);
+  }
+
+  /** Among how many of the likeliest tokens to sample; 0 for all. */
+  public int topK() {
+    return json.getInt("top_k", 50);
+  }
+
+  /** Samples among the likeliest tokens that together reach this probability; 1 for all. */
+  public double topP() {
+    return json.getDouble("top_p", 1);
+  }
+
+  /** Samples among tokens at least this likely relative to the likeliest; 0 for all. */
+  public double minP() {
+    return json.getDouble("min_p", 0);
+  }
+
+  /** Samples among the likeliest tokens that hold this share of the entropy. */
+  public OptionalDouble topH() {
+    return json.findDouble("top_h");
+  }
+
+  /**
+   * Samples among the tokens of most typical information that reach this probability; 1 for all.
+   */
+  public double typicalP() {
+    return json.getDouble("typical_p", 1);
+  }
+
+  /** Samples among tokens at least this likely; 0 for all. */
+  public double epsilonCutoff() {
+    return json.getDouble("epsilon_cutoff", 0);
+  }
+
+  /** Samples among tokens above a limit that the entropy lowers; 0 for all. */
+  public double etaCutoff() {
+    return json.getDouble("eta_cutoff", 0);
+  }
+
+  /** Makes tokens that occurred already less likely; 1 for no change. */
+  public double repetitionPenalty() {
+    return json.getDouble("repetition_penalty", 1);
+  }
+
+  /** Makes tokens of the encoder's input (or the prompt) more likely; 1 for no change. */
+  public double encoderRepetitionPenalty() {
+    return json.getDouble("encoder_repetition_penalty", 1);
+  }
+
+  /** How long a run of tokens may not occur twice; 0 for any. */
+  public int noRepeatNgramSize() {
+    return json.getInt("no_repeat_ngram_size", 0);
+  }
+
+  /** How long a run of tokens of the encoder's input (or the prompt) may not occur again. */
+  public int encoderNoRepeatNgramSize() {
+    return json.getInt("encoder_no_repeat_ngram_size", 0);
+  }
+
+  /** Runs of tokens that may not occur. */
+  public List<List<Long>> badWordsIds() {
+    return TokenRuns.read(json, "bad_words_ids");
+  }
+
+  /** What is added to the logit of a token that completes a run of tokens. */
+  public List<SequenceBias> sequenceBias() {
+    return SequenceBias.read(json);
+  }
+
+  /** Tokens that may not occur. */
+  public List<Long> suppressTokens() {
+    return json.getLongs("suppress_tokens");
+  }
+
+  /** Tokens that may not come first. */
+  public List<Long> beginSuppressTokens() {
+    return json.getLongs("begin_suppress_tokens");
+  }
+
+  /** The token that comes first after the decoder's start token. */
+  public OptionalLong forcedBosTokenId() {
+    return json.findLong("forced_bos_token_id");
+  }
+
+  /** The tokens one of which comes last where the length runs out. */
+  public List<Long> forcedEosTokenIds() {
+    return json.getLongs("forced_eos_token_id");
+  }
+
+  /** Makes end tokens likelier the longer a row gets. */
+  public Optional<ExponentialDecay> exponentialDecayLengthPenalty() {
+    return ExponentialDecay.read(json);
+  }
+
+  /** Whether logits that are NaN or infinite are replaced. */
+  public boolean removeInvalidValues() {
+    return json.getBoolean("remove_invalid_values", false);
+  }
+
+  /** Whether processed logits are made log-probabilities again. */
+  public boolean renormalizeLogits() {
+    return json.getBoolean("renormalize_logits", false);
+  }
+
+  /** The tokens that end a row. */
+  public List<Long> eosTokenIds() {
+    return json.getLongs("eos_token_id");
+  }
+
+  /** What fills rows that have ended; empty for the first end token. */
+  public OptionalLong padTokenId() {
+    return json.findLong("pad_token_id");
+  }
+
+  /** The token that begins a text. */
+  public OptionalLong bosTokenId() {
+    return json.findLong("bos_token_id");
+  }
+
+  /** What the decoder of an encoder-decoder begins with; empty for {@code bosTokenId}. */
+  public OptionalLong decoderStartTokenId() {
+    return json.findLong("decoder_start_token_id");
+  }
+
+  /** Whether keys and values are kept instead of recomputed for each token. */
+  public boolean useCache() {
+    return json.getBoolean("use_cache", true);
+  }
+
+  /** How many tokens of a prompt are computed at once; empty for all. */
+  public OptionalInt prefillChunkSize() {
+    return json.has("prefill_chunk_size")
+        ? OptionalInt.of(json.getInt("prefill_chunk_size"))
+        : OptionalInt.empty();
+  }
+
+  /** Whether {@link GenerateOutput} holds the processed logits. */
+  public boolean outputScores() {
+    return json.getBoolean("output_scores", false);
+  }
+
+  /** Whether {@link GenerateOutput} holds the logits of the model. */
+  public boolean outputLogits() {
+    return json.getBoolean("output_logits", false);
+  }
+
+  /** Builds a {@link GenerationConfig}; each method sets the setting of its name. */
   public static final class Builder {
-    private OptionalInt maxNewTokens = OptionalInt.empty();
-    private OptionalInt maxLength = OptionalInt.empty();
-    private int minNewTokens;
-    private boolean doSample;
-    private double temperature = 1;
-    private int topK = 50;
-    private double topP = 1;
-    private double minP;
-    private double repetitionPenalty = 1;
-    private List<Long> eosTokenIds = List.of();
-    private OptionalLong padTokenId = OptionalLong.empty();
-    private OptionalLong seed = OptionalLong.empty();
-    private boolean useCache = true;
-    private ConfigJson source = ConfigJson.empty(Path.of("generation_config.json"));
+    private final Set<String> changed = new HashSet<>();
+    private ConfigJson json;
+    private OptionalLong seed;
 
-    private Builder() {}
-
-    /** How many tokens to add at most. */
-    public Builder maxNewTokens(int value) {
-      maxNewTokens = OptionalInt.of(value);
-      return this;
+    private Builder(ConfigJson json, OptionalLong seed) {
+      this.json = json;
+      this.seed = seed;
     }
 
-    /** How long prompt and continuation may become together. */
+    /** How many tokens to add at most; wins over {@code maxLength}. */
+    public Builder maxNewTokens(int value) {
+      return set("max_new_tokens", value);
+    }
+
+    /**
+     * How long prompt and continuation may become together; without either, 20 tokens are added.
+     */
     public Builder maxLength(int value) {
-      maxLength = OptionalInt.of(value);
-      return this;
+      return set("max_length", value);
+    }
+
+    /** How long prompt and continuation become at least. */
+    public Builder minLength(int value) {
+      return set("min_length", value);
     }
 
     /** How many tokens to add before an end token is allowed. */
     public Builder minNewTokens(int value) {
-      minNewTokens = value;
-      return this;
+      return set("min_new_tokens", value);
     }
 
-    /** Draws tokens at random instead of taking the likeliest. */
+    /** After how many seconds to stop. */
+    public Builder maxTime(double value) {
+      return set("max_time", value);
+    }
+
+    /** Texts that end a row; need a tokenizer in {@link GenerateOptions}. */
+    public Builder stopStrings(String... texts) {
+      return set("stop_strings", List.of(texts));
+    }
+
+    /** Whether tokens are drawn at random instead of taking the likeliest. */
     public Builder doSample(boolean value) {
-      doSample = value;
-      return this;
+      return set("do_sample", value);
     }
 
-    /** Divides the logits before sampling. */
+    /** How many continuations of a prompt are pursued at once; 1 for no beam search. */
+    public Builder numBeams(int value) {
+      return set("num_beams", value);
+    }
+
+    /** How many continuations of a prompt are returned. */
+    public Builder numReturnSequences(int value) {
+      return set("num_return_sequences", value);
+    }
+
+    /** The power of the length that divides the score of a beam; above 0 favours long ones. */
+    public Builder lengthPenalty(double value) {
+      return set("length_penalty", value);
+    }
+
+    /** Whether beam search ends with the first {@code numBeams} ended continuations. */
+    public Builder earlyStopping(boolean value) {
+      return set("early_stopping", value);
+    }
+
+    /** When beam search ends. */
+    public Builder earlyStopping(EarlyStopping value) {
+      return set("early_stopping", value.json());
+    }
+
+    /** What divides the logits before sampling; below 1 favours likely tokens. */
     public Builder temperature(double value) {
-      temperature = value;
-      return this;
+      return set("temperature", value);
     }
 
-    /** Samples among this many likeliest tokens; 0 for all. */
+    /** Among how many of the likeliest tokens to sample; 0 for all. */
     public Builder topK(int value) {
-      topK = value;
-      return this;
+      return set("top_k", value);
     }
 
-    /** Samples among the likeliest tokens that together reach this probability. */
+    /** Samples among the likeliest tokens that together reach this probability; 1 for all. */
     public Builder topP(double value) {
-      topP = value;
-      return this;
+      return set("top_p", value);
     }
 
-    /** Samples among tokens at least this likely relative to the likeliest. */
+    /** Samples among tokens at least this likely relative to the likeliest; 0 for all. */
     public Builder minP(double value) {
-      minP = value;
-      return this;
+      return set("min_p", value);
     }
 
-    /** Makes tokens that occurred already less likely. */
+    /** Samples among the likeliest tokens that hold this share of the entropy. */
+    public Builder topH(double value) {
+      return set("top_h", value);
+    }
+
+    /**
+     * Samples among the tokens of most typical information that reach this probability; 1 for all.
+     */
+    public Builder typicalP(double value) {
+      return set("typical_p", value);
+    }
+
+    /** Samples among tokens at least this likely; 0 for all. */
+    public Builder epsilonCutoff(double value) {
+      return set("epsilon_cutoff", value);
+    }
+
+    /** Samples among tokens above a limit that the entropy lowers; 0 for all. */
+    public Builder etaCutoff(double value) {
+      return set("eta_cutoff", value);
+    }
+
+    /** Makes tokens that occurred already less likely; 1 for no change. */
     public Builder repetitionPenalty(double value) {
-      repetitionPenalty = value;
-      return this;
+      return set("repetition_penalty", value);
     }
 
-    /** The tokens that end a row; none to generate to the full length. */
+    /** Makes tokens of the encoder's input (or the prompt) more likely; 1 for no change. */
+    public Builder encoderRepetitionPenalty(double value) {
+      return set("encoder_repetition_penalty", value);
+    }
+
+    /** How long a run of tokens may not occur twice; 0 for any. */
+    public Builder noRepeatNgramSize(int value) {
+      return set("no_repeat_ngram_size", value);
+    }
+
+    /** How long a run of tokens of the encoder's input (or the prompt) may not occur again. */
+    public Builder encoderNoRepeatNgramSize(int value) {
+      return set("encoder_no_repeat_ngram_size", value);
+    }
+
+    /** Runs of tokens that may not occur. */
+    public Builder badWordsIds(List<List<Long>> runs) {
+      return set("bad_words_ids", runs);
+    }
+
+    /** What is added to the logit of a token that completes a run of tokens. */
+    public Builder sequenceBias(List<SequenceBias> biases) {
+      return set("sequence_bias", biases.stream().map(SequenceBias::json).toList());
+    }
+
+    /** Tokens that may not occur. */
+    public Builder suppressTokens(long... ids) {
+      return set("suppress_tokens", oneOrMany(ids));
+    }
+
+    /** Tokens that may not come first. */
+    public Builder beginSuppressTokens(long... ids) {
+      return set("begin_suppress_tokens", oneOrMany(ids));
+    }
+
+    /** The token that comes first after the decoder's start token. */
+    public Builder forcedBosTokenId(long id) {
+      return set("forced_bos_token_id", id);
+    }
+
+    /** The tokens one of which comes last where the length runs out. */
+    public Builder forcedEosTokenId(long... ids) {
+      return set("forced_eos_token_id", oneOrMany(ids));
+    }
+
+    /** Makes end tokens likelier the longer a row gets. */
+    public Builder exponentialDecayLengthPenalty(int start, double factor) {
+      return set("exponential_decay_length_penalty", List.of(start, factor));
+    }
+
+    /** Whether logits that are NaN or infinite are replaced. */
+    public Builder removeInvalidValues(boolean value) {
+      return set("remove_invalid_values", value);
+    }
+
+    /** Whether processed logits are made log-probabilities again. */
+    public Builder renormalizeLogits(boolean value) {
+      return set("renormalize_logits", value);
+    }
+
+    /** The tokens that end a row. */
     public Builder eosTokenId(long... ids) {
-      List<Long> list = new ArrayList<>();
-      for (long id : ids) {
-        list.add(id);
-      }
-      eosTokenIds = list;
-      return this;
+      return set("eos_token_id", oneOrMany(ids));
     }
 
-    /** The token that fills rows that have ended. */
+    /** What fills rows that have ended; empty for the first end token. */
     public Builder padTokenId(long id) {
-      padTokenId = OptionalLong.of(id);
-      return this;
+      return set("pad_token_id", id);
+    }
+
+    /** The token that begins a text. */
+    public Builder bosTokenId(long id) {
+      return set("bos_token_id", id);
+    }
+
+    /** What the decoder of an encoder-decoder begins with; empty for {@code bosTokenId}. */
+    public Builder decoderStartTokenId(long id) {
+      return set("decoder_start_token_id", id);
+    }
+
+    /** Whether keys and values are kept instead of recomputed for each token. */
+    public Builder useCache(boolean value) {
+      return set("use_cache", value);
+    }
+
+    /** How many tokens of a prompt are computed at once; empty for all. */
+    public Builder prefillChunkSize(int value) {
+      return set("prefill_chunk_size", value);
+    }
+
+    /** Whether {@link GenerateOutput} holds the processed logits. */
+    public Builder outputScores(boolean value) {
+      return set("output_scores", value);
+    }
+
+    /** Whether {@link GenerateOutput} holds the logits of the model. */
+    public Builder outputLogits(boolean value) {
+      return set("output_logits", value);
     }
 
     /** Makes sampling repeatable without touching the process's random state. */
@@ -200,35 +478,24 @@ public record GenerationConfig(
       return this;
     }
 
-    /** Whether keys and values are kept. */
-    public Builder useCache(boolean value) {
-      useCache = value;
-      return this;
-    }
-
-    /** The settings as they were read. */
-    Builder source(ConfigJson value) {
-      source = value;
-      return this;
-    }
-
-    /** The settings, checked. */
+    /** The settings, checked; settings that have no effect together are logged. */
     public GenerationConfig build() {
-      return new GenerationConfig(
-          maxNewTokens,
-          maxLength,
-          minNewTokens,
-          doSample,
-          temperature,
-          topK,
-          topP,
-          minP,
-          repetitionPenalty,
-          eosTokenIds,
-          padTokenId,
-          seed,
-          useCache,
-          source);
+      GenerationConfig config = new GenerationConfig(json, seed);
+      GenerationChecks.warn(config, changed);
+      return config;
+    }
+
+    private Builder set(String key, @Nullable Object value) {
+      json = json.with(key, value).without("_from_model_config");
+      changed.add(key);
+      return this;
+    }
+
+    private static @Nullable Object oneOrMany(long[] ids) {
+      if (ids.length < 2) {
+        return ids.length == 0 ? null : ids[0];
+      }
+      return LongStream.of(ids).boxed().toList();
     }
   }
 }

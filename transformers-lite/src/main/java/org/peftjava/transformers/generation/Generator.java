@@ -1,24 +1,19 @@
 package org.peftjava.transformers.generation;
 
 import java.util.Arrays;
-import java.util.HashSet;
-import java.util.Set;
-import org.jspecify.annotations.Nullable;
-import org.peftjava.torch.Creation;
+import java.util.OptionalLong;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Randomness;
-import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.tokenizer.TokenBatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The decoding loop: asks a model for the logits of the next token, chooses one per row, and goes
- * on until every row has ended.
+ * Generation over any {@link DecoderModel}: checks what is asked for, lets the model begin, and
+ * searches as the settings say.
  *
- * <p>Reference: transformers' {@code GenerationMixin._sample}. The only thing read from the device
- * is one token id per row and step.
+ * <p>Reference: transformers' {@code GenerationMixin.generate}.
  */
 public final class Generator {
   private static final Logger LOG = LoggerFactory.getLogger(Generator.class);
@@ -26,36 +21,37 @@ public final class Generator {
 
   private final DecoderModel model;
   private final GenerationConfig config;
-  private final TokenListener listener;
-  private final Set<Long> eos;
+  private final GenerateOptions options;
+  private final TokenDraw draw;
 
-  /** A loop over this model with these settings. */
-  public Generator(DecoderModel model, GenerationConfig config, TokenListener listener) {
+  /** Generation with these settings. */
+  public Generator(DecoderModel model, GenerationConfig config, GenerateOptions options) {
+    this(model, config, options, TokenDraw.MULTINOMIAL);
+  }
+
+  Generator(DecoderModel model, GenerationConfig config, GenerateOptions options, TokenDraw draw) {
     this.model = model;
     this.config = config;
-    this.listener = listener;
-    this.eos = new HashSet<>(config.eosTokenIds());
+    this.options = options;
+    this.draw = draw;
   }
 
   /**
-   * Continues each prompt.
+   * Continues each prompt, or decodes from each row of an encoder's input.
    *
-   * @param prompts ids, one row per prompt, all rows of one length, padded on the left
-   * @param attentionMask 1 for tokens and 0 for padding
-   * @return prompts and continuations, one length for all rows
+   * @param batch one row per prompt; for a decoder padded on the left
    */
-  public long[][] generate(long[][] prompts, long[][] attentionMask) {
-    checkPrompts(prompts, attentionMask);
-    int width = prompts[0].length;
-    int length = totalLength(width, longest(attentionMask));
+  public GenerateOutput generate(TokenBatch batch) {
+    checkSettings();
+    checkPrompts(batch.inputIds(), batch.attentionMask());
+    TokenBatch prompts = model.isEncoderDecoder() ? startTokens(batch.size()) : batch;
+    int length = totalLength(prompts.length(), longest(prompts.attentionMask()));
     Randomness.State before = config.seed().isPresent() ? Randomness.save() : null;
-    try (GradMode off = GradMode.noGrad()) {
+    try (GradMode off = GradMode.noGrad();
+        TensorScope scope = TensorScope.open("generate")) {
       config.seed().ifPresent(Randomness::manualSeed);
-      if (!config.useCache()) {
-        return decode(prompts, attentionMask, length, null);
-      }
-      try (KvCache cache = model.newCache(length)) {
-        return decode(prompts, attentionMask, length, cache);
+      try (DecoderSession session = model.begin(batch, length, config.useCache())) {
+        return search(session, batch, prompts, length);
       }
     } finally {
       if (before != null) {
@@ -64,63 +60,55 @@ public final class Generator {
     }
   }
 
-  private long[][] decode(
-      long[][] prompts, long[][] attentionMask, int length, @Nullable KvCache cache) {
-    int rows = prompts.length;
-    int at = prompts[0].length;
-    long[][] ids = new long[rows][];
-    for (int row = 0; row < rows; row++) {
-      ids[row] = Arrays.copyOf(prompts[row], length);
-    }
-    boolean[] ended = new boolean[rows];
-    long filler = config.padTokenId().orElse(eos.isEmpty() ? 0 : config.eosTokenIds().get(0));
-    NextToken choice = new NextToken(config, at);
-    try (TensorScope scope = TensorScope.open("decode")) {
-      Tensor mask = isPadded(attentionMask) ? fullMask(attentionMask, length) : null;
-      boolean goOn = true;
-      while (goOn && at < length) {
-        long[] next = step(ids, at, mask, cache, choice);
-        boolean open = false;
-        for (int row = 0; row < rows; row++) {
-          if (ended[row]) {
-            next[row] = filler;
-          }
-          ids[row][at] = next[row];
-          ended[row] |= eos.contains(next[row]);
-          open |= !ended[row];
-        }
-        at++;
-        goOn = listener.onTokens(next) && open;
-      }
-    }
-    for (int row = 0; row < rows; row++) {
-      ids[row] = Arrays.copyOf(ids[row], at);
-    }
-    return ids;
+  private GenerateOutput search(
+      DecoderSession session, TokenBatch batch, TokenBatch prompts, int length) {
+    int beams = config.numBeams();
+    int copies = beams > 1 ? beams : config.numReturnSequences();
+    TokenSearch search =
+        new TokenSearch(
+            new DecodingSteps(session, model.device(), prompts, length, copies, config),
+            new LogitsProcessorList(
+                config, options, batch.inputIds(), prompts.length(), length, copies),
+            new StopConditions(config, options),
+            prompts.inputIds(),
+            length,
+            model.device(),
+            draw);
+    return beams > 1
+        ? new BeamSearch(search, config).run()
+        : new SampleSearch(search, config, options.streamer()).run();
   }
 
-  private long[] step(
-      long[][] ids, int at, @Nullable Tensor mask, @Nullable KvCache cache, NextToken choice) {
-    try (TensorScope scope = TensorScope.open("decode step")) {
-      int from = cache == null ? 0 : Math.toIntExact(cache.length());
-      long[][] fresh = new long[ids.length][];
-      for (int row = 0; row < fresh.length; row++) {
-        fresh[row] = Arrays.copyOfRange(ids[row], from, at);
-      }
-      Tensor seen = mask == null ? null : mask.narrow(1, 0, at);
-      Tensor input = Creation.ofLongs(fresh).to(model.device());
-      return choice.choose(model.logits(input, seen, cache), ids, at);
+  private void checkSettings() {
+    GenerationChecks.supported(config.json());
+    if (config.numBeams() > 1 && options.streamer() != TokenListener.NONE) {
+      throw new IllegalArgumentException(
+          "Tokens are not known one by one with num_beams "
+              + config.numBeams()
+              + ": beam search chooses whole continuations. Set num_beams to 1, or use"
+              + " StoppingCriteria.cancelledBy to stop it.");
+    }
+    if (config.prefillChunkSize().isPresent() && !config.useCache()) {
+      throw new IllegalArgumentException(
+          "prefill_chunk_size is "
+              + config.prefillChunkSize().getAsInt()
+              + ", but a prompt in parts needs a cache. Set use_cache to true.");
     }
   }
 
-  /** The mask of the prompts, followed by ones for the tokens to come. */
-  private Tensor fullMask(long[][] attentionMask, int length) {
-    long[][] full = new long[attentionMask.length][];
-    for (int row = 0; row < full.length; row++) {
-      full[row] = Arrays.copyOf(attentionMask[row], length);
-      Arrays.fill(full[row], attentionMask[row].length, length, 1);
-    }
-    return Creation.ofLongs(full).to(model.device());
+  /** What the decoder of an encoder-decoder begins with: one token a row. */
+  private TokenBatch startTokens(int rows) {
+    OptionalLong start = config.decoderStartTokenId();
+    long token =
+        (start.isPresent() ? start : config.bosTokenId())
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "The decoder has no token to begin with. Set decoder_start_token_id, or"
+                            + " bos_token_id."));
+    long[][] ids = new long[rows][1];
+    Arrays.stream(ids).forEach(row -> row[0] = token);
+    return TokenBatch.of(ids);
   }
 
   private int totalLength(int width, int longestPrompt) {
@@ -156,7 +144,7 @@ public final class Generator {
     return wanted;
   }
 
-  private static void checkPrompts(long[][] prompts, long[][] attentionMask) {
+  private void checkPrompts(long[][] prompts, long[][] attentionMask) {
     if (prompts.length == 0 || prompts[0].length == 0) {
       throw new IllegalArgumentException(
           "Nothing to continue: the batch is empty. Pass at least one token per row.");
@@ -172,19 +160,15 @@ public final class Generator {
                 + row
                 + " of the batch does not have "
                 + width
-                + " ids and as many mask values, like row 0. Pad the rows on the left.");
+                + " ids and as many mask values, like row 0. Pad the rows to one length.");
       }
       rightPadded |= attentionMask[row][width - 1] == 0;
     }
-    if (rightPadded) {
+    if (rightPadded && !model.isEncoderDecoder()) {
       LOG.warn(
           "The batch is padded on the right, so the model continues the padding. Encode prompts"
               + " with padding on the left.");
     }
-  }
-
-  private static boolean isPadded(long[][] attentionMask) {
-    return Arrays.stream(attentionMask).flatMapToLong(Arrays::stream).anyMatch(value -> value == 0);
   }
 
   private static int longest(long[][] attentionMask) {

@@ -1,5 +1,7 @@
 package org.peftjava.transformers.model;
 
+import java.util.EnumSet;
+import java.util.Set;
 import org.peftjava.torch.DType;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
@@ -31,4 +33,41 @@ public interface Architecture {
 
   /** Builds the backbone, without memory for its weights. */
   Backbone backbone(PretrainedConfig config, DType dtype);
+
+  /** The tasks that there is a head for. */
+  default Set<Task> tasks() {
+    return EnumSet.of(
+        Task.FEATURE_EXTRACTION,
+        Task.CAUSAL_LM,
+        Task.SEQUENCE_CLASSIFICATION,
+        Task.TOKEN_CLASSIFICATION,
+        Task.QUESTION_ANSWERING);
+  }
+
+  /** The class for a task in Python, such as "OPTForSequenceClassification". */
+  default String className(Task task) {
+    return task == Task.CAUSAL_LM
+        ? causalLmClass()
+        : causalLmClass().replaceFirst("(ForCausalLM|LMHeadModel)$", "") + task.suffix();
+  }
+
+  /** The name of the backbone inside the model for a task. */
+  default String backboneName(Task task) {
+    return baseModelPrefix();
+  }
+
+  /** Builds the backbone with the parts that a task needs, without memory for its weights. */
+  default Backbone backbone(PretrainedConfig config, Task task, DType dtype) {
+    return backbone(config, dtype);
+  }
+
+  /** Builds the head for one of the {@link #tasks}, without memory for its weights. */
+  default Head head(Task task, HeadParts parts) {
+    return StandardHeads.ofDecoder(task, parts);
+  }
+
+  /** Whether the model takes token types (segments). */
+  default boolean hasTokenTypes() {
+    return false;
+  }
 }

@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -21,6 +22,47 @@ import org.peftjava.torch.TensorScope;
 public record AttentionMask(@Nullable Tensor addend, boolean causal) {
   private static final AttentionMask ALL = new AttentionMask(null, false);
   private static final AttentionMask CAUSAL = new AttentionMask(null, true);
+
+  /**
+   * The mask of a decoder whose tokens see the last {@code window} tokens, themselves included, as
+   * {@code create_sliding_window_causal_mask}. For one token it is the causal mask: the caller
+   * leaves the older keys away (see {@link #ofLast}), which is less work than to hide them.
+   */
+  public static AttentionMask sliding(
+      AttentionMask causal,
+      long window,
+      @Nullable Tensor padding,
+      long tokens,
+      long past,
+      DType dtype,
+      Device device) {
+    long total = past + tokens;
+    if (tokens == 1 || total <= window) {
+      return causal;
+    }
+    try (TensorScope scope = TensorScope.open("sliding mask")) {
+      Tensor rows = Creation.arange(past, total, device).reshape(1, 1, tokens, 1);
+      Tensor columns = Creation.arange(0, total, device).reshape(1, 1, 1, total);
+      Tensor hidden = rows.lt(columns).or(columns.lt(rows.add(1.0 - window)));
+      if (padding != null) {
+        hidden = hidden.or(padding.eq(0).reshape(padding.size(0), 1, 1, total));
+      }
+      return added(scope, hidden, dtype, device);
+    }
+  }
+
+  /** The same for the last {@code keys} tokens alone: a view. */
+  public AttentionMask ofLast(long keys) {
+    if (addend == null) {
+      return this;
+    }
+    return new AttentionMask(addend.narrow(-1, addend.size(-1) - keys, keys), causal);
+  }
+
+  private static AttentionMask added(TensorScope scope, Tensor hidden, DType dtype, Device device) {
+    Tensor zeros = Creation.zeros(dtype, device, hidden.shape().toArray());
+    return new AttentionMask(scope.keep(zeros.maskedFill(hidden, Double.NEGATIVE_INFINITY)), false);
+  }
 
   /**
    * The mask of a decoder.
@@ -54,10 +96,36 @@ public record AttentionMask(@Nullable Tensor addend, boolean causal) {
       if (allowed == null) {
         return ALL;
       }
-      Tensor zeros = Creation.zeros(dtype, device, allowed.shape().toArray());
-      Tensor addend = zeros.maskedFill(allowed.not(), Double.NEGATIVE_INFINITY);
+      return added(scope, allowed.not(), dtype, device);
+    }
+  }
+
+  /**
+   * The mask of an encoder: every token sees every unpadded one.
+   *
+   * @param padding (b, s), 1 for tokens and 0 for padding; null for no padding
+   * @param dtype of the attention scores
+   */
+  public static AttentionMask bidirectional(@Nullable Tensor padding, DType dtype, Device device) {
+    if (padding == null || !hasZero(padding)) {
+      return ALL;
+    }
+    try (TensorScope scope = TensorScope.open("attention mask")) {
+      Tensor padded = padding.eq(0).reshape(padding.size(0), 1, 1, padding.size(1));
+      Tensor zeros = Creation.zeros(dtype, device, padded.shape().toArray());
+      Tensor addend = zeros.maskedFill(padded, Double.NEGATIVE_INFINITY);
       return new AttentionMask(scope.keep(addend), false);
     }
+  }
+
+  /** The numbers added to the scores, if there are any. */
+  public List<Tensor> tensors() {
+    return addend == null ? List.of() : List.of(addend);
+  }
+
+  /** The same mask with these {@link #tensors}. */
+  public AttentionMask with(List<Tensor> tensors) {
+    return tensors.isEmpty() ? this : new AttentionMask(tensors.get(0), causal);
   }
 
   private static boolean hasZero(Tensor padding) {

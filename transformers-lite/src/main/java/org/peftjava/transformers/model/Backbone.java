@@ -1,5 +1,7 @@
 package org.peftjava.transformers.model;
 
+import java.util.Optional;
+import java.util.Set;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Module;
@@ -16,6 +18,21 @@ public abstract class Backbone extends Module {
    * the cache, if the input has one.
    */
   public abstract Tensor forward(BackboneInput input);
+
+  /**
+   * One vector for each text, (b, e), owned by the current scope, if the backbone has a layer for
+   * it: {@code pooler_output}.
+   *
+   * @param hidden (b, t, e), what {@link #forward} returned
+   */
+  public Optional<Tensor> pooled(Tensor hidden) {
+    return Optional.empty();
+  }
+
+  /** Names of children that get fresh values where a checkpoint lacks them, such as "pooler". */
+  public Set<String> optionalChildren() {
+    return Set.of();
+  }
 
   /** The token embedding. */
   public abstract EmbeddingLayer inputEmbeddings();

@@ -3,6 +3,7 @@ package org.peftjava.transformers.model;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.EmbeddingLayer;
 
 /**
  * What a backbone computes hidden states from.
@@ -13,14 +14,18 @@ import org.peftjava.torch.Tensor;
  * @param inputsEmbeds (b, t, e), in place of ids
  * @param attentionMask (b, s), 1 for tokens and 0 for padding; null if nothing is padded
  * @param positionIds (b, t), int64; null for positions counted from the mask
+ * @param tokenTypeIds (b, t), int64, the segment of each token; null for 0
  * @param past keys and values of the tokens before; extended by the call
+ * @param trace what the pass shall keep of its way, or null
  */
 public record BackboneInput(
     @Nullable Tensor inputIds,
     @Nullable Tensor inputsEmbeds,
     @Nullable Tensor attentionMask,
     @Nullable Tensor positionIds,
-    @Nullable KvCache past) {
+    @Nullable Tensor tokenTypeIds,
+    @Nullable KvCache past,
+    @Nullable LayerTrace trace) {
 
   /** Checks the shapes against each other. */
   public BackboneInput {
@@ -46,6 +51,9 @@ public record BackboneInput(
     if (positionIds != null) {
       checkSizes("positionIds", positionIds, given.size(0), given.size(1));
     }
+    if (tokenTypeIds != null) {
+      checkSizes("tokenTypeIds", tokenTypeIds, given.size(0), given.size(1));
+    }
   }
 
   /** Rows b. */
@@ -61,6 +69,22 @@ public record BackboneInput(
   /** Tokens in the cache before this call. */
   public long pastLength() {
     return past == null ? 0 : past.length();
+  }
+
+  /** The given embeddings (b, t, e), or those of the given ids. */
+  public Tensor embedded(EmbeddingLayer table) {
+    if (inputsEmbeds == null) {
+      return table.forward(first());
+    }
+    if (inputsEmbeds.size(-1) != table.embeddingDim()) {
+      throw new IllegalArgumentException(
+          "inputsEmbeds have shape "
+              + inputsEmbeds.shape()
+              + ". Expected vectors of size "
+              + table.embeddingDim()
+              + ", as the model's token embedding has.");
+    }
+    return inputsEmbeds;
   }
 
   private Tensor first() {

@@ -1,5 +1,10 @@
 package org.peftjava.transformers.model;
 
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.GradMode;
@@ -20,6 +25,7 @@ public final class KvCache implements AutoCloseable {
 
   private final @Nullable Tensor[] keys;
   private final @Nullable Tensor[] values;
+  private final Map<Object, List<Tensor>> constants = new HashMap<>();
   private final long initialCapacity;
   private long length;
 
@@ -63,6 +69,90 @@ public final class KvCache implements AutoCloseable {
     length += tokens;
   }
 
+  /** The number of tokens that the cache expects to hold. */
+  public long capacity() {
+    return Math.max(initialCapacity, length);
+  }
+
+  /** What {@link #keepConstants} was given under this key; none at first. */
+  List<Tensor> constants(Object key) {
+    return constants.getOrDefault(key, List.of());
+  }
+
+  /**
+   * Takes over tensors that depend on positions alone, such as tables of rotations, so that they
+   * are computed once for all steps. Replaces those of the same key.
+   */
+  List<Tensor> keepConstants(Object key, List<Tensor> tensors) {
+    List<Tensor> kept = tensors.stream().map(tensor -> tensor.alias().escape()).toList();
+    constants.getOrDefault(key, List.of()).forEach(Tensor::close);
+    constants.put(key, kept);
+    return kept;
+  }
+
+  /** Replaces each row by {@code copies} rows in a place, all equal, as for beams of one prompt. */
+  public void expand(int copies) {
+    try (TensorScope scope = TensorScope.open("kv cache expansion");
+        GradMode off = GradMode.noGrad()) {
+      expand(keys, copies);
+      expand(values, copies);
+    }
+  }
+
+  private void expand(@Nullable Tensor[] memory, int copies) {
+    for (int layer = 0; layer < memory.length; layer++) {
+      Tensor old = memory[layer];
+      if (old != null) {
+        Tensor more =
+            Creation.empty(
+                old.dtype(),
+                old.device(),
+                old.size(0) * copies,
+                old.size(1),
+                old.size(2),
+                old.size(3));
+        Tensor grouped =
+            more.reshape(old.size(0), copies, old.size(1), old.size(2), old.size(3))
+                .narrow(3, 0, length);
+        grouped.copyInPlace(old.narrow(2, 0, length).unsqueeze(1));
+        free(memory, layer);
+        memory[layer] = more.escape();
+      }
+    }
+  }
+
+  /**
+   * Lets row i go on from what row {@code rows[i]} holds. Only rows that change are copied, and of
+   * them only the tokens from {@code from} on: the rows of one prompt share what is before.
+   */
+  public void reorder(long[] rows, long from) {
+    long[] moved =
+        IntStream.range(0, rows.length).filter(row -> rows[row] != row).asLongStream().toArray();
+    if (moved.length == 0 || from >= length) {
+      return;
+    }
+    long[] origins = LongStream.of(moved).map(row -> rows[(int) row]).toArray();
+    try (TensorScope scope = TensorScope.open("kv cache reordering");
+        GradMode off = GradMode.noGrad()) {
+      Tensor targets = Creation.ofLongs(moved, moved.length);
+      Tensor sources = Creation.ofLongs(origins, origins.length);
+      for (int layer = 0; layer < keys.length; layer++) {
+        move(keys[layer], targets, sources, from);
+        move(values[layer], targets, sources, from);
+      }
+    }
+  }
+
+  private void move(@Nullable Tensor memory, Tensor targets, Tensor sources, long from) {
+    if (memory != null) {
+      try (TensorScope scope = TensorScope.open("kv cache rows")) {
+        Tensor tokens = memory.narrow(2, from, length - from);
+        Tensor rows = tokens.indexSelect(0, sources.to(memory.device()));
+        tokens.indexCopyInPlace(0, targets.to(memory.device()), rows);
+      }
+    }
+  }
+
   /** Forgets the tokens; the memory stays for the next sequence. */
   public void clear() {
     length = 0;
@@ -74,6 +164,8 @@ public final class KvCache implements AutoCloseable {
       free(keys, layer);
       free(values, layer);
     }
+    constants.values().forEach(kept -> kept.forEach(Tensor::close));
+    constants.clear();
     length = 0;
   }
 

@@ -1,11 +1,16 @@
 package org.peftjava.transformers.tokenizer;
 
+import java.util.Optional;
+
 /**
  * How ids become text.
  *
  * @param skipSpecialTokens leaves out special tokens such as {@code </s>}; false as in Python
+ * @param cleanUpTokenizationSpaces joins punctuation to the word before it; the tokenizer's own
+ *     setting where absent. Not done for BPE tokenizers, as in Python
  */
-public record DecodeOptions(boolean skipSpecialTokens) {
+public record DecodeOptions(
+    boolean skipSpecialTokens, Optional<Boolean> cleanUpTokenizationSpaces) {
   /** A builder with Python's defaults. */
   public static Builder builder() {
     return new Builder();
@@ -14,6 +19,7 @@ public record DecodeOptions(boolean skipSpecialTokens) {
   /** Collects options. */
   public static final class Builder {
     private boolean skipSpecialTokens;
+    private Optional<Boolean> cleanUpTokenizationSpaces = Optional.empty();
 
     private Builder() {}
 
@@ -23,9 +29,15 @@ public record DecodeOptions(boolean skipSpecialTokens) {
       return this;
     }
 
+    /** Whether to join punctuation to the word before it. */
+    public Builder cleanUpTokenizationSpaces(boolean cleanUp) {
+      cleanUpTokenizationSpaces = Optional.of(cleanUp);
+      return this;
+    }
+
     /** The options. */
     public DecodeOptions build() {
-      return new DecodeOptions(skipSpecialTokens);
+      return new DecodeOptions(skipSpecialTokens, cleanUpTokenizationSpaces);
     }
   }
 }

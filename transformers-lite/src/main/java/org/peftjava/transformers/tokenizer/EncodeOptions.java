@@ -12,6 +12,9 @@ import java.util.OptionalInt;
  * @param truncation cuts texts to {@code maxLength}, or to the tokenizer's {@code
  *     model_max_length}, special tokens included
  * @param maxLength longest row after truncation, and row length of {@link Padding#MAX_LENGTH}
+ * @param truncationStrategy which text of a pair is cut
+ * @param stride how many tokens neighbouring windows of {@code returnOverflowingTokens} share
+ * @param returnOverflowingTokens gives what was cut as further rows
  * @param padToMultipleOf rounds the padded length up
  * @param paddingSide overrides the tokenizer's side
  * @param truncationSide overrides the tokenizer's side
@@ -21,6 +24,9 @@ public record EncodeOptions(
     Padding padding,
     boolean truncation,
     OptionalInt maxLength,
+    TruncationStrategy truncationStrategy,
+    int stride,
+    boolean returnOverflowingTokens,
     OptionalInt padToMultipleOf,
     Optional<Side> paddingSide,
     Optional<Side> truncationSide) {
@@ -29,7 +35,9 @@ public record EncodeOptions(
     /** To the longest row. */
     LONGEST,
     /** To {@code maxLength}. */
-    MAX_LENGTH
+    MAX_LENGTH,
+    /** Not at all; the rows of a {@link BatchEncoding} then differ in length. */
+    DO_NOT_PAD
   }
 
   /** A builder: special tokens added, padded to the longest row, nothing cut. */
@@ -43,6 +51,9 @@ public record EncodeOptions(
     private Padding padding = Padding.LONGEST;
     private boolean truncation;
     private OptionalInt maxLength = OptionalInt.empty();
+    private TruncationStrategy truncationStrategy = TruncationStrategy.LONGEST_FIRST;
+    private int stride;
+    private boolean returnOverflowingTokens;
     private OptionalInt padToMultipleOf = OptionalInt.empty();
     private Optional<Side> paddingSide = Optional.empty();
     private Optional<Side> truncationSide = Optional.empty();
@@ -73,6 +84,27 @@ public record EncodeOptions(
       return this;
     }
 
+    /** Which text of a pair is cut. */
+    public Builder truncationStrategy(TruncationStrategy strategy) {
+      truncationStrategy = strategy;
+      return this;
+    }
+
+    /** How many tokens neighbouring windows share. */
+    public Builder stride(int tokens) {
+      if (tokens < 0) {
+        throw new IllegalArgumentException("stride is " + tokens + "; expected at least 0.");
+      }
+      stride = tokens;
+      return this;
+    }
+
+    /** Whether what is cut off comes as further rows. */
+    public Builder returnOverflowingTokens(boolean windows) {
+      returnOverflowingTokens = windows;
+      return this;
+    }
+
     /** Rounds the padded length up to a multiple of this. */
     public Builder padToMultipleOf(int tokens) {
       padToMultipleOf = OptionalInt.of(positive("padToMultipleOf", tokens));
@@ -98,6 +130,9 @@ public record EncodeOptions(
           padding,
           truncation,
           maxLength,
+          truncationStrategy,
+          stride,
+          returnOverflowingTokens,
           padToMultipleOf,
           paddingSide,
           truncationSide);

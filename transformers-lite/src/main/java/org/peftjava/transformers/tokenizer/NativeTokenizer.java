@@ -1,6 +1,8 @@
 package org.peftjava.transformers.tokenizer;
 
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import java.util.Optional;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
@@ -14,40 +16,95 @@ final class NativeTokenizer implements AutoCloseable {
   private long handle;
 
   /**
-   * Ids of one text.
-   *
-   * @param prefix how many special tokens the post-processor put before the text's own
-   * @param suffix how many it put behind them
-   */
-  record Encoded(long[] ids, int prefix, int suffix) {}
-
-  /**
    * Builds it from the text of a {@code tokenizer.json} without truncation and padding.
    *
    * @throws IllegalArgumentException if the library rejects the text
    */
   NativeTokenizer(String tokenizerJson) {
     library = NativeLibrary.functions();
+    handle = create(tokenizerJson);
+  }
+
+  private long create(String tokenizerJson) {
     try {
-      handle = library.createTokenizerFromString(tokenizerJson);
+      return library.createTokenizerFromString(tokenizerJson);
     } catch (RuntimeException e) {
       throw new IllegalArgumentException(String.valueOf(e.getMessage()), e);
     }
   }
 
-  Encoded encode(String text, boolean addSpecialTokens) {
+  /** Goes on with another {@code tokenizer.json}, after calls that run on other threads. */
+  void replace(String tokenizerJson) {
+    lock.writeLock().lock();
+    try {
+      long old = open();
+      handle = create(tokenizerJson);
+      library.deleteTokenizer(old);
+    } finally {
+      lock.writeLock().unlock();
+    }
+  }
+
+  /** Tokens of one text, or of two that the post-processor puts together. */
+  EncodedText encode(
+      String text, Optional<String> textPair, boolean addSpecialTokens, boolean withOffsets) {
+    String first = wellFormed(text);
+    Optional<String> second = textPair.map(NativeTokenizer::wellFormed);
     lock.readLock().lock();
     try {
-      long encoding = library.encode(open(), wellFormed(text), addSpecialTokens);
+      long encoding =
+          second.isPresent()
+              ? library.encodeDual(open(), first, second.get(), addSpecialTokens)
+              : library.encode(open(), first, addSpecialTokens);
       try {
-        long[] ids = library.getTokenIds(encoding);
-        return split(ids, library.getSpecialTokenMask(encoding));
+        return read(encoding, first, second.orElse(""), withOffsets);
       } finally {
         library.deleteEncoding(encoding);
       }
     } finally {
       lock.readLock().unlock();
     }
+  }
+
+  /** The pieces of one text, which for an added token are what it stands for in the text. */
+  String[] tokens(String text, boolean addSpecialTokens) {
+    lock.readLock().lock();
+    try {
+      long encoding = library.encode(open(), wellFormed(text), addSpecialTokens);
+      try {
+        return library.getTokens(encoding);
+      } finally {
+        library.deleteEncoding(encoding);
+      }
+    } finally {
+      lock.readLock().unlock();
+    }
+  }
+
+  private EncodedText read(long encoding, String text, String textPair, boolean withOffsets) {
+    long[] ids = library.getTokenIds(encoding);
+    long[] specialMask = library.getSpecialTokenMask(encoding);
+    long[] sequenceIds = library.getSequenceIds(encoding);
+    int[] sequences = new int[ids.length];
+    for (int i = 0; i < ids.length; i++) {
+      // The mask is 1 for what the post-processor added; special tokens inside the text have 0.
+      sequences[i] = specialMask[i] == 1 ? -1 : Math.max(0, (int) sequenceIds[i]);
+    }
+    int[] offsets = new int[withOffsets ? 2 * ids.length : 0];
+    if (withOffsets) {
+      CharSpan[] spans = library.getTokenCharSpans(encoding);
+      CharOffsets first = new CharOffsets(text);
+      CharOffsets second = new CharOffsets(textPair);
+      for (int i = 0; i < ids.length; i++) {
+        if (spans[i] != null && sequences[i] >= 0) {
+          CharOffsets chars = sequences[i] == 0 ? first : second;
+          offsets[2 * i] = chars.of(spans[i].getStart());
+          offsets[2 * i + 1] = chars.of(spans[i].getEnd());
+        }
+      }
+    }
+    return new EncodedText(
+        ids, library.getTypeIds(encoding), sequences, library.getWordIds(encoding), offsets);
   }
 
   String decode(long[] ids, boolean skipSpecialTokens) {
@@ -77,19 +134,6 @@ final class NativeTokenizer implements AutoCloseable {
       throw new IllegalStateException("The tokenizer was closed. Load it again to go on.");
     }
     return handle;
-  }
-
-  /** The mask is 1 for what the post-processor added; special tokens inside the text have 0. */
-  private static Encoded split(long[] ids, long[] specialMask) {
-    int prefix = 0;
-    while (prefix < ids.length && specialMask[prefix] == 1) {
-      prefix++;
-    }
-    int suffix = 0;
-    while (suffix < ids.length - prefix && specialMask[ids.length - 1 - suffix] == 1) {
-      suffix++;
-    }
-    return new Encoded(ids, prefix, suffix);
   }
 
   /** Replaces halves of surrogate pairs, which have no UTF-8 form, by U+FFFD. */

@@ -4,8 +4,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -17,28 +18,21 @@ import org.peftjava.transformers.config.PythonJson;
 /**
  * Turns text into token ids and back, with the results of Python's {@code AutoTokenizer}.
  *
- * <p>Reads {@code tokenizer.json}, or {@code vocab.json} and {@code merges.txt} of a byte-level
- * BPE. The work is done by Hugging Face's own library; nothing is fetched over the network. Safe
- * for use by several threads. Half a surrogate pair in a text counts as U+FFFD.
+ * <p>Reads {@code tokenizer.json}, or builds it from {@code vocab.json} and {@code merges.txt},
+ * from {@code vocab.txt}, or from a SentencePiece model. The work is done by Hugging Face's own
+ * library; nothing is fetched over the network. Safe for use by several threads. Half a surrogate
+ * pair in a text counts as U+FFFD.
  */
-public final class Tokenizer implements AutoCloseable {
-  private static final long PYTHONS_NO_LIMIT = 1L << 30;
-
-  private final TokenizerFiles files;
-  private final ConfigJson config;
-  private final Vocabulary vocabulary;
-  private final SpecialTokens specialTokens;
+public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
+  private final Path folder;
   private final NativeTokenizer backend;
+  private volatile TokenizerState state;
 
-  private Tokenizer(TokenizerFiles files, ConfigJson config, Path folder) {
-    this.files = files;
-    this.config = config;
-    vocabulary = Vocabulary.of(files.tokenizerJson(), folder);
-    specialTokens = SpecialTokens.of(config);
-    side("padding_side");
-    side("truncation_side");
+  private Tokenizer(TokenizerState state, Path folder) {
+    this.folder = folder;
+    this.state = state;
     try {
-      backend = new NativeTokenizer(files.tokenizerJson().toString());
+      backend = new NativeTokenizer(state.json().toString());
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
           "The tokenizer in " + folder + " cannot be used: " + e.getMessage() + ".", e);
@@ -70,7 +64,8 @@ public final class Tokenizer implements AutoCloseable {
     if (options.modelMaxLength().isPresent()) {
       config = config.with("model_max_length", options.modelMaxLength().getAsInt());
     }
-    return new Tokenizer(files, config, folder);
+    return new Tokenizer(
+        TokenizerState.of(files.tokenizerJson(), config, files.kind(), folder), folder);
   }
 
   /** Token ids of texts, padded to the longest; Python's {@code tokenizer(texts, padding=True)}. */
@@ -80,27 +75,36 @@ public final class Tokenizer implements AutoCloseable {
 
   /** Token ids of texts, padded and cut as the options say. */
   public TokenBatch encode(List<String> texts, Consumer<EncodeOptions.Builder> options) {
-    EncodeOptions built = built(options);
-    List<long[]> rows = new ArrayList<>(texts.size());
-    for (String text : texts) {
-      rows.add(row(text, built));
-    }
-    return Rows.pad(
-        rows,
-        built.padding() == EncodeOptions.Padding.MAX_LENGTH ? paddedLength(built) : 0,
-        built.padToMultipleOf().orElse(1),
-        built.paddingSide().orElse(paddingSide()),
-        padTokenId());
+    return encoder().encode(texts, List.of(), built(options), false).toTokenBatch();
+  }
+
+  /** Everything the tokenizer says about texts. */
+  public BatchEncoding batchEncode(List<String> texts, Consumer<EncodeOptions.Builder> options) {
+    return encoder().encode(texts, List.of(), built(options), true);
+  }
+
+  /** Everything the tokenizer says about pairs of texts; as many of both. */
+  public BatchEncoding batchEncode(
+      List<String> texts, List<String> textPairs, Consumer<EncodeOptions.Builder> options) {
+    return encoder().encode(texts, textPairs, built(options), true);
   }
 
   /** Token ids of one text with special tokens, without padding. */
   public long[] encodeIds(String text) {
-    return row(text, EncodeOptions.builder().build());
+    return encodeIds(text, options -> {});
   }
 
   /** Token ids of one text, cut as the options say, never padded. */
   public long[] encodeIds(String text, Consumer<EncodeOptions.Builder> options) {
-    return row(text, built(options));
+    return encoder().rows(text, Optional.empty(), built(options), false).get(0).ids();
+  }
+
+  /**
+   * The pieces of one text without special tokens, such as "Ġthe"; for unknown words and added
+   * tokens what stands in the text.
+   */
+  public List<String> tokenize(String text) {
+    return List.of(backend.tokens(text, false));
   }
 
   /**
@@ -108,6 +112,14 @@ public final class Tokenizer implements AutoCloseable {
    * incomplete characters become U+FFFD.
    */
   public String decode(long[] ids, boolean skipSpecialTokens) {
+    return decode(ids, options -> options.skipSpecialTokens(skipSpecialTokens));
+  }
+
+  /** The text of token ids, as the options say. */
+  public String decode(long[] ids, Consumer<DecodeOptions.Builder> options) {
+    DecodeOptions.Builder builder = DecodeOptions.builder();
+    options.accept(builder);
+    DecodeOptions built = builder.build();
     for (long id : ids) {
       if (id < 0 || id > Integer.MAX_VALUE) {
         throw new IllegalArgumentException(
@@ -116,15 +128,15 @@ public final class Tokenizer implements AutoCloseable {
                 + "; ids begin at 0. Replace the -100 of labels by the padding token first.");
       }
     }
-    return backend.decode(ids, skipSpecialTokens);
+    String text = backend.decode(ids, built.skipSpecialTokens());
+    TokenizerState now = state;
+    boolean cleanUp = built.cleanUpTokenizationSpaces().orElse(now.cleansUpByDefault());
+    return now.cleansUp(cleanUp) ? SpaceCleanup.clean(text) : text;
   }
 
   /** The text of each row. */
   public List<String> batchDecode(TokenIds ids, Consumer<DecodeOptions.Builder> options) {
-    DecodeOptions.Builder builder = DecodeOptions.builder();
-    options.accept(builder);
-    boolean skip = builder.build().skipSpecialTokens();
-    return Arrays.stream(ids.ids()).map(row -> decode(row, skip)).toList();
+    return Arrays.stream(ids.ids()).map(row -> decode(row, options)).toList();
   }
 
   /** The text of each row, with special tokens. */
@@ -134,87 +146,151 @@ public final class Tokenizer implements AutoCloseable {
 
   /** The vocabulary's entry for each id, such as "Ġthe"; ids it does not have are an error. */
   public List<String> convertIdsToTokens(long[] ids) {
-    return Arrays.stream(ids)
-        .mapToObj(
-            id ->
-                vocabulary
-                    .token(id)
-                    .orElseThrow(
-                        () ->
-                            new IllegalArgumentException(
-                                "The vocabulary has no token with the id "
-                                    + id
-                                    + "; it has "
-                                    + length()
-                                    + " tokens.")))
-        .toList();
+    Vocabulary vocabulary = state.vocabulary();
+    List<String> tokens = new ArrayList<>(ids.length);
+    for (long id : ids) {
+      tokens.add(
+          vocabulary
+              .token(id)
+              .orElseThrow(
+                  () ->
+                      new IllegalArgumentException(
+                          "The vocabulary has no token with the id "
+                              + id
+                              + "; it has "
+                              + length()
+                              + " tokens.")));
+    }
+    return List.copyOf(tokens);
   }
 
   /** The id of a vocabulary entry. */
   public OptionalLong convertTokenToId(String token) {
-    return vocabulary.id(token);
+    return state.vocabulary().id(token);
+  }
+
+  /** The ids of vocabulary entries; that of the unknown token for what is not an entry. */
+  public long[] convertTokensToIds(List<String> tokens) {
+    long[] ids = new long[tokens.size()];
+    for (int i = 0; i < ids.length; i++) {
+      String token = tokens.get(i);
+      OptionalLong id = convertTokenToId(token);
+      ids[i] =
+          (id.isPresent() ? id : unkTokenId())
+              .orElseThrow(
+                  () ->
+                      new IllegalArgumentException(
+                          "\""
+                              + token
+                              + "\" is not in the vocabulary, and the tokenizer has no unknown"
+                              + " token to stand for it."));
+    }
+    return ids;
+  }
+
+  /** Number of special tokens that are put around one text or a pair. */
+  public int numSpecialTokensToAdd(boolean pair) {
+    return backend.encode("", pair ? Optional.of("") : Optional.empty(), true, false).count(-1);
+  }
+
+  /**
+   * Adds tokens to the vocabulary, which are then found in every text. The model needs as many
+   * embeddings as {@link #length()} says afterwards.
+   *
+   * @return how many were not there as they are now
+   */
+  public int addTokens(List<AddedToken> tokens) {
+    return add(tokens, Map.of());
+  }
+
+  /**
+   * Gives roles such as "pad_token" to tokens, and adds those that are new.
+   *
+   * @return how many were not there as special tokens
+   */
+  public int addSpecialTokens(Map<String, String> tokens) {
+    List<AddedToken> added = new ArrayList<>();
+    tokens.forEach(
+        (role, text) -> {
+          if (!SpecialTokens.ROLES.contains(role)) {
+            throw new IllegalArgumentException(
+                "\"" + role + "\" is not a role; expected one of " + SpecialTokens.ROLES + ".");
+          }
+          added.add(AddedToken.special(text));
+        });
+    return add(added, tokens);
+  }
+
+  private synchronized int add(List<AddedToken> tokens, Map<String, String> roles) {
+    TokenizerState next = state.with(tokens, roles, folder);
+    backend.replace(next.json().toString());
+    int count = AddedTokenList.add(state.json().deepCopy(), state.vocabulary(), tokens);
+    state = next;
+    return count;
   }
 
   /** Number of tokens of the model, without tokens that were added later. */
   public int vocabSize() {
-    return vocabulary.modelSize();
+    return state.vocabulary().modelSize();
   }
 
   /** Number of all tokens; Python's {@code len(tokenizer)}. */
   public int length() {
-    return vocabulary.size();
+    return state.vocabulary().size();
   }
 
-  /** The token that fills short rows. */
-  public OptionalLong padTokenId() {
-    return id("pad_token");
+  /** All tokens and their ids; a copy. */
+  public Map<String, Long> getVocab() {
+    return state.vocabulary().toMap();
   }
 
-  /** The token that ends a text. */
-  public OptionalLong eosTokenId() {
-    return id("eos_token");
-  }
-
-  /** The token that begins a text. */
-  public OptionalLong bosTokenId() {
-    return id("bos_token");
-  }
-
-  /** The token for what the vocabulary does not have. */
-  public OptionalLong unkTokenId() {
-    return id("unk_token");
-  }
-
-  /** The text of a special token by its role, such as "eos_token". */
+  @Override
   public Optional<String> specialToken(String role) {
-    return Optional.ofNullable(specialTokens.named().get(role)).map(SpecialTokens.Entry::content);
+    return Optional.of(state.specialTokens().content(role)).filter(text -> !text.isEmpty());
+  }
+
+  @Override
+  public OptionalLong specialTokenId(String role) {
+    TokenizerState now = state;
+    return now.vocabulary().id(now.specialTokens().content(role));
+  }
+
+  /** The special tokens by their roles, such as "eos_token". */
+  public Map<String, String> specialTokensMap() {
+    Map<String, String> map = new LinkedHashMap<>();
+    state.specialTokens().named().forEach((role, token) -> map.put(role, token.content()));
+    return map;
+  }
+
+  /** The texts of all special tokens, those with roles first. */
+  public List<String> allSpecialTokens() {
+    SpecialTokens tokens = state.specialTokens();
+    List<AddedToken> all = new ArrayList<>(tokens.named().values());
+    all.addAll(tokens.extra());
+    return all.stream().map(AddedToken::content).distinct().toList();
   }
 
   /** Where short rows are padded unless a call says otherwise. */
   public Side paddingSide() {
-    return side("padding_side");
+    return state.paddingSide();
   }
 
   /** Where long rows are cut unless a call says otherwise. */
   public Side truncationSide() {
-    return side("truncation_side");
+    return state.truncationSide();
   }
 
   /** The longest row that the model takes, if the tokenizer knows it. */
   public OptionalInt modelMaxLength() {
-    return config
-        .node("model_max_length")
-        .filter(node -> node.isNumber() && node.doubleValue() < PYTHONS_NO_LIMIT)
-        .map(node -> OptionalInt.of(node.intValue()))
-        .orElse(OptionalInt.empty());
+    return state.modelMaxLength();
   }
 
   /**
    * Writes {@code tokenizer.json} and {@code tokenizer_config.json}, which Python's {@code
    * AutoTokenizer} reads.
    */
-  public void savePretrained(Path folder) {
-    try (FileBatch batch = FileBatch.open(folder)) {
+  public void savePretrained(Path target) {
+    try (FileBatch batch = FileBatch.open(target)) {
       savePretrained(batch);
       batch.commit();
     }
@@ -222,10 +298,12 @@ public final class Tokenizer implements AutoCloseable {
 
   /** Adds the two files to a batch. */
   public void savePretrained(FileBatch batch) {
-    String json = PythonJson.write(files.tokenizerJson(), false);
+    TokenizerState now = state;
+    String json = PythonJson.write(now.json(), false);
     batch.write(TokenizerFiles.TOKENIZER, json.getBytes(StandardCharsets.UTF_8));
-    batch.write(TokenizerFiles.CONFIG, SpecialTokens.plain(config).toBytes());
+    batch.write(TokenizerFiles.CONFIG, SpecialTokens.plain(now.config()).toBytes());
     batch.delete(TokenizerFiles.SPECIAL_TOKENS); // would overrule the config
+    batch.delete(TokenizerFiles.ADDED_TOKENS);
   }
 
   /** Frees the native memory, after calls that run on other threads. */
@@ -234,43 +312,15 @@ public final class Tokenizer implements AutoCloseable {
     backend.close();
   }
 
-  private long[] row(String text, EncodeOptions options) {
-    NativeTokenizer.Encoded encoded = backend.encode(text, options.addSpecialTokens());
-    OptionalInt limit = options.maxLength().isPresent() ? options.maxLength() : modelMaxLength();
-    return options.truncation() && limit.isPresent()
-        ? Rows.truncate(
-            encoded, limit.getAsInt(), options.truncationSide().orElse(truncationSide()))
-        : encoded.ids();
-  }
-
-  private int paddedLength(EncodeOptions options) {
-    return options.maxLength().isPresent()
-        ? options.maxLength().getAsInt()
-        : modelMaxLength()
-            .orElseThrow(
-                () ->
-                    new IllegalArgumentException(
-                        "Padding to MAX_LENGTH needs a length, and the tokenizer names none."
-                            + " Set maxLength."));
+  private BatchEncoder encoder() {
+    TokenizerState now = state;
+    return new BatchEncoder(
+        backend, now.modelMaxLength(), now.truncationSide(), now.paddingSide(), padTokenId());
   }
 
   private static EncodeOptions built(Consumer<EncodeOptions.Builder> options) {
     EncodeOptions.Builder builder = EncodeOptions.builder();
     options.accept(builder);
     return builder.build();
-  }
-
-  private OptionalLong id(String role) {
-    SpecialTokens.Entry entry = specialTokens.named().get(role);
-    return entry == null ? OptionalLong.empty() : vocabulary.id(entry.content());
-  }
-
-  private Side side(String key) {
-    String name = config.getString(key, "right");
-    return switch (name.toLowerCase(Locale.ROOT)) {
-      case "left" -> Side.LEFT;
-      case "right" -> Side.RIGHT;
-      default -> throw config.invalid(key, "expected \"left\" or \"right\".");
-    };
   }
 }

@@ -55,6 +55,11 @@ final class Vocabulary {
     tokens.put(id, token);
   }
 
+  /** Number of tokens of the model of a {@code tokenizer.json} tree. */
+  static int modelSize(JsonNode tokenizerJson) {
+    return tokenizerJson.path("model").path("vocab").size();
+  }
+
   /** Number of tokens of the model, without added ones that it does not have. */
   int modelSize() {
     return modelSize;
@@ -63,6 +68,10 @@ final class Vocabulary {
   /** Number of all tokens. */
   int size() {
     return ids.size();
+  }
+
+  Map<String, Long> toMap() {
+    return new HashMap<>(ids);
   }
 
   OptionalLong id(String token) {

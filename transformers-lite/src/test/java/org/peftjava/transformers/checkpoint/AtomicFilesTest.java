@@ -11,6 +11,9 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
@@ -31,6 +34,25 @@ class AtomicFilesTest {
     AtomicFiles.write(file, channel -> channel.write(ByteBuffer.wrap(bytes("two"))));
     assertEquals("two", Files.readString(file));
     assertEquals(List.of("file.txt"), names(file.getParent()));
+  }
+
+  @Test
+  void whatADeadProcessPreparedGoesAfterADay() throws IOException {
+    Path abandoned = folder.resolve(".file.txt.0b5dbb9e-7a64-4a5e-9a53-7f3a3f6f2a11.tmp");
+    Path recent = folder.resolve(".file.txt.1b5dbb9e-7a64-4a5e-9a53-7f3a3f6f2a11.tmp");
+    Path foreign = folder.resolve(".notes.tmp");
+    for (Path file : List.of(abandoned, recent, foreign)) {
+      Files.writeString(file, "half");
+    }
+    FileTime longAgo = FileTime.from(Instant.now().minus(Duration.ofHours(25)));
+    Files.setLastModifiedTime(abandoned, longAgo);
+    Files.setLastModifiedTime(foreign, longAgo);
+
+    AtomicFiles.write(folder.resolve("file.txt"), bytes("whole"));
+
+    assertFalse(Files.exists(abandoned));
+    assertTrue(Files.exists(recent), "its process may still be writing");
+    assertTrue(Files.exists(foreign), "not ours");
   }
 
   @Test

@@ -6,85 +6,158 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.transformers.Goldens;
+import org.peftjava.transformers.config.ConfigJson;
 
-/** Processed scores against transformers' own processors; -infinity marks removed tokens. */
+/** Processed logits against transformers' own processors; -infinity marks removed tokens. */
 class LogitsProcessorsTest {
-  /** A token of the first row whose score is that of three others, the highest. */
+  /** A token of the first row of "sampling" whose logit is that of two others, the highest. */
   private static final int TIE = 3;
 
-  private static final Set<String> KNOWN =
-      Set.of("temperature", "top_k", "top_p", "min_p", "repetition_penalty");
-
   @TestFactory
-  List<DynamicTest> scoresEqualPythons() throws IOException {
-    JsonNode rows =
-        new ObjectMapper()
-            .readTree(Goldens.folder("sampling").resolve("case.json").toFile())
-            .get("rows");
+  List<DynamicTest> samplingEqualsPythons() throws IOException {
     List<DynamicTest> tests = new ArrayList<>();
-    for (JsonNode row : rows) {
-      JsonNode settings = row.get("settings");
-      List<String> names = new ArrayList<>();
-      settings.fieldNames().forEachRemaining(names::add);
-      if (KNOWN.containsAll(names)) {
-        int index = row.get("row").intValue();
-        tests.add(DynamicTest.dynamicTest(settings.toString(), () -> check(index, settings)));
+    for (JsonNode row : rows("sampling")) {
+      ObjectNode settings = (ObjectNode) row.get("settings");
+      settings.put("do_sample", true);
+      if (!settings.has("top_k")) {
+        settings.put("top_k", 0);
       }
+      int index = row.get("row").intValue();
+      tests.add(DynamicTest.dynamicTest(settings.toString(), () -> checkSampling(index, settings)));
     }
-    assertTrue(tests.size() >= 17, "only " + tests.size() + " settings are covered");
+    assertEquals(19, tests.size());
     return tests;
   }
 
-  private static void check(int row, JsonNode settings) {
-    GenerationConfig.Builder config = GenerationConfig.builder().doSample(true).topK(0);
-    settings
-        .fields()
-        .forEachRemaining(
-            field -> {
-              double value = field.getValue().doubleValue();
-              switch (field.getKey()) {
-                case "temperature" -> config.temperature(value);
-                case "top_k" -> config.topK((int) value);
-                case "top_p" -> config.topP(value);
-                case "min_p" -> config.minP(value);
-                default -> config.repetitionPenalty(value);
-              }
-            });
-    LogitsProcessors processors = new LogitsProcessors(config.build());
+  @TestFactory
+  List<DynamicTest> processorsEqualPythons() throws IOException {
+    List<DynamicTest> tests = new ArrayList<>();
+    for (JsonNode row : rows("logits_processors")) {
+      tests.add(DynamicTest.dynamicTest(row.get("settings").toString(), () -> checkRow(row)));
+    }
+    assertEquals(42, tests.size());
+    return tests;
+  }
+
+  @Test
+  void theUsersProcessorsFollowTheRulesAndPrecedeTheSampling() {
+    List<float[]> seen = new ArrayList<>();
+    LogitsProcessor own =
+        (ids, logits) -> {
+          seen.add(logits.toFloats());
+          return logits.add(1);
+        };
+    GenerationConfig config =
+        GenerationConfig.builder()
+            .doSample(true)
+            .topK(2)
+            .temperature(2)
+            .suppressTokens(0)
+            .forcedEosTokenId(1)
+            .build();
+    LogitsProcessorList list =
+        new LogitsProcessorList(
+            config,
+            GenerateOptions.builder().logitsProcessor(own).build(),
+            new long[][] {{3}},
+            1,
+            9,
+            1);
+    try (TensorScope scope = TensorScope.open("test")) {
+      Tensor logits = Creation.ofFloats(new float[] {9, 5, 3, 1}, 1, 4);
+      float[] result =
+          list.apply(new InputIds(new long[][] {{3}}, 1, Device.CPU), logits).toFloats();
+      float none = Float.NEGATIVE_INFINITY;
+      assertArrayEquals(new float[] {none, 5, 3, 1}, seen.get(0));
+      assertArrayEquals(new float[] {none, 3, 2, none}, result);
+      assertArrayEquals(new float[] {9, 5, 3, 1}, logits.toFloats());
+    }
+  }
+
+  private static void checkRow(JsonNode row) {
+    GenerationConfig config = config(row.get("settings"));
+    try (TensorScope scope = TensorScope.open("test");
+        GradMode off = GradMode.noGrad()) {
+      Map<String, Tensor> golden = Goldens.tensors("logits_processors");
+      long[][] prompts = Goldens.rows(golden.get("prompt"));
+      LogitsProcessorList list =
+          new LogitsProcessorList(
+              config,
+              GenerateOptions.NONE,
+              prompts,
+              row.get("prompt_length").intValue(),
+              config.maxLength().orElseThrow(),
+              1);
+      InputIds ids =
+          new InputIds(
+              Goldens.rows(golden.get("input_ids")), row.get("tokens").intValue(), Device.CPU);
+      float[] before = golden.get("logits").toFloats();
+      float[] actual = list.apply(ids, golden.get("logits")).toFloats();
+      assertArrayEquals(before, golden.get("logits").toFloats(), "the argument was changed");
+      compare(golden.get("row" + row.get("row").intValue() + ".scores").toFloats(), actual);
+    }
+  }
+
+  private static void compare(float[] expected, float[] actual) {
+    for (int i = 0; i < expected.length; i++) {
+      if (Float.isInfinite(expected[i]) || Math.abs(expected[i]) > 1e30) {
+        assertEquals(expected[i], actual[i], "token " + i);
+      } else {
+        assertEquals(expected[i], actual[i], 1e-5 * (1 + Math.abs(expected[i])), "token " + i);
+      }
+    }
+  }
+
+  private static void checkSampling(int row, JsonNode settings) {
     try (TensorScope scope = TensorScope.open("test");
         GradMode off = GradMode.noGrad()) {
       Map<String, Tensor> golden = Goldens.tensors("sampling");
-      Tensor scores = golden.get("logits");
-      if (settings.has("repetition_penalty")) {
-        scores = processors.penalizeRepetition(scores, golden.get("input_ids"));
-      }
+      long[][] ids = Goldens.rows(golden.get("input_ids"));
+      LogitsProcessorList list =
+          new LogitsProcessorList(config(settings), GenerateOptions.NONE, ids, 5, 99, 1);
       float[] original = golden.get("logits").toFloats();
-      float[] actual = processors.warp(scores).toFloats();
+      float[] actual =
+          list.apply(new InputIds(ids, 5, Device.CPU), golden.get("logits")).toFloats();
       float[] expected = golden.get("row" + row + ".scores").toFloats();
+      // which of several equal logits is kept is up to the sort; how many is not
       for (int i = 0; i < expected.length; i++) {
-        // which of several equal scores top-p keeps is up to the sort; how many is not
-        boolean tie = original[i] == original[TIE];
-        if (!tie && Float.isInfinite(expected[i])) {
-          assertEquals(expected[i], actual[i], "token " + i);
-        } else if (!tie) {
-          assertEquals(expected[i], actual[i], 1e-5 * (1 + Math.abs(expected[i])), "token " + i);
+        if (original[i] != original[TIE]) {
+          compare(new float[] {expected[i]}, new float[] {actual[i]});
         }
       }
       Arrays.sort(expected);
       Arrays.sort(actual);
       assertArrayEquals(expected, actual, 1e-4f);
     }
+  }
+
+  private static JsonNode rows(String golden) throws IOException {
+    JsonNode rows =
+        new ObjectMapper()
+            .readTree(Goldens.folder(golden).resolve("case.json").toFile())
+            .get("rows");
+    assertTrue(rows.size() > 10);
+    return rows;
+  }
+
+  private static GenerationConfig config(JsonNode settings) {
+    return GenerationConfig.of(
+        ConfigJson.parse(settings.toString(), Path.of("generation_config.json")));
   }
 }

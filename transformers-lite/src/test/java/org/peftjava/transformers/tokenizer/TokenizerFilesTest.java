@@ -85,10 +85,10 @@ class TokenizerFilesTest {
         "{'a':0,'b':1,'ab':2} | ab | {} | in line 1; expected two tokens",
         "{'a':0,'b':1} | a b | {} | \"ab\" in line 1, which vocab.json does not have",
         "{'a':0,'b':1,'ab':2} | a b | [] | tokenizer_config.json: holds a JSON list",
-        "{'a':0,'b':1,'ab':2} | a b | {'tokenizer_class':'RobertaTokenizer'} | GPT2Tokenizer only",
+        "{'a':0,'b':1,'ab':2} | a b | {'tokenizer_class':'BertTokenizer'} | vocab.json can be read"
+            + " for [GPT2Tokenizer",
         "{'a':0,'b':1,'ab':2} | a b | {'bos_token':7} | expected a token",
         "{'a':0,'b':1,'ab':2} | a b | {'bos_token':{'x':1}} | expected a token",
-        "{'a':0,'b':1,'ab':2} | a b | {'add_bos_token':true} | expected a token of vocab.json",
         "{'a':0,'b':1,'ab':2} | a b | {'padding_side':'up'} | \"left\" or \"right\"",
       })
   void rejectsBrokenFiles(String vocab, String merges, String config, String problem)

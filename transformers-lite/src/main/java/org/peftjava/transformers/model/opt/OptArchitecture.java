@@ -1,12 +1,15 @@
 package org.peftjava.transformers.model.opt;
 
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import org.peftjava.torch.DType;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.ModuleRoles;
+import org.peftjava.transformers.model.Task;
 
 /** OPT: open pre-trained transformers, arXiv:2205.01068. */
 public final class OptArchitecture implements Architecture {
@@ -56,5 +59,14 @@ public final class OptArchitecture implements Architecture {
           "An OPT model needs an OptConfig, got " + config.getClass().getSimpleName() + ".");
     }
     return new OptModel(opt, dtype);
+  }
+
+  @Override
+  public Set<Task> tasks() {
+    return EnumSet.of(
+        Task.FEATURE_EXTRACTION,
+        Task.CAUSAL_LM,
+        Task.SEQUENCE_CLASSIFICATION,
+        Task.QUESTION_ANSWERING);
   }
 }

@@ -1,15 +1,14 @@
 package org.peftjava.transformers.model.opt;
 
-import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
-import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
-import org.peftjava.transformers.model.AttentionMask;
+import org.peftjava.transformers.model.Attention;
+import org.peftjava.transformers.model.DecoderContext;
 import org.peftjava.transformers.model.KvCache;
 
 /**
@@ -24,15 +23,13 @@ final class OptAttention extends Module {
   private final Slot<LinearLayer> qProj;
   private final Slot<LinearLayer> outProj;
   private final int layer;
-  private final long heads;
   private final long headSize;
   private final double dropout;
   private final double scale;
 
   OptAttention(OptConfig config, int layer, DType dtype) {
     this.layer = layer;
-    heads = config.numAttentionHeads();
-    headSize = config.hiddenSize() / heads;
+    headSize = config.hiddenSize() / config.numAttentionHeads();
     dropout = config.attentionDropout();
     scale = 1 / Math.sqrt((double) headSize);
     kProj = projection("k_proj", config, dtype);
@@ -47,34 +44,21 @@ final class OptAttention extends Module {
   }
 
   /** Attends from each token of x (b, t, e) to those that the mask allows; returns (b, t, e). */
-  Tensor forward(Tensor x, AttentionMask mask, @Nullable KvCache past) {
+  Tensor forward(Tensor x, DecoderContext context) {
     try (TensorScope scope = TensorScope.open("self_attn")) {
-      Tensor query = heads(qProj.get().forward(x));
-      Tensor key = heads(kProj.get().forward(x));
-      Tensor value = heads(vProj.get().forward(x));
+      Tensor query = Attention.split(qProj.get().forward(x), headSize);
+      Tensor key = Attention.split(kProj.get().forward(x), headSize);
+      Tensor value = Attention.split(vProj.get().forward(x), headSize);
+      KvCache past = context.past();
       if (past != null) {
         KvCache.KeyValues all = past.append(layer, key, value);
         key = all.keys();
         value = all.values();
       }
+      double dropped = isTraining() ? dropout : 0;
       Tensor mixed =
-          Ops.scaledDotProductAttention(
-              query, key, value, mask.addend(), isTraining() ? dropout : 0, mask.causal(), scale);
-      return scope.keep(outProj.get().forward(joined(mixed, x)));
+          Attention.of(query, key, value, context.mask(), dropped, scale, context.trace());
+      return scope.keep(outProj.get().forward(Attention.join(mixed)));
     }
-  }
-
-  /** (b, t, e) seen as (b, h, t, d), without copying. */
-  private Tensor heads(Tensor x) {
-    long batch = x.size(0);
-    long tokens = x.size(1);
-    return tokens == 1
-        ? x.reshape(batch, heads, 1, headSize)
-        : x.reshape(batch, tokens, heads, headSize).transpose(1, 2);
-  }
-
-  /** (b, h, t, d) as (b, t, e). */
-  private Tensor joined(Tensor mixed, Tensor like) {
-    return mixed.transpose(1, 2).reshape(like.size(0), like.size(1), heads * headSize);
   }
 }

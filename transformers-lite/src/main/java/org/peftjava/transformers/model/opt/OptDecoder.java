@@ -1,10 +1,7 @@
 package org.peftjava.transformers.model.opt;
 
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.peftjava.torch.Checkpoint;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
@@ -19,8 +16,11 @@ import org.peftjava.torch.nn.ModuleList;
 import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.model.AttentionMask;
 import org.peftjava.transformers.model.BackboneInput;
+import org.peftjava.transformers.model.DecoderContext;
 import org.peftjava.transformers.model.InitialWeights;
 import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.model.LayerStack;
+import org.peftjava.transformers.model.LayerTrace;
 import org.peftjava.transformers.model.Positions;
 
 /**
@@ -93,16 +93,14 @@ final class OptDecoder extends Module {
               input.pastLength(),
               hidden.dtype(),
               hidden.device());
-      for (OptDecoderLayer layer : layers.list()) {
-        if (!isDropped()) {
-          Tensor next =
-              recompute
-                  ? recomputed(layer, hidden, mask, input.past())
-                  : layer.forward(hidden, mask, input.past());
-          hidden.close();
-          hidden = next;
-        }
-      }
+      DecoderContext context = new DecoderContext(mask, input.past(), input.trace());
+      hidden =
+          LayerStack.run(
+              layers.list().stream().filter(layer -> !isDropped()).toList(),
+              hidden,
+              context,
+              recompute,
+              OptDecoderLayer::forward);
       KvCache past = input.past();
       if (past != null) {
         past.advance(input.tokens());
@@ -110,7 +108,12 @@ final class OptDecoder extends Module {
       if (finalLayerNorm != null) {
         hidden = finalLayerNorm.get().forward(hidden);
       }
-      return scope.keep(projectOut == null ? hidden : projectOut.get().forward(hidden));
+      Tensor result = projectOut == null ? hidden : projectOut.get().forward(hidden);
+      LayerTrace trace = input.trace();
+      if (trace != null) {
+        trace.hiddenState(result);
+      }
+      return scope.keep(result);
     }
   }
 
@@ -157,24 +160,5 @@ final class OptDecoder extends Module {
       Tensor draw = Creation.zeros(DType.FLOAT32).uniformInPlace(0, 1);
       return draw.toDouble() < config.layerdrop();
     }
-  }
-
-  /** The mask travels as an input, since it must live until the backward pass. */
-  private static Tensor recomputed(
-      OptDecoderLayer layer, Tensor hidden, AttentionMask mask, @Nullable KvCache past) {
-    if (past != null) {
-      throw new IllegalStateException(
-          "Gradient checkpointing cannot be combined with a KvCache. Switch one of them off.");
-    }
-    List<Tensor> inputs = new ArrayList<>(List.of(hidden));
-    if (mask.addend() != null) {
-      inputs.add(mask.addend());
-    }
-    boolean causal = mask.causal();
-    return Checkpoint.run(
-        in ->
-            layer.forward(
-                in.get(0), new AttentionMask(in.size() > 1 ? in.get(1) : null, causal), null),
-        inputs);
   }
 }

@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model.opt;
 
-import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Dropouts;
 import org.peftjava.torch.GradMode;
@@ -13,8 +12,7 @@ import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.model.Activation;
-import org.peftjava.transformers.model.AttentionMask;
-import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.model.DecoderContext;
 
 /**
  * One decoder layer: attention and a feed-forward block, each with a residual connection and a
@@ -59,10 +57,10 @@ public final class OptDecoderLayer extends Module {
   }
 
   /** Returns the layer's output (b, t, e), owned by the current scope. */
-  Tensor forward(Tensor x, AttentionMask mask, @Nullable KvCache past) {
+  Tensor forward(Tensor x, DecoderContext context) {
     try (TensorScope scope = TensorScope.open("decoder layer")) {
       Tensor normed = normBefore ? selfAttnLayerNorm.get().forward(x) : x;
-      Tensor hidden = residual(selfAttn.forward(normed, mask, past), x);
+      Tensor hidden = residual(selfAttn.forward(normed, context), x);
       if (!normBefore) {
         hidden = selfAttnLayerNorm.get().forward(hidden);
       }

@@ -1,0 +1,326 @@
+"""Decoder architectures: one folder per model with base/, io.safetensors and case.json, and `rope.json`, the angles.
+
+Attention is computed as "eager" computes it: the formula of each model's own file, which the kernels only approximate
+(Gemma 2's bounded scores are known to "eager" alone).
+"""
+
+import copy
+
+import torch
+import transformers
+from transformers import GenerationConfig
+
+from . import common
+from .common import EOS, PAD, VOCAB
+
+NEW_TOKENS = 8
+BFLOAT16_TOLERANCE = 0.15
+
+SIZES = {
+    "vocab_size": VOCAB,
+    "hidden_size": 36,
+    "intermediate_size": 28,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 64,
+    "pad_token_id": PAD,
+    "bos_token_id": EOS,
+    "eos_token_id": EOS,
+}
+
+LONGROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 10000.0,
+    "original_max_position_embeddings": 8,
+    "short_factor": [1.0, 1.1, 1.3, 1.2, 1.6, 2.1],
+    "long_factor": [1.5, 2.3, 3.1, 5.2, 8.4, 11.0],
+}
+
+LLAMA_ROPES = {
+    "linear": {"rope_type": "linear", "factor": 3.0, "rope_theta": 5000.0},
+    "dynamic": {"rope_type": "dynamic", "factor": 2.5, "rope_theta": 10000.0},
+    "yarn": {
+        "rope_type": "yarn",
+        "factor": 4.0,
+        "rope_theta": 10000.0,
+        "original_max_position_embeddings": 16,
+        "beta_fast": 4.0,
+        "beta_slow": 1.0,
+    },
+    "longrope": {**LONGROPE, "factor": 8.0},
+    "llama3": {
+        "rope_type": "llama3",
+        "factor": 8.0,
+        "rope_theta": 5000.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 64,
+    },
+}
+
+# name -> (config class, model class, changes, variants: name -> further changes with the same weights)
+CASES = {
+    "llama": (
+        "LlamaConfig",
+        "LlamaForCausalLM",
+        {"attention_bias": True, "mlp_bias": True},
+        {
+            name: {"rope_parameters": rope, "max_position_embeddings": 8 if name == "dynamic" else 64}
+            for name, rope in LLAMA_ROPES.items()
+        },
+    ),
+    "llama_tied": (
+        "LlamaConfig",
+        "LlamaForCausalLM",
+        {"tie_word_embeddings": True, "head_dim": 10, "num_attention_heads": 6, "num_key_value_heads": 2},
+        {},
+    ),
+    "mistral": ("MistralConfig", "MistralForCausalLM", {"sliding_window": 4}, {"full": {"sliding_window": None}}),
+    "qwen2": (
+        "Qwen2Config",
+        "Qwen2ForCausalLM",
+        {"use_sliding_window": True, "sliding_window": 3, "max_window_layers": 1},
+        {"full": {"use_sliding_window": False}},
+    ),
+    "qwen3": (
+        "Qwen3Config",
+        "Qwen3ForCausalLM",
+        {
+            "head_dim": 8,
+            "use_sliding_window": True,
+            "sliding_window": 5,
+            "layer_types": ["sliding_attention", "full_attention"],
+            "attention_bias": True,
+        },
+        {},
+    ),
+    "gemma2": (
+        "Gemma2Config",
+        "Gemma2ForCausalLM",
+        {
+            "head_dim": 8,
+            "sliding_window": 4,
+            "query_pre_attn_scalar": 19,
+            "attn_logit_softcapping": 1.5,
+            "final_logit_softcapping": 2.5,
+        },
+        {"unbounded": {"attn_logit_softcapping": None, "final_logit_softcapping": None}},
+    ),
+    "gemma3": (
+        "Gemma3TextConfig",
+        "Gemma3ForCausalLM",
+        {
+            "head_dim": 8,
+            "num_hidden_layers": 3,
+            "sliding_window": 4,
+            "query_pre_attn_scalar": 11,
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 1000.0},
+            },
+        },
+        {},
+    ),
+}
+
+
+def batches():
+    """The same two sequences padded on the right, with labels, and on the left; longer than windows and ropes."""
+    long = [2, 5, 6, 17, 8, 29, 31, 4, 12, 38, 21]
+    short = [2, 9, 33, 4, 11, 19, 7]
+    gap = [PAD] * (len(long) - len(short))
+    ones, zeros = [1] * len(short), [0] * len(gap)
+    right = {"input_ids": [long, short + gap], "attention_mask": [[1] * len(long), ones + zeros]}
+    left = {"input_ids": [long, gap + short], "attention_mask": [[1] * len(long), zeros + ones]}
+    right, left = ({k: torch.tensor(v) for k, v in batch.items()} for batch in (right, left))
+    right["labels"] = torch.where(right["attention_mask"] == 1, right["input_ids"], torch.tensor(-100))
+    return right, left
+
+
+def build(name):
+    config_class, model_class, changes, _ = CASES[name]
+    model = create(config_class, model_class, {**SIZES, **changes})
+    common.loud(model, seed=11, scale=0.25)
+    if "gemma" in name:  # their norms are scaled by 1 + weight
+        for key, parameter in model.named_parameters():
+            if "norm" in key:
+                parameter.data -= 1
+    return model.eval()
+
+
+def create(config_class, model_class, values):
+    config = getattr(transformers, config_class)(**values)
+    return getattr(transformers, model_class)._from_config(config, attn_implementation="eager")
+
+
+def write_case(folder):
+    name = folder.name.removeprefix("decoder_")
+    config_class, model_class, changes, variants = CASES[name]
+    model = build(name)
+    model.save_pretrained(folder / "base")
+    right, left = batches()
+    tensors = {f"in.{key}": value for key, value in right.items()} | {f"left.{k}": v for k, v in left.items()}
+    tensors |= measure(model, right, left)
+    for variant, further in variants.items():
+        other = create(config_class, model_class, {**SIZES, **changes, **further})
+        other.load_state_dict(model.state_dict())
+        other.eval().save_pretrained(folder / "variant")
+        (folder / "variant" / "config.json").rename(folder / f"config.{variant}.json")
+        tensors[f"{variant}.logits"] = common.logits_of(other, right)
+        tensors[f"{variant}.gen.ids"] = generate(other, left)
+        real = right["attention_mask"] == 1
+        gap = (tensors[f"{variant}.logits"] - tensors["base.logits"])[real].abs().max()
+        assert gap > 0.02, (variant, "must be audible", gap)
+        for file in (folder / "variant").iterdir():
+            file.unlink()
+        (folder / "variant").rmdir()
+    common.write_tensors(folder / "io.safetensors", tensors)
+    common.write_json(
+        folder / "case.json",
+        {
+            "case": folder.name,
+            "versions": common.versions(),
+            "tolerances": {**common.TOLERANCES, "bfloat16": BFLOAT16_TOLERANCE},
+            "variants": list(variants),
+            "modules": [key for key, _ in model.named_modules()],
+            "state": {key: list(value.shape) for key, value in model.state_dict().items()},
+            "parameters": model.num_parameters(),
+        },
+    )
+
+
+def positions(name_or_model, batch):
+    """Positions as `generate` counts them, for models whose result depends on where counting begins."""
+    mask = batch["attention_mask"]
+    if name_or_model.config.model_type == "gpt2":
+        return {"position_ids": (mask.cumsum(1) - 1).clamp(min=0)}
+    return {}
+
+
+def measure(model, right, left):
+    """Logits, loss, hidden states, attention weights, gradients, greedy ids, and logits in bfloat16."""
+    tensors = {"base.logits": common.logits_of(model, right)}
+    with torch.no_grad():
+        tensors["base.left_logits"] = model(**left, **positions(model, left)).logits
+        plain = {key: value for key, value in right.items() if key != "labels"}
+        output = model(**plain, output_hidden_states=True, output_attentions=True, use_cache=False)
+    for i, hidden in enumerate(output.hidden_states):
+        tensors[f"hidden.{i}"] = hidden
+    for i, weights in enumerate(output.attentions):
+        tensors[f"attention.{i}"] = weights
+    tensors["base.loss"], grads = common.gradients_of(model, right)
+    tensors |= {f"grad.{n}": grads[n] for n in audible(model, grads)}
+    tensors["base.gen.ids"] = generate(model, left)
+    narrow = copy.deepcopy(model).to(torch.bfloat16)
+    tensors["bfloat16.logits"] = common.logits_of(narrow, right)
+    wide = copy.deepcopy(model).double()
+    real = right["attention_mask"] == 1
+    first = {key: value[:1] for key, value in right.items()}  # rows of padding that see nothing are NaN in float64
+    gap = common._distance(tensors["base.logits"][:1], common.logits_of(wide, first))
+    assert gap < common.TOLERANCES["forward"] / 3, gap
+    gap = common._distance(tensors["bfloat16.logits"].float()[real], tensors["base.logits"][real])
+    assert gap < BFLOAT16_TOLERANCE, ("bfloat16", gap)
+    return tensors
+
+
+def audible(model, grads):
+    """The embedding, the last norm, and of each layer's ends one matrix, and a bias and a norm of the first."""
+    last = f".{model.config.num_hidden_layers - 1}."
+    first = [n for n in grads if ".0." in n]
+    matrices = [n for n in grads if last in n and grads[n].dim() > 1]
+    kept = [next(iter(grads)), matrices[0], matrices[-1]]
+    kept += [n for n in grads if last not in n and ".0." not in n and ("norm" in n or "ln_f" in n)][-1:]
+    kept += [n for n in first if n.endswith("bias")][:1] + [n for n in first if "norm" in n or "ln_" in n][:1]
+    return dict.fromkeys(kept)
+
+
+def generate(model, left):
+    """Greedy ids of the left-padded batch, with a cache; the same as without."""
+    model.generation_config.eos_token_id = None  # else it would stop the rows that find it
+    settings = GenerationConfig(max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=PAD, eos_token_id=None)
+    output = model.generate(**left, generation_config=settings, return_dict_in_generate=True, output_logits=True)
+    top = torch.stack(output.logits).topk(2, dim=-1).values
+    assert (top[..., 0] - top[..., 1]).min() > 5e-4, "greedy choice too close to a tie"
+    return output.sequences
+
+
+# ------------------------------------------------------------------------------------------------------------- ropes
+
+ROPES = {
+    "llama2": {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}},
+    "llama3.1": {
+        "max_position_embeddings": 131072,
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 500000.0,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192,
+        },
+    },
+    "linear": {"rope_parameters": {"rope_type": "linear", "rope_theta": 1000000.0, "factor": 8.0}},
+    "dynamic": {
+        "max_position_embeddings": 2048,
+        "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0},
+    },
+    "qwen_yarn": {
+        "max_position_embeddings": 131072,
+        "rope_parameters": {
+            "rope_type": "yarn",
+            "rope_theta": 1000000.0,
+            "factor": 4.0,
+            "original_max_position_embeddings": 32768,
+        },
+    },
+    "yarn_mscale": {
+        "max_position_embeddings": 163840,
+        "rope_parameters": {
+            "rope_type": "yarn",
+            "rope_theta": 10000.0,
+            "factor": 40.0,
+            "beta_fast": 32,
+            "beta_slow": 1,
+            "mscale": 0.707,
+            "mscale_all_dim": 0.9,
+            "truncate": False,
+            "original_max_position_embeddings": 4096,
+        },
+    },
+    "partial_longrope": {
+        "max_position_embeddings": 131072,
+        "rope_parameters": {
+            "rope_type": "longrope",
+            "rope_theta": 10000.0,
+            "partial_rotary_factor": 0.75,
+            "short_factor": [1.0 + 0.02 * i for i in range(48)],
+            "long_factor": [1.0 + 0.35 * i for i in range(48)],
+            "original_max_position_embeddings": 4096,
+        },
+    },
+}
+
+ROPE_LENGTHS = [100, 5000]
+
+
+def write_ropes(path):
+    """Angles per position and scaling for settings of real sizes, for a short and a long sequence."""
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+    from transformers.models.phi3.modeling_phi3 import Phi3RotaryEmbedding
+
+    result = {}
+    for name, changes in ROPES.items():
+        values = {"hidden_size": 512, "num_attention_heads": 4, "head_dim": 128, **changes}
+        config = transformers.LlamaConfig(**values)
+        rope_type = config.rope_parameters["rope_type"]
+        function = ROPE_INIT_FUNCTIONS.get(rope_type, Phi3RotaryEmbedding.compute_default_rope_parameters)
+        result[name] = {"config": changes, "lengths": {}}
+        for length in ROPE_LENGTHS:
+            angles, scaling = function(config, torch.device("cpu"), seq_len=length)
+            result[name]["lengths"][length] = {"angles": angles.tolist(), "attentionScaling": scaling}
+    common.write_json(path, result)
+
+
+SECTIONS = {f"decoder_{name}": write_case for name in CASES} | {"rope.json": write_ropes}

@@ -1,0 +1,200 @@
+"""Every head over OPT and the encoders: one folder per architecture, in it one model folder per head."""
+
+import copy
+
+import torch
+import transformers
+from peft import LoraConfig, get_peft_model
+
+from . import common
+
+LABELS = 3
+BERT = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 24,
+    "max_position_embeddings": 20,
+    "type_vocab_size": 2,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
+DISTILBERT = {
+    "dim": 16,
+    "n_layers": 2,
+    "n_heads": 4,
+    "hidden_dim": 24,
+    "max_position_embeddings": 20,
+    "dropout": 0.0,
+    "attention_dropout": 0.0,
+    "qa_dropout": 0.0,
+    "seq_classif_dropout": 0.0,
+}
+
+ENCODER_HEADS = ["base", "masked_lm", "sequence", "regression", "token", "span"]
+
+# stem of the class names, config, padding token, whether there are token types, heads, layers whose gradients are kept
+ARCHITECTURES = {
+    "bert": ("Bert", BERT, 0, True, ENCODER_HEADS, ["word_embeddings", "token_type", "layer.1.attention.self.query"]),
+    "roberta": ("Roberta", BERT, 1, True, ENCODER_HEADS, ["word_embeddings", "position_emb", "layer.0.output.dense"]),
+    "distilbert": ("DistilBert", DISTILBERT, 0, False, ENCODER_HEADS, ["word_embeddings", "layer.0.attention.v_lin"]),
+    "opt": ("OPT", None, 1, False, ["base", "sequence", "regression", "span"], ["embed_tokens", "layers.1.fc1"]),
+}
+
+CLASSES = {
+    "base": "Model",
+    "masked_lm": "ForMaskedLM",
+    "sequence": "ForSequenceClassification",
+    "regression": "ForSequenceClassification",
+    "token": "ForTokenClassification",
+    "span": "ForQuestionAnswering",
+}
+HEAD_LAYERS = ["classifier", "score", "qa_outputs", "cls.", "lm_head", "vocab_", "pooler"]
+
+
+def config(architecture, head):
+    stem, values, pad, _, _, _ = ARCHITECTURES[architecture]
+    labels = {"sequence": LABELS, "token": LABELS, "regression": 1}.get(head, 2)
+    if values is None:
+        return common.opt_config(num_labels=labels)
+    return getattr(transformers, stem + "Config")(
+        vocab_size=40, pad_token_id=pad, num_labels=labels, attn_implementation="eager", **values
+    )
+
+
+def batches(pad, token_types):
+    """A batch padded on the right, and the same texts padded on the left."""
+    right = {
+        "input_ids": torch.tensor([[5, 6, 17, 8, 29, 31, 9], [5, 9, 33, 4, 11, pad, pad]]),
+        "attention_mask": torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0, 0]]),
+        "token_type_ids": torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 1, 1, 0, 0]]),
+    }
+    left = {
+        "input_ids": torch.tensor([[5, 6, 17, 8, 29, 31, 9], [pad, pad, 5, 9, 33, 4, 11]]),
+        "attention_mask": torch.tensor([[1, 1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 1]]),
+        "token_type_ids": torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1]]),
+    }
+    if not token_types:
+        right.pop("token_type_ids")
+        left.pop("token_type_ids")
+    return right, left
+
+
+# what is learned, by the name of the loss: the head, the problem type, the labels
+LOSSES = {
+    "masked_lm": ("masked_lm", None, torch.tensor([[-100, 6, -100, -100, 30, -100, 9], [-100, -100, 33] + [-100] * 4])),
+    "sequence": ("sequence", None, torch.tensor([2, 0])),
+    "sequence_ignored": ("sequence", "single_label_classification", torch.tensor([1, -100])),
+    "multi_label": ("sequence", None, torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.3, 1.0]])),
+    "several_numbers": ("sequence", "regression", torch.tensor([[0.5, -1.0, 2.0], [0.1, 0.3, -0.7]])),
+    "regression": ("regression", None, torch.tensor([0.7, -1.2])),
+    "token": ("token", None, torch.tensor([[0, 2, -100, 1, 1, 0, 2], [-100, 1, 0, 2, -100, -100, -100]])),
+    "span": ("span", None, (torch.tensor([2, 1]), torch.tensor([4, 9]))),
+}
+
+
+def targets(labels):
+    if isinstance(labels, tuple):
+        return {"start_positions": labels[0], "end_positions": labels[1]}
+    return {"labels": labels}
+
+
+def write(architecture):
+    def run(folder):
+        stem, _, pad, token_types, heads, traced = ARCHITECTURES[architecture]
+        right, left = batches(pad, token_types)
+        tensors = {f"in.{name}": value for name, value in right.items()}
+        tensors |= {f"left.{name}": value for name, value in left.items()}
+        models = {}
+        for seed, head in enumerate(heads):
+            made = getattr(transformers, stem + CLASSES[head])(config(architecture, head))
+            model = common.loud(made, seed=30 + seed)
+            model.set_attn_implementation("eager")
+            model.save_pretrained(folder / head)
+            models[head] = model
+            measure(head, model, right, left, tensors)
+        for name, (head, problem, labels) in LOSSES.items():
+            if head in models:
+                learn(name, models[head], problem, right | targets(labels), traced + HEAD_LAYERS, tensors)
+        common.write_tensors(folder / "io.safetensors", tensors)
+        common.write_json(
+            folder / "case.json",
+            {
+                "case": folder.name,
+                "note": "<head>/ are model folders; in.* and left.* the batches; <head>.* the outputs; <loss>.labels, "
+                ".loss and .grad.* what is learned (masked_lm, sequence, multi_label, ...)",
+                "versions": common.versions(),
+                "tolerances": common.TOLERANCES,
+                "heads": {head: type(model).__name__ for head, model in models.items()},
+                "losses": {name: {"head": h, "problemType": p} for name, (h, p, _) in LOSSES.items() if h in models},
+            },
+        )
+
+    return run
+
+
+def measure(head, model, right, left, tensors):
+    """Outputs with hidden states and attention weights."""
+    with torch.no_grad():
+        for side, batch in (("", right), ("left_", left)):
+            output = model(**batch, output_hidden_states=True, output_attentions=True)
+            for name in ("logits", "start_logits", "end_logits", "last_hidden_state", "pooler_output"):
+                value = output.get(name)
+                if value is not None:
+                    tensors[f"{head}.{side}{name}"] = value
+            if head in ("base", "span"):
+                tensors[f"{head}.{side}hidden_states"] = torch.stack(output.hidden_states)
+                tensors[f"{head}.{side}attentions"] = torch.stack(output.attentions)
+        if head == "base":
+            embeds = model.get_input_embeddings()(right["input_ids"])
+            rest = {name: value for name, value in right.items() if name != "input_ids"}
+            tensors["base.from_embeds"] = model(inputs_embeds=embeds, **rest).last_hidden_state
+            tensors["base.unpadded"] = model(right["input_ids"]).last_hidden_state
+
+
+def learn(name, model, problem, batch, layers, tensors):
+    """Loss and some gradients of one step."""
+    model = copy.deepcopy(model)
+    model.config.problem_type = problem
+    loss, grads = common.gradients_of(model, batch)
+    for key, value in batch.items():
+        if key in ("labels", "start_positions", "end_positions"):
+            tensors[f"{name}.{key}"] = value
+    tensors[f"{name}.loss"] = loss
+    for parameter, value in grads.items():
+        if any(layer in parameter for layer in layers):
+            tensors[f"{name}.grad.{parameter}"] = value
+
+
+def write_lora(folder):
+    """LoRA on a BERT text classifier, whose head is trained in full."""
+    right, _ = batches(0, True)
+    base = common.loud(transformers.BertForSequenceClassification(config("bert", "sequence")), seed=50)
+    base.save_pretrained(folder / "base")
+    settings = LoraConfig(task_type="SEQ_CLS", r=4, lora_alpha=10, lora_dropout=0.0, target_modules=["query", "value"])
+    model = get_peft_model(base, settings).eval()
+    common.fill_trainable(model)
+    model.save_pretrained(folder / "adapter")
+    batch = right | {"labels": torch.tensor([2, 0])}
+    tensors = {f"in.{name}": value for name, value in batch.items()}
+    tensors["adapter.logits"] = common.logits_of(model, batch)
+    with model.disable_adapter():
+        tensors["base.logits"] = common.logits_of(model, batch)
+    tensors["adapter.loss"], grads = common.gradients_of(model, batch)
+    tensors |= {f"grad.{name}": value for name, value in grads.items()}
+    common.write_tensors(folder / "io.safetensors", tensors)
+    trainable, total = model.get_nb_trainable_parameters()
+    common.write_json(
+        folder / "case.json",
+        {
+            "case": folder.name,
+            "versions": common.versions(),
+            "tolerances": common.TOLERANCES,
+            "peftClass": type(model).__name__,
+            "trainableParameters": trainable,
+            "allParameters": total,
+        },
+    )
+
+
+SECTIONS = {f"heads_{name}": write(name) for name in ARCHITECTURES} | {"bert_lora": write_lora}

@@ -1,0 +1,50 @@
+package org.peftjava.transformers;
+
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import org.peftjava.torch.DType;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.GenerationConfig;
+
+/** What all {@code AutoModel} classes do: build a model for one task, and fill it. */
+final class AutoClass<M extends CheckpointModel> {
+  private final Factory<M> factory;
+
+  AutoClass(Factory<M> factory) {
+    this.factory = factory;
+  }
+
+  /** Builds a model without memory for its weights. */
+  interface Factory<M> {
+    /** Builds the model; only models that generate look at the generation settings. */
+    M create(PretrainedConfig config, GenerationConfig generation, DType dtype);
+  }
+
+  M fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
+    LoadOptions load = LoadOptions.of(options);
+    return load(
+        PretrainedFolder.resolve(nameOrPath, PretrainedFolder.MODEL, load.hub()), nameOrPath, load);
+  }
+
+  M fromPretrained(Path folder, Consumer<LoadOptions.Builder> options) {
+    return load(folder, folder.toString(), LoadOptions.of(options));
+  }
+
+  M fromConfig(PretrainedConfig config, DType dtype) {
+    M model = withoutWeights(config, dtype);
+    model.module().initialize();
+    return model;
+  }
+
+  M withoutWeights(PretrainedConfig config, DType dtype) {
+    return factory.create(config, PretrainedFiles.generationDefaults(config), dtype);
+  }
+
+  private M load(Path folder, String name, LoadOptions load) {
+    PretrainedConfig config = AutoConfig.read(folder, name, load);
+    GenerationConfig generation = PretrainedFiles.generationConfig(folder, config);
+    return PretrainedWeights.load(
+        folder, config, load, (settings, dtype) -> factory.create(settings, generation, dtype));
+  }
+}

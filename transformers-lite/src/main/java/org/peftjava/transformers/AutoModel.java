@@ -1,0 +1,57 @@
+package org.peftjava.transformers;
+
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import org.peftjava.torch.DType;
+import org.peftjava.transformers.config.PretrainedConfig;
+
+/** Loads or builds a model without head of whatever architecture its config names. */
+public final class AutoModel {
+  private static final AutoClass<FeatureExtraction> MODELS =
+      new AutoClass<>((config, generation, dtype) -> new FeatureExtraction(config, dtype));
+
+  private AutoModel() {}
+
+  /** Loads a model from a folder with its own settings, on the CPU, ready for inference. */
+  public static FeatureExtraction fromPretrained(String nameOrPath) {
+    return fromPretrained(nameOrPath, options -> {});
+  }
+
+  /**
+   * Loads a model from a folder that holds {@code config.json} and {@code model.safetensors} (or
+   * shards with an index).
+   *
+   * <p>Weights whose type need not change are mapped, not read: they take memory only as far as
+   * they are touched, and share it with other processes. Otherwise one tensor at a time is
+   * converted. A weight that is missing or has another shape is an error, except that of a pooler,
+   * which gets fresh values with a warning; one without a place is named in a warning.
+   */
+  public static FeatureExtraction fromPretrained(
+      String nameOrPath, Consumer<LoadOptions.Builder> options) {
+    return MODELS.fromPretrained(nameOrPath, options);
+  }
+
+  /** The same for a folder. */
+  public static FeatureExtraction fromPretrained(Path folder) {
+    return fromPretrained(folder, options -> {});
+  }
+
+  /** The same for a folder. */
+  public static FeatureExtraction fromPretrained(
+      Path folder, Consumer<LoadOptions.Builder> options) {
+    return MODELS.fromPretrained(folder, options);
+  }
+
+  /**
+   * Builds a model with random weights, in training mode, as {@code from_config} in Python. {@code
+   * Randomness.manualSeed} makes the weights repeatable.
+   */
+  public static FeatureExtraction fromConfig(PretrainedConfig config, DType dtype) {
+    return MODELS.fromConfig(config, dtype);
+  }
+
+  /** Builds a model that has names and shapes but no memory: to count, or to load later. */
+  public static FeatureExtraction withoutWeights(PretrainedConfig config, DType dtype) {
+    return MODELS.withoutWeights(config, dtype);
+  }
+}

@@ -1,0 +1,59 @@
+package org.peftjava.transformers;
+
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import org.peftjava.torch.DType;
+import org.peftjava.transformers.config.PretrainedConfig;
+
+/**
+ * Loads or builds a model that finds answers in texts, of whatever architecture its config names.
+ */
+public final class AutoModelForQuestionAnswering {
+  private static final AutoClass<QuestionAnswering> MODELS =
+      new AutoClass<>((config, generation, dtype) -> new QuestionAnswering(config, dtype));
+
+  private AutoModelForQuestionAnswering() {}
+
+  /** Loads a model from a folder with its own settings, on the CPU, ready for inference. */
+  public static QuestionAnswering fromPretrained(String nameOrPath) {
+    return fromPretrained(nameOrPath, options -> {});
+  }
+
+  /**
+   * Loads a model from a folder that holds {@code config.json} and {@code model.safetensors} (or
+   * shards with an index).
+   *
+   * <p>Weights whose type need not change are mapped, not read: they take memory only as far as
+   * they are touched, and share it with other processes. Otherwise one tensor at a time is
+   * converted. A weight of the backbone that is missing or has another shape is an error; a head
+   * that the folder does not have gets fresh values, with a warning that names them.
+   */
+  public static QuestionAnswering fromPretrained(
+      String nameOrPath, Consumer<LoadOptions.Builder> options) {
+    return MODELS.fromPretrained(nameOrPath, options);
+  }
+
+  /** The same for a folder. */
+  public static QuestionAnswering fromPretrained(Path folder) {
+    return fromPretrained(folder, options -> {});
+  }
+
+  /** The same for a folder. */
+  public static QuestionAnswering fromPretrained(
+      Path folder, Consumer<LoadOptions.Builder> options) {
+    return MODELS.fromPretrained(folder, options);
+  }
+
+  /**
+   * Builds a model with random weights, in training mode, as {@code from_config} in Python. {@code
+   * Randomness.manualSeed} makes the weights repeatable.
+   */
+  public static QuestionAnswering fromConfig(PretrainedConfig config, DType dtype) {
+    return MODELS.fromConfig(config, dtype);
+  }
+
+  /** Builds a model that has names and shapes but no memory: to count, or to load later. */
+  public static QuestionAnswering withoutWeights(PretrainedConfig config, DType dtype) {
+    return MODELS.withoutWeights(config, dtype);
+  }
+}

@@ -1,0 +1,55 @@
+package org.peftjava.transformers;
+
+import java.nio.file.Path;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.model.Architecture;
+import org.peftjava.transformers.tokenizer.TokenBatch;
+
+/**
+ * A model of any architecture for any task: plain, or with adapters. Owns native memory: close it.
+ *
+ * <p>One thread at a time. Whether gradients are recorded is the caller's choice ({@code
+ * GradMode}).
+ */
+public interface PretrainedModel extends AutoCloseable {
+  /**
+   * Computes what the model is for, and a loss if there are labels. The result belongs to the
+   * current scope.
+   */
+  ModelOutput forward(ModelInput input);
+
+  /** The same for a batch of host arrays. */
+  default ModelOutput forward(TokenBatch batch) {
+    return forward(ModelInput.of(batch, device()));
+  }
+
+  /** The model's configuration. */
+  PretrainedConfig config();
+
+  /** The kind of model, which knows the names of its layers. */
+  Architecture architecture();
+
+  /** The module tree, for parameters, adapters and training mode. */
+  Module module();
+
+  /** Where the model's inputs belong. */
+  Device device();
+
+  /** The type of the model's hidden states. */
+  DType dtype();
+
+  /** Recomputes each layer in the backward pass instead of keeping its intermediates. */
+  void gradientCheckpointing(boolean on);
+
+  /** Writes the model to a folder that Python and this library load. */
+  void savePretrained(Path folder);
+
+  /** Copies the weights in a folder that {@link #savePretrained} wrote into this model. */
+  void loadWeights(Path folder);
+
+  @Override
+  void close();
+}

@@ -1,0 +1,88 @@
+package org.peftjava.transformers;
+
+import java.util.List;
+import java.util.OptionalDouble;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Ops;
+import org.peftjava.torch.Tensor;
+import org.peftjava.transformers.config.Labels;
+
+/**
+ * The loss of judging whole texts, computed in float32.
+ *
+ * <p>Reference: transformers' {@code ForSequenceClassificationLoss}. Letters: {@code b} batch,
+ * {@code n} labels. With a divisor the sum over the texts is divided by it, else by their number.
+ */
+final class SequenceLoss {
+  private SequenceLoss() {}
+
+  /** What the problem is if the config does not say: told from the number and type of labels. */
+  static String problemType(Tensor labels, int count) {
+    if (count == 1) {
+      return Labels.REGRESSION;
+    }
+    return labels.dtype().isFloatingPoint() ? Labels.MULTI_LABEL : Labels.SINGLE_LABEL;
+  }
+
+  /** Throws unless labels fit the batch and the problem. */
+  static void check(Tensor labels, String problemType, long batch, int count) {
+    boolean single = problemType.equals(Labels.SINGLE_LABEL);
+    boolean flat = single || count == 1;
+    if (single) {
+      LabelCheck.whole(labels, "labels");
+    } else if (!labels.dtype().isFloatingPoint()) {
+      throw new IllegalArgumentException(
+          "labels are "
+              + labels.dtype()
+              + " for "
+              + problemType
+              + ". Expected floating-point numbers.");
+    }
+    boolean fits =
+        labels.rank() > 0
+            && labels.size(0) == batch
+            && (flat
+                ? labels.numel() == batch && labels.rank() <= 2
+                : labels.rank() == 2 && labels.size(1) == count);
+    if (!fits) {
+      throw new IllegalArgumentException(
+          "labels have shape "
+              + labels.shape()
+              + " for "
+              + problemType
+              + " of "
+              + batch
+              + " texts with "
+              + count
+              + " labels. Expected ["
+              + batch
+              + (flat ? "]." : ", " + count + "]."));
+    }
+  }
+
+  /**
+   * The loss.
+   *
+   * @param logits (b, n)
+   * @param labels (b) int64 for one label each; (b) or (b, n) numbers else
+   */
+  static Tensor of(Tensor logits, Tensor labels, String problemType, OptionalDouble divisor) {
+    if (problemType.equals(Labels.SINGLE_LABEL)) {
+      return TokenLoss.of(labels, logits.size(1), divisor).ofLogits(logits);
+    }
+    Tensor x = logits.to(DType.FLOAT32);
+    Tensor y = labels.to(DType.FLOAT32).reshape(logits.shape().toArray());
+    Tensor each = problemType.equals(Labels.REGRESSION) ? x.sub(y).pow(2) : crossEntropies(x, y);
+    return each.sum().div(logits.size(1) * divisor.orElse(logits.size(0)));
+  }
+
+  /** {@code -y log sigmoid(x) - (1 - y) log sigmoid(-x)}. */
+  private static Tensor crossEntropies(Tensor x, Tensor y) {
+    Tensor zeros = Creation.zeros(DType.FLOAT32, x.device(), x.shape().toArray());
+    Tensor logs = Ops.logSoftmax(Creation.stack(List.of(x, zeros), -1), -1, DType.FLOAT32);
+    Tensor yes = logs.select(-1, 0).mul(y);
+    Tensor no = logs.select(-1, 1).mul(y.neg().add(1));
+    return yes.add(no).neg();
+  }
+}

@@ -1,0 +1,36 @@
+package org.peftjava.transformers.generation;
+
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Tensor;
+
+/**
+ * A model in the middle of generating: what it has computed of some rows of tokens, and of their
+ * encoder's inputs. Owns that memory: close it.
+ *
+ * <p>Letters: {@code b} rows, {@code t} new tokens, {@code s} all tokens, {@code v} vocabulary.
+ */
+public interface DecoderSession extends AutoCloseable {
+  /**
+   * Logits of the last position; the tokens are remembered, if there is a cache.
+   *
+   * @param ids (b, t), the tokens behind the first {@link #length()}
+   * @param attentionMask (b, s) over all tokens of the decoder, or null if nothing is padded
+   * @return (b, v), owned by the current scope
+   */
+  Tensor logits(Tensor ids, @Nullable Tensor attentionMask);
+
+  /** How many tokens are remembered; always 0 without a cache. */
+  long length();
+
+  /** Replaces each row, and its encoder's state, by {@code copies} equal rows in its place. */
+  void expand(int copies);
+
+  /**
+   * Lets row i go on from what row {@code rows[i]} remembers, of the same prompt: the encoder's
+   * state stays, and of the decoder's only what follows {@code from} tokens differs.
+   */
+  void reorder(long[] rows, long from);
+
+  @Override
+  void close();
+}

@@ -1,0 +1,95 @@
+package org.peftjava.transformers.generation;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.transformers.tokenizer.Tokenizer;
+
+/**
+ * The arguments of {@code generate} that are objects rather than settings: they have no place in
+ * {@code generation_config.json}. Names are Python's.
+ *
+ * @param logitsProcessor processors that follow those of the settings, before any sampling
+ * @param stoppingCriteria criteria beside those of the settings
+ * @param prefixAllowedTokensFn which tokens may follow; null for all
+ * @param tokenizer the model's, for {@code stop_strings}; stays the caller's
+ * @param streamer hears of every token; not with beams
+ */
+public record GenerateOptions(
+    List<LogitsProcessor> logitsProcessor,
+    List<StoppingCriteria> stoppingCriteria,
+    @Nullable PrefixAllowedTokens prefixAllowedTokensFn,
+    @Nullable Tokenizer tokenizer,
+    TokenListener streamer) {
+  /** Nothing. */
+  public static final GenerateOptions NONE = builder().build();
+
+  /** Copies the lists. */
+  public GenerateOptions {
+    logitsProcessor = List.copyOf(logitsProcessor);
+    stoppingCriteria = List.copyOf(stoppingCriteria);
+  }
+
+  /** An empty builder. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** A builder with these values. */
+  public Builder toBuilder() {
+    Builder builder = new Builder();
+    builder.logitsProcessor.addAll(logitsProcessor);
+    builder.stoppingCriteria.addAll(stoppingCriteria);
+    builder.prefixAllowedTokensFn = prefixAllowedTokensFn;
+    builder.tokenizer = tokenizer;
+    builder.streamer = streamer;
+    return builder;
+  }
+
+  /** Builds {@link GenerateOptions}. */
+  public static final class Builder {
+    private final List<LogitsProcessor> logitsProcessor = new ArrayList<>();
+    private final List<StoppingCriteria> stoppingCriteria = new ArrayList<>();
+    private @Nullable PrefixAllowedTokens prefixAllowedTokensFn;
+    private @Nullable Tokenizer tokenizer;
+    private TokenListener streamer = TokenListener.NONE;
+
+    private Builder() {}
+
+    /** Adds processors. */
+    public Builder logitsProcessor(LogitsProcessor... processors) {
+      logitsProcessor.addAll(List.of(processors));
+      return this;
+    }
+
+    /** Adds criteria. */
+    public Builder stoppingCriteria(StoppingCriteria... criteria) {
+      stoppingCriteria.addAll(List.of(criteria));
+      return this;
+    }
+
+    /** Which tokens may follow. */
+    public Builder prefixAllowedTokensFn(PrefixAllowedTokens function) {
+      prefixAllowedTokensFn = function;
+      return this;
+    }
+
+    /** The model's tokenizer. */
+    public Builder tokenizer(Tokenizer value) {
+      tokenizer = value;
+      return this;
+    }
+
+    /** Adds one that hears of every token and may stop the generation. */
+    public Builder streamer(TokenListener listener) {
+      streamer = streamer == TokenListener.NONE ? listener : streamer.and(listener);
+      return this;
+    }
+
+    /** The options. */
+    public GenerateOptions build() {
+      return new GenerateOptions(
+          logitsProcessor, stoppingCriteria, prefixAllowedTokensFn, tokenizer, streamer);
+    }
+  }
+}

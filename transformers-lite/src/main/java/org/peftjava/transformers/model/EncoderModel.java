@@ -1,0 +1,104 @@
+package org.peftjava.transformers.model;
+
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Ops;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.EmbeddingLayer;
+import org.peftjava.torch.nn.Linear;
+import org.peftjava.torch.nn.LinearLayer;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.ModuleList;
+import org.peftjava.torch.nn.Slot;
+
+/**
+ * An encoder like BERT: embeddings, a stack of layers, and a pooler that makes one vector of each
+ * text's first token.
+ *
+ * <p>Reference: {@code BertModel}, {@code RobertaModel}.
+ */
+public final class EncoderModel extends Backbone {
+  private static final String POOLER = "pooler";
+
+  private final EncoderConfig config;
+  private final EncoderEmbeddings embeddings;
+  private final Encoder encoder;
+  private final @Nullable Pooler pooler;
+
+  /** A model without memory for its weights. */
+  public EncoderModel(
+      EncoderConfig config, PositionIds positionIds, boolean addPoolingLayer, DType dtype) {
+    this.config = config;
+    embeddings = child("embeddings", new EncoderEmbeddings(config, positionIds, dtype));
+    encoder = child("encoder", new Encoder(config, dtype));
+    pooler = addPoolingLayer ? child(POOLER, new Pooler(config.hiddenSize(), dtype)) : null;
+    InitialWeights.declare(this, config.initialStd());
+  }
+
+  @Override
+  public Tensor forward(BackboneInput input) {
+    try (TensorScope scope = TensorScope.open("encoder")) {
+      return scope.keep(
+          EncoderStack.run(
+              encoder.layers.list(),
+              input,
+              embeddings.forward(input),
+              recomputes(),
+              EncoderLayer::forward));
+    }
+  }
+
+  @Override
+  public Optional<Tensor> pooled(Tensor hidden) {
+    return Optional.ofNullable(pooler).map(layer -> layer.forward(hidden));
+  }
+
+  @Override
+  public Set<String> optionalChildren() {
+    return Set.of(POOLER);
+  }
+
+  @Override
+  public EmbeddingLayer inputEmbeddings() {
+    return embeddings.words();
+  }
+
+  @Override
+  public int outputSize() {
+    return config.hiddenSize();
+  }
+
+  @Override
+  public int cachedLayers() {
+    return 0;
+  }
+
+  private static final class Encoder extends Module {
+    private final ModuleList<EncoderLayer> layers;
+
+    Encoder(EncoderConfig config, DType dtype) {
+      layers = child("layer", new ModuleList<>(EncoderLayer.class));
+      for (int i = 0; i < config.numHiddenLayers(); i++) {
+        layers.add(new EncoderLayer(config, dtype));
+      }
+    }
+  }
+
+  /** {@code tanh(W h + b)} of the first token's hidden state: (b, t, e) to (b, e). */
+  private static final class Pooler extends Module {
+    private final Slot<LinearLayer> dense;
+
+    Pooler(long size, DType dtype) {
+      dense = child("dense", LinearLayer.class, new Linear(size, size, true, dtype));
+    }
+
+    Tensor forward(Tensor hidden) {
+      try (TensorScope scope = TensorScope.open("pooler")) {
+        return scope.keep(Ops.tanh(dense.get().forward(hidden.select(1, 0))));
+      }
+    }
+  }
+}

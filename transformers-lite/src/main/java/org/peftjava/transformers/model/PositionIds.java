@@ -1,0 +1,47 @@
+package org.peftjava.transformers.model;
+
+import java.util.OptionalLong;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.Tensor;
+
+/** Which row of an encoder's table of positions belongs to each token. */
+public interface PositionIds {
+  /** The rows (b, t) or (1, t), int64, each in the table. */
+  Tensor of(BackboneInput input, Device device);
+
+  /** Number of rows of the table. */
+  long tableSize();
+
+  /** The row that padding has, which gets no gradient. */
+  default OptionalLong paddingIdx() {
+    return OptionalLong.empty();
+  }
+
+  /** The positions that the input gives, checked against the table. */
+  default Tensor given(Tensor ids) {
+    long lowest = ids.min().toLong();
+    long highest = ids.max().toLong();
+    if (lowest < 0 || highest >= tableSize()) {
+      throw new IllegalArgumentException(
+          "positionIds contain "
+              + (lowest < 0 ? lowest : highest)
+              + ". Expected 0 to "
+              + (tableSize() - 1)
+              + ".");
+    }
+    return ids;
+  }
+
+  /** Positions from 0 on, whatever is padded: BERT's. */
+  record Absolute(long tableSize) implements PositionIds {
+    @Override
+    public Tensor of(BackboneInput input, Device device) {
+      if (input.positionIds() != null) {
+        return given(input.positionIds());
+      }
+      Positions.checkLength(input.tokens(), tableSize);
+      return Creation.arange(0, input.tokens(), device).reshape(1, input.tokens());
+    }
+  }
+}

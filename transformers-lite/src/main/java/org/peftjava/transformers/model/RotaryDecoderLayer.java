@@ -1,0 +1,68 @@
+package org.peftjava.transformers.model;
+
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Layer;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.RmsNorm;
+import org.peftjava.torch.nn.Slot;
+
+/**
+ * One decoder layer: attention and a feed-forward block, each with a norm before it and a residual
+ * connection around it; in the sandwich form with a norm behind it too.
+ *
+ * <p>Reference: {@code LlamaDecoderLayer}, {@code Gemma2DecoderLayer}.
+ */
+public final class RotaryDecoderLayer extends Module {
+  private final RotaryAttention selfAttn;
+  private final Slot<Layer> mlp;
+  private final Slot<Layer> attentionNorm;
+  private final @Nullable Slot<Layer> attentionOutputNorm;
+  private final Slot<Layer> mlpNorm;
+  private final @Nullable Slot<Layer> mlpOutputNorm;
+
+  private <A extends Module & RotaryAttention, M extends Module & Layer> RotaryDecoderLayer(
+      A attention, M mlp, Supplier<RmsNorm> norm, boolean sandwich) {
+    selfAttn = child("self_attn", attention);
+    this.mlp = child("mlp", Layer.class, mlp);
+    attentionNorm = child("input_layernorm", Layer.class, norm.get());
+    Slot<Layer> second = child("post_attention_layernorm", Layer.class, norm.get());
+    attentionOutputNorm = sandwich ? second : null;
+    mlpNorm = sandwich ? child("pre_feedforward_layernorm", Layer.class, norm.get()) : second;
+    mlpOutputNorm = sandwich ? child("post_feedforward_layernorm", Layer.class, norm.get()) : null;
+  }
+
+  /** {@code x + attention(norm(x))}, then {@code x + mlp(norm(x))}. */
+  public static <A extends Module & RotaryAttention, M extends Module & Layer>
+      RotaryDecoderLayer preNorm(A attention, M mlp, Supplier<RmsNorm> norm) {
+    return new RotaryDecoderLayer(attention, mlp, norm, false);
+  }
+
+  /** {@code x + norm(attention(norm(x)))}, then {@code x + norm(mlp(norm(x)))}. */
+  public static <A extends Module & RotaryAttention, M extends Module & Layer>
+      RotaryDecoderLayer sandwich(A attention, M mlp, Supplier<RmsNorm> norm) {
+    return new RotaryDecoderLayer(attention, mlp, norm, true);
+  }
+
+  /** Returns the layer's output (b, t, e), owned by the current scope. */
+  Tensor forward(Tensor x, RotaryContext context) {
+    try (TensorScope scope = TensorScope.open("decoder layer")) {
+      Tensor attended = selfAttn.forward(attentionNorm.get().forward(x), context);
+      Tensor hidden = residual(normed(attentionOutputNorm, attended), x);
+      Tensor fed = mlp.get().forward(mlpNorm.get().forward(hidden));
+      return scope.keep(residual(normed(mlpOutputNorm, fed), hidden));
+    }
+  }
+
+  private static Tensor normed(@Nullable Slot<Layer> norm, Tensor x) {
+    return norm == null ? x : norm.get().forward(x);
+  }
+
+  /** {@code x + update}; in place where nobody looks back at the update. */
+  private static Tensor residual(Tensor update, Tensor x) {
+    return GradMode.isEnabled() ? update.add(x) : update.addInPlace(x);
+  }
+}

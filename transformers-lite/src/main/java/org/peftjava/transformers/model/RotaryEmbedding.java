@@ -1,0 +1,83 @@
+package org.peftjava.transformers.model;
+
+import java.util.List;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Module;
+
+/**
+ * Computes the rotations of one pass, shared by all its layers. While decoding they are views of a
+ * table that the cache keeps.
+ *
+ * <p>Reference: {@code LlamaRotaryEmbedding} with {@code dynamic_rope_update}, except that the
+ * angles depend on the present length alone, not on the lengths of earlier calls.
+ */
+final class RotaryEmbedding extends Module {
+  private final RopeParameters rope;
+  private final RopeFrequencies plain;
+  private final RopeFrequencies stretched; // longrope beyond the original length
+
+  RotaryEmbedding(RopeParameters rope) {
+    this.rope = rope;
+    plain = RopeFrequencies.of(rope, 1);
+    stretched =
+        rope.type().equals("longrope") ? RopeFrequencies.of(rope, rope.original() + 1L) : plain;
+  }
+
+  /** The rotations of the tokens given now: those of position_ids, else of a plain range. */
+  Rotation forward(BackboneInput input, DType dtype, Device device) {
+    Tensor positions = input.positionIds();
+    if (positions != null) {
+      return frequencies(lengthOf(positions)).at(positions.to(DType.FLOAT32), dtype);
+    }
+    long start = input.pastLength();
+    long end = start + input.tokens();
+    RopeFrequencies frequencies = frequencies(end);
+    KvCache past = input.past();
+    if (past == null || isMomentary(end)) {
+      return range(frequencies, start, end, dtype, device);
+    }
+    List<Tensor> table = past.constants(frequencies);
+    if (table.isEmpty() || table.get(0).size(2) < end || table.get(0).dtype() != dtype) {
+      try (TensorScope scope = TensorScope.open("rotation table")) {
+        Rotation whole = range(frequencies, 0, Math.max(end, past.capacity()), dtype, device);
+        table = past.keepConstants(frequencies, List.of(whole.cos(), whole.sin()));
+      }
+    }
+    return new Rotation(table.get(0), table.get(1)).narrow(start, input.tokens());
+  }
+
+  /** Only scalings that look at the length need to know it. */
+  private long lengthOf(Tensor positions) {
+    if (rope.type().equals("dynamic") || rope.type().equals("longrope")) {
+      try (TensorScope scope = TensorScope.open("length")) {
+        return positions.max().toLong() + 1;
+      }
+    }
+    return 1;
+  }
+
+  private RopeFrequencies frequencies(long length) {
+    if (isMomentary(length)) {
+      return RopeFrequencies.of(rope, length);
+    }
+    return length > rope.original() ? stretched : plain;
+  }
+
+  /** Whether another length has other angles. */
+  private boolean isMomentary(long length) {
+    return rope.type().equals("dynamic") && length > rope.maxPositions();
+  }
+
+  private static Rotation range(
+      RopeFrequencies frequencies, long start, long end, DType dtype, Device device) {
+    try (TensorScope scope = TensorScope.open("range")) {
+      Tensor positions = Creation.arange(start, end, device).to(DType.FLOAT32).unsqueeze(0);
+      Rotation rotation = frequencies.at(positions, dtype);
+      return new Rotation(scope.keep(rotation.cos()), scope.keep(rotation.sin()));
+    }
+  }
+}

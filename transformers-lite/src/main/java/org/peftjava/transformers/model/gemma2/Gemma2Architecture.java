@@ -1,0 +1,78 @@
+package org.peftjava.transformers.model.gemma2;
+
+import java.util.List;
+import java.util.function.Supplier;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.nn.RmsNorm;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.model.Activation;
+import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.DecoderArchitecture;
+import org.peftjava.transformers.model.GatedMlp;
+import org.peftjava.transformers.model.GroupedQueryAttention;
+import org.peftjava.transformers.model.ModuleRoles;
+import org.peftjava.transformers.model.RotaryDecoder;
+import org.peftjava.transformers.model.RotaryDecoderLayer;
+import org.peftjava.transformers.model.RotaryHeads;
+import org.peftjava.transformers.model.ScaledEmbedding;
+
+/**
+ * Gemma 2: norms on both sides of each block, bounded scores and logits, every other layer sees a
+ * window, arXiv:2408.00118.
+ */
+public final class Gemma2Architecture extends DecoderArchitecture<Gemma2Config> {
+  /** The facts. */
+  public Gemma2Architecture() {
+    super(
+        Gemma2Config.MODEL_TYPE,
+        "gemma2",
+        "Gemma2ForCausalLM",
+        "model",
+        new ModuleRoles(
+            List.of("q_proj", "v_proj"),
+            List.of("q_proj", "k_proj", "v_proj", "o_proj"),
+            List.of("gate_proj", "up_proj", "down_proj"),
+            List.of("down_proj"),
+            "embed_tokens",
+            "lm_head"),
+        Gemma2Config.class);
+  }
+
+  @Override
+  public Gemma2Config config(ConfigJson json) {
+    return Gemma2Config.of(json);
+  }
+
+  @Override
+  protected Backbone build(Gemma2Config config, DType dtype) {
+    Supplier<RmsNorm> norm =
+        () -> RmsNorm.aroundOne(config.hiddenSize(), config.rmsNormEps(), dtype);
+    return new RotaryDecoder(
+        config,
+        new ScaledEmbedding(
+            config.vocabSize(),
+            config.hiddenSize(),
+            config.paddingRow(),
+            Math.sqrt(config.hiddenSize()),
+            dtype),
+        layer ->
+            RotaryDecoderLayer.sandwich(
+                new GroupedQueryAttention(
+                    RotaryHeads.of(config, layer)
+                        .with(
+                            1 / Math.sqrt(config.queryPreAttnScalar()),
+                            config.attnLogitSoftcapping()),
+                    config.hiddenSize(),
+                    config.attentionBias(),
+                    config.attentionBias(),
+                    dtype),
+                new GatedMlp(
+                    config.hiddenSize(),
+                    config.intermediateSize(),
+                    false,
+                    Activation.of(config.hiddenActivation(), "hidden_activation"),
+                    dtype),
+                norm),
+        norm.get());
+  }
+}

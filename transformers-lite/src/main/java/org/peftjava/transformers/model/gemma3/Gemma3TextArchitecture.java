@@ -1,0 +1,77 @@
+package org.peftjava.transformers.model.gemma3;
+
+import java.util.List;
+import java.util.function.Supplier;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.nn.RmsNorm;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.model.Activation;
+import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.DecoderArchitecture;
+import org.peftjava.transformers.model.GatedMlp;
+import org.peftjava.transformers.model.GroupedQueryAttention;
+import org.peftjava.transformers.model.ModuleRoles;
+import org.peftjava.transformers.model.RotaryDecoder;
+import org.peftjava.transformers.model.RotaryDecoderLayer;
+import org.peftjava.transformers.model.RotaryHeads;
+import org.peftjava.transformers.model.ScaledEmbedding;
+
+/**
+ * Gemma 3, its language model: norms on both sides of each block and of every query and key, five
+ * of six layers see a window and turn faster, arXiv:2503.19786.
+ */
+public final class Gemma3TextArchitecture extends DecoderArchitecture<Gemma3TextConfig> {
+  /** The facts. */
+  public Gemma3TextArchitecture() {
+    super(
+        Gemma3TextConfig.MODEL_TYPE,
+        "gemma3",
+        "Gemma3ForCausalLM",
+        "model",
+        new ModuleRoles(
+            List.of("q_proj", "v_proj"),
+            List.of("q_proj", "k_proj", "v_proj", "o_proj"),
+            List.of("gate_proj", "up_proj", "down_proj"),
+            List.of("down_proj"),
+            "embed_tokens",
+            "lm_head"),
+        Gemma3TextConfig.class);
+  }
+
+  @Override
+  public Gemma3TextConfig config(ConfigJson json) {
+    return Gemma3TextConfig.of(json);
+  }
+
+  @Override
+  protected Backbone build(Gemma3TextConfig config, DType dtype) {
+    Supplier<RmsNorm> norm =
+        () -> RmsNorm.aroundOne(config.hiddenSize(), config.rmsNormEps(), dtype);
+    return new RotaryDecoder(
+        config,
+        new ScaledEmbedding(
+            config.vocabSize(),
+            config.hiddenSize(),
+            config.paddingRow(),
+            Math.sqrt(config.hiddenSize()),
+            dtype),
+        layer ->
+            RotaryDecoderLayer.sandwich(
+                new GroupedQueryAttention(
+                    RotaryHeads.of(config, layer)
+                        .with(1 / Math.sqrt(config.queryPreAttnScalar()), 0),
+                    config.hiddenSize(),
+                    config.attentionBias(),
+                    config.attentionBias(),
+                    () -> RmsNorm.aroundOne(config.headDim(), config.rmsNormEps(), dtype),
+                    dtype),
+                new GatedMlp(
+                    config.hiddenSize(),
+                    config.intermediateSize(),
+                    false,
+                    Activation.of(config.hiddenActivation(), "hidden_activation"),
+                    dtype),
+                norm),
+        norm.get());
+  }
+}

@@ -1,0 +1,66 @@
+package org.peftjava.transformers.model.llama;
+
+import java.util.List;
+import java.util.function.Supplier;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.nn.Embedding;
+import org.peftjava.torch.nn.RmsNorm;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.model.Activation;
+import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.DecoderArchitecture;
+import org.peftjava.transformers.model.GatedMlp;
+import org.peftjava.transformers.model.GroupedQueryAttention;
+import org.peftjava.transformers.model.ModuleRoles;
+import org.peftjava.transformers.model.RotaryDecoder;
+import org.peftjava.transformers.model.RotaryDecoderLayer;
+import org.peftjava.transformers.model.RotaryHeads;
+
+/** Llama 1 to 3: arXiv:2302.13971, arXiv:2307.09288, arXiv:2407.21783. */
+public final class LlamaArchitecture extends DecoderArchitecture<LlamaConfig> {
+  /** The facts. */
+  public LlamaArchitecture() {
+    super(
+        LlamaConfig.MODEL_TYPE,
+        "llama",
+        "LlamaForCausalLM",
+        "model",
+        new ModuleRoles(
+            List.of("q_proj", "v_proj"),
+            List.of("q_proj", "k_proj", "v_proj", "o_proj"),
+            List.of("gate_proj", "up_proj", "down_proj"),
+            List.of("down_proj"),
+            "embed_tokens",
+            "lm_head"),
+        LlamaConfig.class);
+  }
+
+  @Override
+  public LlamaConfig config(ConfigJson json) {
+    return LlamaConfig.of(json);
+  }
+
+  @Override
+  protected Backbone build(LlamaConfig config, DType dtype) {
+    Supplier<RmsNorm> norm = () -> new RmsNorm(config.hiddenSize(), config.rmsNormEps(), dtype);
+    return new RotaryDecoder(
+        config,
+        new Embedding(config.vocabSize(), config.hiddenSize(), config.paddingRow(), dtype),
+        layer ->
+            RotaryDecoderLayer.preNorm(
+                new GroupedQueryAttention(
+                    RotaryHeads.of(config, layer),
+                    config.hiddenSize(),
+                    config.attentionBias(),
+                    config.attentionBias(),
+                    dtype),
+                new GatedMlp(
+                    config.hiddenSize(),
+                    config.intermediateSize(),
+                    config.mlpBias(),
+                    Activation.of(config.hiddenAct(), "hidden_act"),
+                    dtype),
+                norm),
+        norm.get());
+  }
+}

@@ -1,0 +1,47 @@
+package org.peftjava.transformers.model.roberta;
+
+import java.util.OptionalLong;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.model.BackboneInput;
+import org.peftjava.transformers.model.PositionIds;
+import org.peftjava.transformers.model.Positions;
+
+/**
+ * Positions counted over the tokens other than the padding token, from its id + 1 on; padding has
+ * the position of its id.
+ *
+ * <p>Reference: {@code RobertaEmbeddings.create_position_ids_from_input_ids}.
+ */
+record RobertaPositions(RobertaConfig config) implements PositionIds {
+  @Override
+  public Tensor of(BackboneInput input, Device device) {
+    Tensor ids = input.inputIds();
+    if (input.positionIds() != null) {
+      return given(input.positionIds());
+    }
+    Positions.checkLength(input.tokens(), config.maxPositionEmbeddings());
+    int padding = config.paddingIdx();
+    if (ids == null) {
+      return Creation.arange(padding + 1, padding + 1 + input.tokens(), device)
+          .reshape(1, input.tokens());
+    }
+    try (TensorScope scope = TensorScope.open("positions")) {
+      Tensor real = ids.ne(padding).to(DType.INT64);
+      return scope.keep(real.cumsum(1).mul(real).add(padding));
+    }
+  }
+
+  @Override
+  public long tableSize() {
+    return config.json().getInt("max_position_embeddings");
+  }
+
+  @Override
+  public OptionalLong paddingIdx() {
+    return OptionalLong.of(config.paddingIdx());
+  }
+}

@@ -1,0 +1,35 @@
+package org.peftjava.transformers.tokenizer;
+
+/**
+ * Everything a tokenizer says about a batch; Python's {@code BatchEncoding}. {@code b} rows of
+ * {@code t} tokens; without padding the rows differ in length. The arrays are not copied, so do not
+ * change them.
+ *
+ * @param inputIds token ids (b, t)
+ * @param attentionMask 1 for tokens, 0 for padding (b, t)
+ * @param tokenTypeIds 0 or 1: which text of a pair a token belongs to, for models that want to know
+ *     (b, t)
+ * @param specialTokensMask 1 for the special tokens around the texts and for padding (b, t)
+ * @param sequenceIds 0 for tokens of the first text, 1 of the second, -1 for the others (b, t)
+ * @param offsetMapping begin and end of each token in its text, in chars as {@link
+ *     String#substring(int, int)} takes them; 0, 0 for special tokens and padding (b, t, 2)
+ * @param overflowToSampleMapping which text a row comes from (b)
+ */
+public record BatchEncoding(
+    long[][] inputIds,
+    long[][] attentionMask,
+    long[][] tokenTypeIds,
+    long[][] specialTokensMask,
+    int[][] sequenceIds,
+    int[][][] offsetMapping,
+    int[] overflowToSampleMapping) {
+  /** Number of rows. */
+  public int size() {
+    return inputIds.length;
+  }
+
+  /** What a model needs; the rows must have one length. */
+  public TokenBatch toTokenBatch() {
+    return TokenBatch.of(inputIds, attentionMask);
+  }
+}

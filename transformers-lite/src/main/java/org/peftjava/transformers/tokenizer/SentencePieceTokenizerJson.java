@@ -1,0 +1,200 @@
+package org.peftjava.transformers.tokenizer;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.config.InvalidFileException;
+
+/**
+ * Builds {@code tokenizer.json} from a SentencePiece model.
+ *
+ * <p>Reference: transformers {@code TokenizersBackend._convert_from_sentencepiece}, {@code
+ * models/t5/tokenization_t5.py}, {@code models/llama/tokenization_llama.py}, {@code
+ * models/gemma/tokenization_gemma.py} and {@code
+ * convert_slow_tokenizer.py::SpmConverter.build_tokenizer_from_spm_proto}.
+ */
+final class SentencePieceTokenizerJson {
+  private static final int T5_UNK_ID = 2;
+  private static final int MAX_EXTRA_IDS = 100_000;
+
+  private final Path file;
+  private final SentencePieceModel model;
+
+  SentencePieceTokenizerJson(Path file) {
+    this.file = file;
+    model = SentencePieceModel.read(file);
+  }
+
+  /** The config with the special tokens that the class and the model bring along. */
+  ConfigJson withDefaults(ConfigJson config, TokenizerClass kind) {
+    ConfigJson result = config;
+    if (kind == TokenizerClass.BACKEND) {
+      for (String role : List.of("bos_token", "eos_token", "unk_token")) {
+        if (!config.keys().contains(role) && model.special().containsKey(role)) {
+          result = result.with(role, model.special().get(role));
+        }
+      }
+    }
+    SpecialTokens tokens = SpecialTokens.of(config);
+    List<ObjectNode> extra = new ArrayList<>();
+    if (tokens.extra().isEmpty()) {
+      for (SentencePieceModel.Piece piece : model.pieces()) {
+        if (piece.isControl() || piece.isUserDefined()) {
+          extra.add(extra(piece.text(), piece.isControl()));
+        }
+      }
+      if (kind == TokenizerClass.T5) {
+        for (int i = 0; i < extraIds(config); i++) {
+          extra.add(extra(sentinel(i), true));
+        }
+      }
+      result = result.with(SpecialTokens.EXTRA, extra);
+    }
+    return result;
+  }
+
+  private static ObjectNode extra(String text, boolean special) {
+    ObjectNode token = new AddedToken(text, false, false, false, false, special).toJson(0);
+    token.remove("id");
+    return token;
+  }
+
+  ObjectNode build(ConfigJson config, TokenizerClass kind) {
+    boolean isUnigramFile = model.type() == SentencePieceModel.Type.UNIGRAM;
+    boolean isUnigram =
+        kind == TokenizerClass.T5 || (kind == TokenizerClass.BACKEND && isUnigramFile);
+    if (model.type() == SentencePieceModel.Type.OTHER || isUnigram != isUnigramFile) {
+      throw new InvalidFileException(
+          file,
+          "is a SentencePiece model of the type "
+              + model.type()
+              + "; "
+              + kind.pythonName()
+              + " needs "
+              + (isUnigram ? "UNIGRAM" : "BPE")
+              + ".");
+    }
+    ObjectNode json =
+        TokenizerParts.tokenizer(isUnigram ? unigram(config, kind) : bpe(config, kind));
+    switch (kind) {
+      case T5 -> t5(json);
+      case LLAMA -> llama(json, config);
+      case GEMMA -> gemma(json);
+      default -> backend(json);
+    }
+    return json;
+  }
+
+  private ObjectNode unigram(ConfigJson config, TokenizerClass kind) {
+    boolean isT5 = kind == TokenizerClass.T5;
+    int unkId = isT5 ? T5_UNK_ID : model.unkId();
+    if (unkId < 0 || unkId >= model.pieces().size()) {
+      throw new InvalidFileException(
+          file,
+          "has "
+              + model.pieces().size()
+              + " pieces, but its unknown piece is to have the id "
+              + unkId
+              + ".");
+    }
+    ObjectNode unigram = TokenizerParts.part("Unigram").put("unk_id", unkId);
+    unigram.put("byte_fallback", !isT5 && model.byteFallback());
+    ArrayNode vocab = unigram.putArray("vocab");
+    model.pieces().forEach(piece -> vocab.addArray().add(piece.text()).add((double) piece.score()));
+    for (int i = isT5 ? extraIds(config) - 1 : -1; i >= 0; i--) {
+      vocab.addArray().add(sentinel(i)).add(0.0);
+    }
+    return unigram;
+  }
+
+  private ObjectNode bpe(ConfigJson config, TokenizerClass kind) {
+    boolean isBackend = kind == TokenizerClass.BACKEND;
+    ObjectNode bpe = TokenizerParts.bpe().put("fuse_unk", true);
+    bpe.put("byte_fallback", !isBackend || model.byteFallback());
+    String unknown =
+        isBackend
+            ? model.special().getOrDefault("unk_token", "")
+            : SpecialTokens.of(config).content("unk_token");
+    if (kind != TokenizerClass.LLAMA && !unknown.isEmpty()) {
+      bpe.put("unk_token", unknown);
+    }
+    ObjectNode vocab = bpe.putObject("vocab");
+    for (int id = 0; id < model.pieces().size(); id++) {
+      vocab.put(model.pieces().get(id).text(), id);
+    }
+    bpe.set("merges", MergeList.of(model.pieces()));
+    return bpe;
+  }
+
+  private void t5(ObjectNode json) {
+    if (model.precompiledCharsmap().length > 0) {
+      json.set("normalizer", precompiled());
+    }
+    ObjectNode space = TokenizerParts.metaspace("always", true);
+    json.set(
+        "pre_tokenizer",
+        TokenizerParts.sequence(
+            "pretokenizers", List.of(TokenizerParts.part("WhitespaceSplit"), space)));
+    json.set("decoder", space);
+  }
+
+  private static void llama(ObjectNode json, ConfigJson config) {
+    boolean addPrefixSpace = config.getBoolean("add_prefix_space", true);
+    String first = config.getBoolean("legacy", false) ? "always" : "first";
+    String scheme = addPrefixSpace ? first : "never";
+    json.set("pre_tokenizer", TokenizerParts.metaspace(scheme, false));
+    json.set("decoder", decoder(true, addPrefixSpace));
+  }
+
+  private static void gemma(ObjectNode json) {
+    json.set("normalizer", TokenizerParts.replace(" ", TokenizerParts.SPACE));
+    json.set("pre_tokenizer", TokenizerParts.split("String", " ", "MergedWithPrevious"));
+    json.set("decoder", decoder(true, false));
+  }
+
+  private void backend(ObjectNode json) {
+    List<ObjectNode> normalizers = new ArrayList<>();
+    if (model.precompiledCharsmap().length > 0) {
+      normalizers.add(precompiled());
+    }
+    normalizers.add(TokenizerParts.replace(" ", TokenizerParts.SPACE));
+    json.set("normalizer", TokenizerParts.sequence("normalizers", normalizers));
+    json.set("decoder", decoder(model.byteFallback(), false));
+  }
+
+  private ObjectNode precompiled() {
+    return TokenizerParts.part("Precompiled")
+        .put(
+            "precompiled_charsmap",
+            Base64.getEncoder().encodeToString(model.precompiledCharsmap()));
+  }
+
+  private static ObjectNode decoder(boolean byteFallback, boolean stripFirst) {
+    List<ObjectNode> parts = new ArrayList<>();
+    parts.add(TokenizerParts.replace(TokenizerParts.SPACE, " "));
+    if (byteFallback) {
+      parts.add(TokenizerParts.part("ByteFallback"));
+      parts.add(TokenizerParts.part("Fuse"));
+    }
+    if (stripFirst) {
+      parts.add(TokenizerParts.part("Strip").put("content", " ").put("start", 1).put("stop", 0));
+    }
+    return TokenizerParts.sequence("decoders", parts);
+  }
+
+  private static int extraIds(ConfigJson config) {
+    int count = config.getInt("extra_ids", 100);
+    if (count < 0 || count > MAX_EXTRA_IDS) {
+      throw config.invalid("extra_ids", "expected 0 to " + MAX_EXTRA_IDS + ".");
+    }
+    return count;
+  }
+
+  private static String sentinel(int i) {
+    return "<extra_id_" + i + ">";
+  }
+}
