@@ -54,6 +54,7 @@ final class MappedFile implements AutoCloseable {
    * it are closed. If another file has the name by now, it shares this mapping.
    */
   MappedFile again() {
+    checkOpen();
     if (identity.key() != null && Identity.of(file).equals(identity)) {
       MappedFile fresh = open(file, identity.size());
       if (fresh.identity.equals(identity) && Identity.of(file).equals(identity)) {
@@ -126,10 +127,14 @@ final class MappedFile implements AutoCloseable {
 
   /** Holds the lock so that closing on another thread cannot free the tensor meanwhile. */
   private synchronized Tensor view(long begin, long length) {
+    checkOpen();
+    return bytes.narrow(0, begin, length);
+  }
+
+  private synchronized void checkOpen() {
     if (bytes.isClosed()) {
       throw new IllegalStateException(
           file + " was closed. Take tensors from it before closing it; they stay valid.");
     }
-    return bytes.narrow(0, begin, length);
   }
 }
