@@ -23,6 +23,10 @@ CASES = [
     ["train", "opt-350m", "float32", "4", "128", "1", "3"], ["train", "opt-350m", "bfloat16", "4", "128", "1", "3"],
     ["train", "tiny-opt", "float32", "2", "16", "500", "500"], ["generate", "opt-125m", "bfloat16", "16", "64", "3"],
     ["generate", "opt-125m", "float32", "16", "64", "3"],
+    ["train", "llama-135m", "float32", "4", "128", "1", "4"], ["train", "llama-135m", "bfloat16", "4", "128", "1", "4"],
+    ["generate", "llama-135m", "bfloat16", "16", "64", "3"],
+    ["train", "gpt2", "float32", "4", "128", "1", "4"], ["train", "gpt2", "bfloat16", "4", "128", "1", "4"],
+    ["generate", "gpt2", "bfloat16", "16", "64", "3"],
 ]
 
 
@@ -76,13 +80,14 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--out")
     options = parser.parse_args()
-    rate = line(run([sys.executable, os.path.join(HERE, "bench_reference.py"), "gemm"])[1])["gflops"]
+    rates = {dtype: line(run([sys.executable, os.path.join(HERE, "bench_reference.py"), "gemm", dtype])[1])["gflops"]
+             for dtype in ("float32", "bfloat16")}
     results = []
     for case in CASES:
         if options.only in " ".join(case):
             result = measure(case, options.rounds)
             if "gflop" in result["java"]:
-                result["share_of_gemm_limit"] = round(result["java"]["gflop"] / result["java"]["median_s"] / rate, 3)
+                result["share_of_gemm_limit"] = round(result["java"]["gflop"] / result["java"]["median_s"] / rates[case[2]], 3)
             results.append(result)
             print(" ".join(case[:3]), {k: v for k, v in result.items() if k not in ("case", "java", "python")},
                   [round(result[side]["tokens_per_s"], 1) for side in ("java", "python")], flush=True)
@@ -90,7 +95,7 @@ def main():
         results.append(startup(options.rounds))
         print(results[-1], flush=True)
     if options.out:
-        record = dict(machine=platform.processor() or platform.machine(), cores=os.cpu_count(), gemm_gflops=round(rate, 1),
+        record = dict(machine=platform.processor() or platform.machine(), cores=os.cpu_count(), gemm_gflops=rates,
                       rounds=options.rounds, results=results)
         with open(options.out, "w") as file:
             json.dump(record, file, indent=1)

@@ -4,7 +4,9 @@
   bench_reference.py train <model> <dtype> <batch> <tokens> <warm-up> <steps>
   bench_reference.py generate <model> <dtype> <prompt> <new tokens> <repetitions>
   bench_reference.py startup           one whole tiny job: build a model, one LoRA step, exit
-  bench_reference.py gemm              the rate of a large float32 product
+  bench_reference.py gemm <dtype>      the rate of a large product
+
+The models are those of ../resources/bench/models.json.
 """
 import json
 import os
@@ -13,14 +15,10 @@ import time
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
-SHAPES = {
-    "opt-125m": dict(hidden_size=768, num_hidden_layers=12, ffn_dim=3072, num_attention_heads=12, word_embed_proj_dim=768,
-                     vocab_size=50272, max_position_embeddings=2048),
-    "opt-350m": dict(hidden_size=1024, num_hidden_layers=24, ffn_dim=4096, num_attention_heads=16, word_embed_proj_dim=512,
-                     vocab_size=50272, max_position_embeddings=2048, do_layer_norm_before=False),
-    "tiny-opt": dict(hidden_size=64, num_hidden_layers=2, ffn_dim=256, num_attention_heads=4, word_embed_proj_dim=64,
-                     vocab_size=1000, max_position_embeddings=128),
-}
+HERE = os.path.dirname(os.path.abspath(__file__))
+with open(os.path.join(HERE, "../resources/bench/models.json")) as shapes:
+    SHAPES = json.load(shapes)
+TARGETS = {"opt": ["q_proj", "v_proj"], "llama": ["q_proj", "v_proj"], "gpt2": ["c_attn"]}
 
 
 def peak_mb():
@@ -37,16 +35,16 @@ def report(bench, model, dtype, times, tokens, **more):
 
 def build(name, dtype):
     import torch
-    from transformers import OPTConfig, OPTForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
     torch.set_num_threads(2)
     torch.manual_seed(0)
-    return torch, OPTForCausalLM._from_config(OPTConfig(**SHAPES[name]), dtype=getattr(torch, dtype))
+    return torch, AutoModelForCausalLM.from_config(AutoConfig.for_model(**SHAPES[name]), dtype=getattr(torch, dtype))
 
 
 def lora(model):
     from peft import LoraConfig, get_peft_model
-    return get_peft_model(model, LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules=["q_proj", "v_proj"],
-                                            task_type="CAUSAL_LM"))
+    return get_peft_model(model, LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05,
+                                            target_modules=TARGETS[model.config.model_type], task_type="CAUSAL_LM"))
 
 
 def train(name, dtype, batch, tokens, warmup, steps):
@@ -95,10 +93,11 @@ def startup():
     print(loss.item())
 
 
-def gemm():
+def gemm(dtype):
     import torch
     torch.set_num_threads(2)
-    a, b = torch.randn(512, 1024), torch.randn(4096, 1024).t()
+    kind = getattr(torch, dtype)
+    a, b = torch.randn(512, 1024).to(kind), torch.randn(4096, 1024).to(kind).t()
     times = []
     for _ in range(20):
         start = time.perf_counter()
@@ -112,4 +111,4 @@ if __name__ == "__main__":
     if command in ("train", "generate"):
         globals()[command](arguments[0], arguments[1], *map(int, arguments[2:]))
     else:
-        {"startup": startup, "gemm": gemm}[command]()
+        {"startup": startup, "gemm": gemm}[command](*arguments)

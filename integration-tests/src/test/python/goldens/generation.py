@@ -153,6 +153,158 @@ class Draws:
         return torch.topk(probabilities.double() / q, num_samples)[1]
 
 
+GROUPS = [
+    {"num_beams": 4, "num_beam_groups": 2, "diversity_penalty": 0.8, "num_return_sequences": 4},
+    {"num_beams": 4, "num_beam_groups": 4, "diversity_penalty": 1.5, "num_return_sequences": 3},
+    {"num_beams": 6, "num_beam_groups": 3, "diversity_penalty": 0.4, "num_return_sequences": 6, "early_stopping": True},
+    {"num_beams": 6, "num_beam_groups": 2, "diversity_penalty": 3.0, "num_return_sequences": 4, "length_penalty": 2.0},
+    {"num_beams": 4, "num_beam_groups": 2, "diversity_penalty": 0.6, "num_return_sequences": 4, "early_stopping": "never"},
+    {"num_beams": 4, "num_beam_groups": 2, "diversity_penalty": 0.6, "num_return_sequences": 4, "eos_token_id": [EOS, 24]},
+    {"num_beams": 4, "num_beam_groups": 2, "diversity_penalty": 0.6, "num_return_sequences": 2, "no_repeat_ngram_size": 1},
+]
+
+
+class Group:
+    """The ended hypotheses of one group of beams of one prompt: BeamHypotheses of transformers 4.57."""
+
+    def __init__(self, size, config, room):
+        self.size, self.config, self.room = size, config, room
+        self.kept, self.worst, self.done = [], 1e9, False
+
+    def add(self, total, generated, ids):
+        score = total / generated**self.config.length_penalty
+        if len(self.kept) < self.size or score > self.worst:
+            self.kept.append((score, ids))
+            if len(self.kept) > self.size:
+                self.kept.remove(min(self.kept, key=lambda pair: pair[0]))
+                self.worst = min(pair[0] for pair in self.kept)
+            else:
+                self.worst = min(score, self.worst)
+
+    def check(self, best, generated):
+        if len(self.kept) == self.size and not self.done:
+            early, penalty = self.config.early_stopping, self.config.length_penalty
+            length = self.room if early == "never" and penalty > 0 else generated
+            self.done = early is True or self.worst >= best / length**penalty
+
+
+def group_beam_search(model, settings, batch):
+    """(ids, scores) of group beam search as transformers 4 does it; version 5 keeps it in a repository on the hub.
+
+    The same decisions as transformers 4.57's BeamSearchScorer with HammingDiversityLogitsProcessor, written out for this golden.
+    """
+    values = effective(settings)
+    config = GenerationConfig(**{**GenerationConfig._get_default_generation_params(), **values})
+    width = batch["input_ids"].shape[1]
+    config.max_length = width + config.max_new_tokens
+    model._prepare_special_tokens(config, device="cpu")
+    eos = config._eos_token_tensor.tolist()
+    beams, count = config.num_beams, config.num_beam_groups
+    size, prompts_count = beams // count, batch["input_ids"].shape[0]
+    processors = model._get_logits_processor(
+        generation_config=config, input_ids_seq_length=width, encoder_input_ids=batch["input_ids"], device="cpu"
+    )
+    ids = batch["input_ids"].repeat_interleave(beams, 0)
+    mask = batch["attention_mask"].repeat_interleave(beams, 0)
+    ended = [[Group(size, config, config.max_new_tokens) for _ in range(count)] for _ in range(prompts_count)]
+    totals = torch.full((prompts_count * beams,), -1e9)
+    totals[::size] = 0
+    while ids.shape[1] < config.max_length and not all(group.done for groups in ended for group in groups):
+        generated = ids.shape[1] + 1 - width
+        with torch.no_grad():
+            logits = model(input_ids=ids, attention_mask=mask).logits[:, -1]
+        log_probs = torch.log_softmax(logits.float(), -1)
+        tokens, origins = torch.zeros(len(ids), dtype=torch.long), torch.arange(len(ids))
+        for g in range(count):
+            rows = [p * beams + g * size + i for p in range(prompts_count) for i in range(size)]
+            scores = log_probs[rows].clone()
+            for p in range(prompts_count):
+                earlier = torch.bincount(tokens[p * beams : p * beams + g * size], minlength=scores.shape[1])
+                scores[p * size : (p + 1) * size] -= config.diversity_penalty * earlier
+            scores = processors(ids[rows], scores) + totals[rows][:, None]
+            best, places = torch.topk(scores.reshape(prompts_count, -1), max(2, 1 + len(eos)) * size)
+            for p in range(prompts_count):
+                first, filled = p * beams + g * size, 0
+                if ended[p][g].done:
+                    tokens[first : first + size], totals[first : first + size] = common.PAD, 0
+                    continue
+                for rank, (total, place) in enumerate(zip(best[p].tolist(), places[p].tolist())):
+                    origin, token = first + place // scores.shape[1], place % scores.shape[1]
+                    if token in eos:
+                        if rank < size:
+                            ended[p][g].add(total, generated, ids[origin].tolist())
+                    elif filled < size:
+                        row = first + filled
+                        tokens[row], origins[row], filled = token, origin, filled + 1
+                        totals[row] = best[p][rank]
+                    if filled == size:
+                        break
+                ended[p][g].check(best[p].max().item(), generated)
+        ids = torch.cat([ids[origins], tokens[:, None]], 1)
+        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
+    sequences = []
+    for p in range(prompts_count):
+        for g in range(count):
+            if not ended[p][g].done:
+                for row in range(p * beams + g * size, p * beams + (g + 1) * size):
+                    ended[p][g].add(totals[row].item(), ids.shape[1] - width, ids[row].tolist())
+        kept = sorted((pair for group in ended[p] for pair in group.kept), key=lambda pair: pair[0], reverse=True)
+        sequences += kept[: config.num_return_sequences]
+    length = min(max(len(row) for _, row in sequences) + 1, config.max_length)
+    padded = [(row + [eos[0]] + [common.PAD] * length)[:length] for _, row in sequences]
+    return padded, [score for score, _ in sequences]
+
+
+CONTRASTIVE = [
+    {"penalty_alpha": 0.6, "top_k": 4},
+    {"penalty_alpha": 0.3, "top_k": 7, "max_new_tokens": 20, "eos_token_id": None},
+    {"penalty_alpha": 0.9, "top_k": 3, "eos_token_id": [EOS, 24, 9]},
+    {"penalty_alpha": 0.5, "top_k": 50, "repetition_penalty": 1.3, "eos_token_id": 9},
+]
+
+
+def contrastive_search(model, settings, batch):
+    """ids of contrastive search (arXiv:2202.06417) as transformers 4 does it; version 5 keeps it in a repository on the hub.
+
+    Of the k likeliest tokens the one with the best (1 - alpha) p - alpha max cosine(hidden state, earlier hidden states).
+    """
+    values = effective(settings)
+    config = GenerationConfig(**{**GenerationConfig._get_default_generation_params(), **values})
+    width = batch["input_ids"].shape[1]
+    config.max_length = width + config.max_new_tokens
+    model._prepare_special_tokens(config, device="cpu")
+    eos = [] if config._eos_token_tensor is None else config._eos_token_tensor.tolist()
+    processors = model._get_logits_processor(
+        generation_config=config, input_ids_seq_length=width, encoder_input_ids=batch["input_ids"], device="cpu"
+    )
+    rows, alpha = [], config.penalty_alpha
+    for start, mask in zip(batch["input_ids"], batch["attention_mask"]):
+        ids, real = start.tolist(), mask.tolist()
+        while len(ids) < config.max_length and not (len(ids) > width and ids[-1] in eos):
+            with torch.no_grad():
+                known = model(
+                    input_ids=torch.tensor([ids]), attention_mask=torch.tensor([real]), output_hidden_states=True
+                )
+            scores = processors(torch.tensor([ids]), known.logits[:, -1].float())
+            likely = torch.topk(torch.softmax(scores, -1)[0], min(config.top_k, scores.shape[1]))
+            earlier = torch.nn.functional.normalize(known.hidden_states[-1][0], dim=-1)[torch.tensor(real) == 1]
+            values = []
+            for p, token in zip(likely.values, likely.indices.tolist()):
+                with torch.no_grad():
+                    tried = model(
+                        input_ids=torch.tensor([[*ids, token]]),
+                        attention_mask=torch.tensor([[*real, 1]]),
+                        output_hidden_states=True,
+                    )
+                state = torch.nn.functional.normalize(tried.hidden_states[-1][0, -1], dim=-1)
+                values.append((1 - alpha) * p - alpha * (earlier @ state).max())
+            ids.append(likely.indices[int(torch.stack(values).argmax())].item())
+            real.append(1)
+        rows.append(ids)
+    length = max(len(row) for row in rows)
+    return [row + [common.PAD] * (length - len(row)) for row in rows]
+
+
 def prompts():
     batch = common.left_padded_batch()
     return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
@@ -204,6 +356,14 @@ def write_generation(folder):
                     )
                     row["transition_scores"] = [[max(value, -1e30) for value in line] for line in transition.tolist()]
                 rows.append(row)
+        if kind == "beams":
+            for settings in GROUPS:
+                ids, scores = group_beam_search(model, settings, batch)
+                row = {"kind": "groups", "settings": effective(settings), "batch": "batch", "ids": ids}
+                rows.append({**row, "sequences_scores": scores})
+            for settings in CONTRASTIVE:
+                ids = contrastive_search(model, settings, batch)
+                rows.append({"kind": "contrastive", "settings": effective(settings), "batch": "batch", "ids": ids})
         if kind == "greedy":
             output = generated(model, {"repetition_penalty": 1.9, "eos_token_id": None}, batch)
             tensors["scores"] = torch.stack(output.scores)

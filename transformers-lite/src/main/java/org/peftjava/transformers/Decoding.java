@@ -1,5 +1,6 @@
 package org.peftjava.transformers;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
@@ -35,14 +36,23 @@ record Decoding(CausalLanguageModel model) implements DecoderModel {
       implements DecoderSession {
     @Override
     public Tensor logits(Tensor ids, @Nullable Tensor attentionMask) {
-      ModelInput input =
-          ModelInput.builder()
-              .inputIds(ids)
-              .attentionMask(attentionMask)
-              .past(past)
-              .logitsToKeep(1)
-              .build();
-      return model.forward(input).logits().orElseThrow().squeeze(1);
+      return model.forward(input(ids, attentionMask).build()).logits().orElseThrow().squeeze(1);
+    }
+
+    @Override
+    public Step step(Tensor ids, @Nullable Tensor attentionMask) {
+      ModelOutput output =
+          model.forward(input(ids, attentionMask).outputHiddenStates(true).build());
+      List<Tensor> states = output.hiddenStates();
+      return new Step(output.logits().orElseThrow().squeeze(1), states.get(states.size() - 1));
+    }
+
+    private ModelInput.Builder input(Tensor ids, @Nullable Tensor attentionMask) {
+      return ModelInput.builder()
+          .inputIds(ids)
+          .attentionMask(attentionMask)
+          .past(past)
+          .logitsToKeep(1);
     }
 
     @Override

@@ -1,48 +1,40 @@
 package org.peftjava.it.bench;
 
+import java.net.URISyntaxException;
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Random;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.LinearLayer;
+import org.peftjava.torch.nn.Module;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
-import org.peftjava.transformers.model.opt.OptConfig;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.model.Architectures;
 
-/** Models of known shapes with random weights, the same as those of {@code bench_reference.py}. */
+/**
+ * The models of {@code bench/models.json} with random weights, as in {@code bench_reference.py}.
+ */
 final class BenchModels {
   private BenchModels() {}
 
-  static OptConfig config(String name) {
-    return switch (name) {
-      case "opt-125m" -> shape(768, 12, 3072, 12, 768, 50272, 2048, true);
-      case "opt-350m" -> shape(1024, 24, 4096, 16, 512, 50272, 2048, false);
-      case "tiny-opt" -> shape(64, 2, 256, 4, 64, 1000, 128, true);
-      default ->
-          throw new IllegalArgumentException(
-              "Unknown model '" + name + "'. Expected opt-125m, opt-350m or tiny-opt.");
-    };
+  static PretrainedConfig config(String name) {
+    ConfigJson json =
+        ConfigJson.read(models())
+            .findObject(name)
+            .orElseThrow(() -> new IllegalArgumentException("Unknown model '" + name + "'."));
+    return Architectures.get(json.getString("model_type")).config(json);
   }
 
-  private static OptConfig shape(
-      int hidden,
-      int layers,
-      int ffn,
-      int heads,
-      int embedding,
-      int vocabulary,
-      int positions,
-      boolean normBefore) {
-    return OptConfig.builder()
-        .hiddenSize(hidden)
-        .numHiddenLayers(layers)
-        .ffnDim(ffn)
-        .numAttentionHeads(heads)
-        .wordEmbedProjDim(embedding)
-        .vocabSize(vocabulary)
-        .maxPositionEmbeddings(positions)
-        .doLayerNormBefore(normBefore)
-        .build();
+  private static Path models() {
+    try {
+      return Path.of(BenchModels.class.getResource("/bench/models.json").toURI());
+    } catch (URISyntaxException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   static CausalLM model(String name, DType dtype) {
@@ -66,15 +58,14 @@ final class BenchModels {
    * FLOPs of the matrix products of one LoRA step: forward, and gradient with respect to the input,
    * 2 each for every weight and token.
    */
-  static double flops(OptConfig config, long tokens) {
-    double hidden = config.hiddenSize();
-    double layer = 4 * hidden * hidden + 2 * hidden * config.ffnDim();
-    double projections =
-        config.wordEmbedProjDim() == config.hiddenSize()
-            ? 0
-            : 2 * hidden * config.wordEmbedProjDim();
-    double head = (double) config.vocabSize() * config.wordEmbedProjDim();
-    return 4 * tokens * (config.numHiddenLayers() * layer + projections + head);
+  static double flops(Module model, long tokens) {
+    double weights =
+        model.namedModules().values().stream()
+            .filter(LinearLayer.class::isInstance)
+            .map(LinearLayer.class::cast)
+            .mapToDouble(layer -> (double) layer.inFeatures() * layer.outFeatures())
+            .sum();
+    return 4 * tokens * weights;
   }
 
   /** One JSON object in one line; the values are numbers or plain words. */

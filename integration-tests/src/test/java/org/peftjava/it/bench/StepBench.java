@@ -2,6 +2,7 @@ package org.peftjava.it.bench;
 
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.peftjava.peft.Peft;
 import org.peftjava.peft.PeftModelForCausalLM;
@@ -16,7 +17,7 @@ import org.peftjava.torch.optim.AdamW;
 import org.peftjava.torch.runtime.NativeRuntime;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.ModelInput;
-import org.peftjava.transformers.model.opt.OptConfig;
+import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /**
@@ -24,10 +25,12 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  *
  * <p>{@code StepBench train <model> <dtype> <batch> <tokens> <warm-up> <steps>}, {@code StepBench
  * generate <model> <dtype> <prompt> <new tokens> <repetitions>}. LoRA as in {@code
- * bench_reference.py}: r 16, alpha 32, dropout 0.05, q_proj and v_proj; the model's own dropout 0.1
- * is on. Run by {@code bench_compare.py}.
+ * bench_reference.py}: r 16, alpha 32, dropout 0.05, q_proj and v_proj (GPT-2: c_attn); the model's
+ * own dropout is on. Run by {@code bench_compare.py}.
  */
 final class StepBench {
+  private static final Map<String, List<String>> TARGETS = Map.of("gpt2", List.of("c_attn"));
+
   private StepBench() {}
 
   /** Runs one measurement. */
@@ -46,19 +49,23 @@ final class StepBench {
 
   private static void train(
       String name, DType dtype, int batch, int tokens, int warmup, int steps) {
-    OptConfig config = BenchModels.config(name);
+    PretrainedConfig config = BenchModels.config(name);
+    List<String> targets = TARGETS.getOrDefault(config.modelType(), List.of("q_proj", "v_proj"));
     LoraConfig lora =
         LoraConfig.builder()
             .r(16)
             .loraAlpha(32)
             .loraDropout(0.05)
-            .targetModules("q_proj", "v_proj")
+            .targetModules(targets.toArray(String[]::new))
             .taskType(TaskType.CAUSAL_LM)
             .build();
-    try (CausalLM base = BenchModels.model(name, dtype);
+    CausalLM base = BenchModels.model(name, dtype);
+    double flops = BenchModels.flops(base, (long) batch * tokens);
+    try (base;
         PeftModelForCausalLM model = Peft.getPeftModel(base, lora);
         AdamW optimizer = new AdamW(trainable(model), AdamW.Options.defaults())) {
       model.train(true);
+      long count = (long) batch * tokens;
       long[] ids = BenchModels.ids(batch * tokens, config.vocabSize());
       double[] times = new double[steps];
       double loss = 0;
@@ -69,8 +76,6 @@ final class StepBench {
           times[i] = (System.nanoTime() - start) / 1e9;
         }
       }
-      long count = (long) batch * tokens;
-      double flops = BenchModels.flops(config, count);
       report("train", name, dtype, times, count, "loss", loss, "gflop", flops / 1e9);
     }
   }

@@ -38,8 +38,8 @@ final class BeamSearch {
     recorder = new OutputRecorder(config);
     beams = config.numBeams();
     prompts = search.prompts().length;
-    running = new BeamRows(search.rows(beams, filler()), search.length() - search.width());
-    ended = new EndedBeams(search, config, new BeamRows(running));
+    running = new BeamRows(search.rows(beams));
+    ended = new EndedBeams(search, config, new BeamRows(search.rows(beams)));
     runningScores = new float[prompts * beams];
     // the beams of a prompt begin equal: only the first counts, or all would stay equal
     Arrays.fill(runningScores, NEVER);
@@ -66,7 +66,7 @@ final class BeamSearch {
       at++;
       goOn = ended.canImprove(runningScores, at) && !allDone;
       if (goOn) {
-        search.steps().reorder(origins(at - 1), search.width());
+        search.steps().reorder(running.newestOrigins(), search.width());
       }
     }
     return output();
@@ -89,22 +89,14 @@ final class BeamSearch {
       Tensor index;
       Tensor scores;
       if (config.doSample()) {
-        index = search.draw().draw(Ops.softmax(total, -1), count);
+        index = search.draw().drawTensor(Ops.softmax(total, -1), count);
         scores = total.gather(1, index);
       } else {
         Ops.Ranked best = Ops.topK(total, count);
         index = best.indices();
         scores = best.values();
       }
-      return new Candidates(
-          running,
-          index.toLongs(),
-          scores.toFloats(),
-          vocabSize,
-          prompts,
-          beams,
-          at - search.width(),
-          at);
+      return new Candidates(running, index.toLongs(), scores.toFloats(), vocabSize, prompts, beams);
     }
   }
 
@@ -123,12 +115,6 @@ final class BeamSearch {
     }
   }
 
-  /** For each running row the row that its newest token was chosen from. */
-  private long[] origins(int at) {
-    int step = at - search.width();
-    return Arrays.stream(running.origins()).mapToLong(row -> row[step]).toArray();
-  }
-
   private GenerateOutput output() {
     int wanted = config.numReturnSequences();
     int[] rows =
@@ -138,8 +124,8 @@ final class BeamSearch {
     int[][] origins = new int[rows.length][];
     float[] scores = new float[rows.length];
     for (int i = 0; i < rows.length; i++) {
-      ids[i] = Arrays.copyOf(ended.best().ids()[rows[i]], search.width() + longest);
-      origins[i] = Arrays.copyOf(ended.best().origins()[rows[i]], longest);
+      ids[i] = ended.best().paddedIds(rows[i], search.width() + longest, filler());
+      origins[i] = ended.best().paddedOrigins(rows[i], longest);
       scores[i] = ended.scores()[rows[i]];
     }
     return new GenerateOutput(

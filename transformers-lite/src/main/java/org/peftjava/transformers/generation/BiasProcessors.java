@@ -42,28 +42,8 @@ final class BiasProcessors {
           }
         }
       }
-      return added(logits, places);
+      return Masks.added(logits, places);
     };
-  }
-
-  /** Logits plus a number at some places row * v + token. */
-  private static Tensor added(Tensor logits, Map<Long, Float> places) {
-    if (places.isEmpty()) {
-      return logits;
-    }
-    long[] index = new long[places.size()];
-    float[] numbers = new float[places.size()];
-    int count = 0;
-    for (Map.Entry<Long, Float> place : places.entrySet()) {
-      index[count] = place.getKey();
-      numbers[count++] = place.getValue();
-    }
-    Tensor at = Creation.ofLongs(index, index.length).to(logits.device());
-    Tensor bias = Creation.ofFloats(numbers, numbers.length).to(logits.device());
-    Tensor copy = logits.copy();
-    Tensor flat = copy.reshape(-1);
-    flat.indexCopyInPlace(0, at, flat.gather(0, at).add(bias));
-    return copy;
   }
 
   /** Rules out tokens that would complete a run; a run that is just an end token is allowed. */
@@ -88,11 +68,12 @@ final class BiasProcessors {
   /**
    * Leaves the tokens that a function names.
    *
-   * @param copies rows of each prompt
+   * @param prompts how many there are
    */
-  static LogitsProcessor prefixAllowed(PrefixAllowedTokens function, int copies) {
+  static LogitsProcessor prefixAllowed(PrefixAllowedTokens function, int prompts) {
     return (inputIds, logits) -> {
       long vocabSize = logits.size(1);
+      int copies = inputIds.rows() / prompts;
       List<Long> places = new ArrayList<>();
       for (int row = 0; row < inputIds.rows(); row++) {
         long[] allowed = function.allowed(row / copies, inputIds.row(row));

@@ -12,27 +12,16 @@ final class Candidates {
    *
    * @param index beam * v + token for each candidate, prompt by prompt
    * @param scores the sum of the log-probabilities of each
-   * @param step number of tokens generated before
-   * @param at the place of the new token
    */
   Candidates(
-      BeamRows running,
-      long[] index,
-      float[] scores,
-      long vocabSize,
-      int prompts,
-      int beams,
-      int step,
-      int at) {
+      BeamRows running, long[] index, float[] scores, long vocabSize, int prompts, int beams) {
     this.scores = scores;
     perPrompt = index.length / prompts;
     rows = new BeamRows(index.length);
     done = new boolean[index.length];
     for (int i = 0; i < index.length; i++) {
       int origin = i / perPrompt * beams + (int) (index[i] / vocabSize);
-      rows.set(i, running, origin);
-      rows.ids()[i][at] = index[i] % vocabSize;
-      rows.origins()[i][step] = origin;
+      rows.set(i, running, origin, index[i] % vocabSize);
     }
   }
 

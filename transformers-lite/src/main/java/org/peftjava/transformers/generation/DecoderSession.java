@@ -19,6 +19,21 @@ public interface DecoderSession extends AutoCloseable {
    */
   Tensor logits(Tensor ids, @Nullable Tensor attentionMask);
 
+  /**
+   * Logits with hidden states.
+   *
+   * @param logits (b, v) of the last position
+   * @param hidden (b, t, e), the last hidden states of the tokens given now
+   */
+  record Step(Tensor logits, Tensor hidden) {}
+
+  /** The same as {@link #logits} with hidden states, which contrastive search compares. */
+  default Step step(Tensor ids, @Nullable Tensor attentionMask) {
+    throw new UnsupportedOperationException(
+        "This model does not show the hidden states that contrastive search compares. Remove"
+            + " penalty_alpha.");
+  }
+
   /** How many tokens are remembered; always 0 without a cache. */
   long length();
 

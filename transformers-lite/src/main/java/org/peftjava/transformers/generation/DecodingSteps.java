@@ -57,9 +57,34 @@ final class DecodingSteps {
     return forward(ids, Math.toIntExact(session.length()), at, 1, mask);
   }
 
-  /** Lets rows go on from what others remember, of the same prompt of {@code width} tokens. */
-  void reorder(long[] rows, int width) {
-    session.reorder(rows, width);
+  /**
+   * Computes the prompts (p, n) once, with the hidden states of all their tokens; from then on
+   * there are {@code copies} rows of each.
+   */
+  DecoderSession.Step begin(long[][] prompts, int at) {
+    begun = true;
+    long[][] fresh = new long[prompts.length][];
+    Arrays.setAll(fresh, row -> Arrays.copyOf(prompts[row], at));
+    Tensor seen = promptMask == null ? null : promptMask.narrow(1, 0, at);
+    DecoderSession.Step step = session.step(Creation.ofLongs(fresh).to(device), seen);
+    session.expand(copies);
+    return step;
+  }
+
+  /** Feeds one token to each row, which comes at a place. */
+  DecoderSession.Step step(long[] tokens, int at) {
+    Tensor seen = mask == null ? null : mask.narrow(1, 0, at + 1);
+    return session.step(Creation.ofLongs(tokens, tokens.length, 1).to(device), seen);
+  }
+
+  /** (p, length), 1 for tokens, those to come included, and 0 for padding; or null. */
+  @Nullable Tensor promptMask() {
+    return promptMask;
+  }
+
+  /** Lets rows go on from what others remember, which differs behind {@code from} tokens. */
+  void reorder(long[] rows, int from) {
+    session.reorder(rows, from);
   }
 
   private Tensor prefill(long[][] ids, int at) {

@@ -3,6 +3,7 @@ package org.peftjava.transformers.generation;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.transformers.tokenizer.TokenIds;
 import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /**
@@ -13,6 +14,8 @@ import org.peftjava.transformers.tokenizer.Tokenizer;
  * @param stoppingCriteria criteria beside those of the settings
  * @param prefixAllowedTokensFn which tokens may follow; null for all
  * @param tokenizer the model's, for {@code stop_strings}; stays the caller's
+ * @param decoderInputIds what the decoder of an encoder-decoder is to continue, one row a prompt;
+ *     its start token is put before them unless it is there. Null for the start token alone
  * @param streamer hears of every token; not with beams
  */
 public record GenerateOptions(
@@ -20,6 +23,7 @@ public record GenerateOptions(
     List<StoppingCriteria> stoppingCriteria,
     @Nullable PrefixAllowedTokens prefixAllowedTokensFn,
     @Nullable Tokenizer tokenizer,
+    @Nullable TokenIds decoderInputIds,
     TokenListener streamer) {
   /** Nothing. */
   public static final GenerateOptions NONE = builder().build();
@@ -42,6 +46,7 @@ public record GenerateOptions(
     builder.stoppingCriteria.addAll(stoppingCriteria);
     builder.prefixAllowedTokensFn = prefixAllowedTokensFn;
     builder.tokenizer = tokenizer;
+    builder.decoderInputIds = decoderInputIds;
     builder.streamer = streamer;
     return builder;
   }
@@ -52,6 +57,7 @@ public record GenerateOptions(
     private final List<StoppingCriteria> stoppingCriteria = new ArrayList<>();
     private @Nullable PrefixAllowedTokens prefixAllowedTokensFn;
     private @Nullable Tokenizer tokenizer;
+    private @Nullable TokenIds decoderInputIds;
     private TokenListener streamer = TokenListener.NONE;
 
     private Builder() {}
@@ -80,6 +86,12 @@ public record GenerateOptions(
       return this;
     }
 
+    /** What the decoder of an encoder-decoder is to continue. */
+    public Builder decoderInputIds(long[]... rows) {
+      decoderInputIds = new TokenIds(rows);
+      return this;
+    }
+
     /** Adds one that hears of every token and may stop the generation. */
     public Builder streamer(TokenListener listener) {
       streamer = streamer == TokenListener.NONE ? listener : streamer.and(listener);
@@ -89,7 +101,12 @@ public record GenerateOptions(
     /** The options. */
     public GenerateOptions build() {
       return new GenerateOptions(
-          logitsProcessor, stoppingCriteria, prefixAllowedTokensFn, tokenizer, streamer);
+          logitsProcessor,
+          stoppingCriteria,
+          prefixAllowedTokensFn,
+          tokenizer,
+          decoderInputIds,
+          streamer);
     }
   }
 }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.peftjava.transformers.config.ConfigJson;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -14,19 +15,29 @@ import org.slf4j.LoggerFactory;
 /** What generation settings must be, alone and together; Python's {@code validate}. */
 final class GenerationChecks {
   private static final Logger LOG = LoggerFactory.getLogger(GenerationConfig.class);
+  private static final int MOST_ROWS = 4096; // of one prompt; each has a cache of its own
+  private static final Set<String> WARNED = ConcurrentHashMap.newKeySet();
   private static final String FINITE_ABOVE_0 = "a number above 0; 1 changes nothing";
 
   /** Settings of transformers that change the text and are not known here, with what is neutral. */
   private static final Map<String, String> UNSUPPORTED =
       Map.of(
           "guidance_scale", "1.0",
-          "num_beam_groups", "1.0",
-          "penalty_alpha", "0.0",
           "token_healing", "false",
           "watermarking_config", "",
           "dola_layers", "",
           "constraints", "",
           "force_words_ids", "");
+
+  /** Settings of transformers that concern its own ways of being fast. */
+  private static final List<String> WITHOUT_EFFECT =
+      List.of(
+          "cache_implementation",
+          "cache_config",
+          "compile_config",
+          "low_memory",
+          "prompt_lookup_num_tokens",
+          "assistant_early_exit");
 
   /** Settings that only draw tokens. */
   private static final List<String> SAMPLING =
@@ -49,8 +60,8 @@ final class GenerationChecks {
     atLeast1("prefill_chunk_size", config.prefillChunkSize());
     atLeast("min_length", config.minLength(), 0);
     atLeast("min_new_tokens", config.minNewTokens(), 0);
-    atLeast("num_beams", config.numBeams(), 1);
-    atLeast("num_return_sequences", config.numReturnSequences(), 1);
+    rows("num_beams", config.numBeams());
+    rows("num_return_sequences", config.numReturnSequences());
     atLeast("top_k", config.topK(), 0);
     atLeast("no_repeat_ngram_size", config.noRepeatNgramSize(), 0);
     atLeast("encoder_no_repeat_ngram_size", config.encoderNoRepeatNgramSize(), 0);
@@ -64,6 +75,7 @@ final class GenerationChecks {
     share("typical_p", config.typicalP());
     config.topH().ifPresent(value -> share("top_h", value));
     range("min_p", config.minP(), 1);
+    range("penalty_alpha", config.penaltyAlpha(), 1);
     range("epsilon_cutoff", config.epsilonCutoff(), 1);
     range("eta_cutoff", config.etaCutoff(), 1);
     penalty("repetition_penalty", config.repetitionPenalty());
@@ -93,6 +105,7 @@ final class GenerationChecks {
     tokens("begin_suppress_tokens", config.beginSuppressTokens());
     tokens("forced_eos_token_id", config.forcedEosTokenIds());
     sequences(config);
+    groups(config);
     forced(config);
   }
 
@@ -118,6 +131,28 @@ final class GenerationChecks {
     }
   }
 
+  private static void groups(GenerationConfig config) {
+    int beams = config.numBeams();
+    int groups = config.numBeamGroups();
+    atLeast("num_beam_groups", groups, 1);
+    check(
+        groups == 1 || (groups <= beams && beams % groups == 0),
+        "num_beam_groups",
+        groups,
+        "a divisor of num_beams, which is " + beams);
+    double diversity = config.diversityPenalty();
+    check(
+        groups == 1 ? Double.isFinite(diversity) : diversity > 0 && Double.isFinite(diversity),
+        "diversity_penalty",
+        diversity,
+        "a number above 0 where there are groups of beams, which would be equal otherwise");
+    check(
+        groups == 1 || !config.doSample(),
+        "do_sample",
+        config.doSample(),
+        "false where there are groups of beams (num_beam_groups " + groups + ")");
+  }
+
   private static void forced(GenerationConfig config) {
     List<Long> suppressed = config.suppressTokens();
     List<Long> first = new ArrayList<>();
@@ -136,6 +171,11 @@ final class GenerationChecks {
 
   /** Throws where a setting asks for what this library cannot do, rather than leaving it out. */
   static void supported(ConfigJson json) {
+    for (String key : WITHOUT_EFFECT) {
+      if (json.has(key) && WARNED.add(key)) {
+        LOG.warn("{} has no effect here. The text does not depend on it.", key);
+      }
+    }
     UNSUPPORTED.forEach(
         (key, neutral) -> {
           JsonNode value = json.node(key).orElse(NullNode.instance);
@@ -153,7 +193,8 @@ final class GenerationChecks {
   /** Logs settings of this call that have no effect. */
   static void warn(GenerationConfig config, Set<String> changed) {
     for (String key : SAMPLING) {
-      if (!config.doSample() && changed.contains(key)) {
+      boolean contrastive = key.equals("top_k") && config.penaltyAlpha() > 0;
+      if (!config.doSample() && !contrastive && changed.contains(key)) {
         LOG.warn("{} has no effect, because do_sample is false.", key);
       }
     }
@@ -171,6 +212,10 @@ final class GenerationChecks {
   private static void atLeast(String name, int value, int least) {
     String expected = least == 0 ? "0 or more" : "at least " + least;
     check(value >= least, name, value, name.equals("top_k") ? "0 (all tokens) or more" : expected);
+  }
+
+  private static void rows(String name, int value) {
+    check(value >= 1 && value <= MOST_ROWS, name, value, "a number from 1 to " + MOST_ROWS);
   }
 
   private static void share(String name, double value) {

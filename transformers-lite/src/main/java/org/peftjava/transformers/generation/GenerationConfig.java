@@ -93,6 +93,23 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
     return json.getInt("num_return_sequences", 1);
   }
 
+  /**
+   * Into how many groups the beams are divided, which avoid each other's tokens; 1 for no groups.
+   */
+  public int numBeamGroups() {
+    return json.getInt("num_beam_groups", 1);
+  }
+
+  /** What is taken off the score of a token for each beam of an earlier group that chose it. */
+  public double diversityPenalty() {
+    return json.getDouble("diversity_penalty", 0);
+  }
+
+  /** How much contrastive search avoids what resembles the text so far; 0 for no such search. */
+  public double penaltyAlpha() {
+    return json.getDouble("penalty_alpha", 0);
+  }
+
   /** The power of the length that divides the score of a beam; above 0 favours long ones. */
   public double lengthPenalty() {
     return json.getDouble("length_penalty", 1);
@@ -308,6 +325,23 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
     /** How many continuations of a prompt are returned. */
     public Builder numReturnSequences(int value) {
       return set("num_return_sequences", value);
+    }
+
+    /**
+     * Into how many groups the beams are divided, which avoid each other's tokens; 1 for no groups.
+     */
+    public Builder numBeamGroups(int value) {
+      return set("num_beam_groups", value);
+    }
+
+    /** What is taken off the score of a token for each beam of an earlier group that chose it. */
+    public Builder diversityPenalty(double value) {
+      return set("diversity_penalty", value);
+    }
+
+    /** How much contrastive search avoids what resembles the text so far; 0 for no such search. */
+    public Builder penaltyAlpha(double value) {
+      return set("penalty_alpha", value);
     }
 
     /** The power of the length that divides the score of a beam; above 0 favours long ones. */

@@ -1,7 +1,6 @@
 package org.peftjava.transformers.generation;
 
 import java.util.Arrays;
-import java.util.OptionalLong;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.TensorScope;
@@ -18,6 +17,12 @@ import org.slf4j.LoggerFactory;
 public final class Generator {
   private static final Logger LOG = LoggerFactory.getLogger(Generator.class);
   private static final int DEFAULT_NEW_TOKENS = 20;
+
+  /** For models that name no limit: longer texts are mistakes in a settings file. */
+  private static final int LONGEST = 1 << 20;
+
+  /** Room that a cache begins with; it doubles when it is full. */
+  private static final int NEW_TOKENS_AT_ONCE = 1024;
 
   private final DecoderModel model;
   private final GenerationConfig config;
@@ -44,13 +49,15 @@ public final class Generator {
   public GenerateOutput generate(TokenBatch batch) {
     checkSettings();
     checkPrompts(batch.inputIds(), batch.attentionMask());
-    TokenBatch prompts = model.isEncoderDecoder() ? startTokens(batch.size()) : batch;
+    TokenBatch prompts =
+        model.isEncoderDecoder() ? DecoderPrompts.of(config, options, batch.size()) : batch;
     int length = totalLength(prompts.length(), longest(prompts.attentionMask()));
     Randomness.State before = config.seed().isPresent() ? Randomness.save() : null;
     try (GradMode off = GradMode.noGrad();
         TensorScope scope = TensorScope.open("generate")) {
       config.seed().ifPresent(Randomness::manualSeed);
-      try (DecoderSession session = model.begin(batch, length, config.useCache())) {
+      int capacity = Math.min(length, prompts.length() + NEW_TOKENS_AT_ONCE);
+      try (DecoderSession session = model.begin(batch, capacity, config.useCache())) {
         return search(session, batch, prompts, length);
       }
     } finally {
@@ -63,23 +70,42 @@ public final class Generator {
   private GenerateOutput search(
       DecoderSession session, TokenBatch batch, TokenBatch prompts, int length) {
     int beams = config.numBeams();
-    int copies = beams > 1 ? beams : config.numReturnSequences();
+    boolean contrastive = isContrastive();
+    int candidates = Math.min(config.topK(), model.vocabSize());
+    int copies = contrastive ? candidates : beams > 1 ? beams : config.numReturnSequences();
     TokenSearch search =
         new TokenSearch(
             new DecodingSteps(session, model.device(), prompts, length, copies, config),
-            new LogitsProcessorList(
-                config, options, batch.inputIds(), prompts.length(), length, copies),
+            new LogitsProcessorList(config, options, batch.inputIds(), prompts.length(), length),
             new StopConditions(config, options),
             prompts.inputIds(),
             length,
             model.device(),
             draw);
+    if (contrastive) {
+      return new ContrastiveSearch(search, config, options.streamer(), candidates).run();
+    }
+    if (config.numBeamGroups() > 1) {
+      return new GroupBeamSearch(search, config).run();
+    }
     return beams > 1
         ? new BeamSearch(search, config).run()
         : new SampleSearch(search, config, options.streamer()).run();
   }
 
+  private boolean isContrastive() {
+    return config.penaltyAlpha() > 0
+        && config.topK() > 1
+        && config.numBeams() == 1
+        && !config.doSample();
+  }
+
   private void checkSettings() {
+    if (options.decoderInputIds() != null && !model.isEncoderDecoder()) {
+      throw new IllegalArgumentException(
+          "decoderInputIds are given, but the model is no encoder-decoder. Pass what is to be"
+              + " continued as the batch.");
+    }
     GenerationChecks.supported(config.json());
     if (config.numBeams() > 1 && options.streamer() != TokenListener.NONE) {
       throw new IllegalArgumentException(
@@ -87,6 +113,12 @@ public final class Generator {
               + config.numBeams()
               + ": beam search chooses whole continuations. Set num_beams to 1, or use"
               + " StoppingCriteria.cancelledBy to stop it.");
+    }
+    if (isContrastive() && !config.useCache()) {
+      throw new IllegalArgumentException(
+          "penalty_alpha is "
+              + config.penaltyAlpha()
+              + ", but contrastive search needs a cache. Set use_cache to true.");
     }
     if (config.prefillChunkSize().isPresent() && !config.useCache()) {
       throw new IllegalArgumentException(
@@ -96,23 +128,9 @@ public final class Generator {
     }
   }
 
-  /** What the decoder of an encoder-decoder begins with: one token a row. */
-  private TokenBatch startTokens(int rows) {
-    OptionalLong start = config.decoderStartTokenId();
-    long token =
-        (start.isPresent() ? start : config.bosTokenId())
-            .orElseThrow(
-                () ->
-                    new IllegalArgumentException(
-                        "The decoder has no token to begin with. Set decoder_start_token_id, or"
-                            + " bos_token_id."));
-    long[][] ids = new long[rows][1];
-    Arrays.stream(ids).forEach(row -> row[0] = token);
-    return TokenBatch.of(ids);
-  }
-
   private int totalLength(int width, int longestPrompt) {
-    int room = width + model.maxPositions() - longestPrompt;
+    int positions = Math.min(model.maxPositions(), LONGEST);
+    int room = width + positions - longestPrompt;
     int wanted;
     if (config.maxNewTokens().isPresent()) {
       wanted = Math.addExact(width, config.maxNewTokens().getAsInt());
@@ -129,6 +147,13 @@ public final class Generator {
     } else {
       wanted = Math.min(width + DEFAULT_NEW_TOKENS, Math.max(room, width + 1));
     }
+    int least = config.minNewTokens() > 0 ? width + config.minNewTokens() : config.minLength();
+    if (least > wanted) {
+      LOG.warn(
+          "min_length or min_new_tokens ask for {} tokens, but generation ends at {}.",
+          least,
+          wanted);
+    }
     if (wanted > room) {
       throw new IllegalArgumentException(
           "A prompt of "
@@ -138,7 +163,7 @@ public final class Generator {
               + " new ones are "
               + (longestPrompt + wanted - width)
               + " tokens, but the model has positions for "
-              + model.maxPositions()
+              + positions
               + ". Shorten the prompt or lower max_new_tokens.");
     }
     return wanted;

@@ -12,6 +12,7 @@ import org.peftjava.torch.Tensor;
  */
 final class LogitsProcessorList {
   private final List<LogitsProcessor> processors = new ArrayList<>();
+  private final HammingDiversity diversity;
 
   /**
    * The list.
@@ -19,23 +20,27 @@ final class LogitsProcessorList {
    * @param encoderIds the encoder's input, or the prompts of a decoder (b, n)
    * @param promptLength of the decoder
    * @param maxLength of prompt and continuation
-   * @param copies rows of each prompt
    */
   LogitsProcessorList(
       GenerationConfig config,
       GenerateOptions options,
       long[][] encoderIds,
       int promptLength,
-      int maxLength,
-      int copies) {
+      int maxLength) {
+    diversity = new HammingDiversity(config.diversityPenalty());
     addRepetition(config, encoderIds);
-    addWords(config, options, promptLength, copies);
+    addWords(config, options, promptLength, encoderIds.length);
     addForced(config, promptLength, maxLength);
     processors.addAll(options.logitsProcessor());
     if (config.doSample()) {
       addWarpers(config, config.numBeams() > 1 ? Math.max(1, config.eosTokenIds().size()) + 1 : 1);
     }
     add(config.renormalizeLogits(), Warpers::renormalize);
+  }
+
+  /** The one that tells groups of beams apart; in use where there are groups. */
+  HammingDiversity diversity() {
+    return diversity;
   }
 
   boolean isEmpty() {
@@ -53,6 +58,7 @@ final class LogitsProcessorList {
 
   private void addRepetition(GenerationConfig config, long[][] encoderIds) {
     add(!config.sequenceBias().isEmpty(), () -> BiasProcessors.sequenceBias(config.sequenceBias()));
+    add(config.numBeamGroups() > 1, () -> diversity);
     double encoderPenalty = config.encoderRepetitionPenalty();
     add(
         encoderPenalty != 1,
@@ -68,7 +74,7 @@ final class LogitsProcessorList {
   }
 
   private void addWords(
-      GenerationConfig config, GenerateOptions options, int promptLength, int copies) {
+      GenerationConfig config, GenerateOptions options, int promptLength, int prompts) {
     List<Long> eos = config.eosTokenIds();
     add(!config.badWordsIds().isEmpty(), () -> BiasProcessors.badWords(config.badWordsIds(), eos));
     int minNew = config.minNewTokens();
@@ -76,7 +82,7 @@ final class LogitsProcessorList {
     add(minLength > 0 && !eos.isEmpty(), () -> LengthProcessors.minLength(minLength, eos));
     PrefixAllowedTokens allowed = options.prefixAllowedTokensFn();
     if (allowed != null) {
-      processors.add(BiasProcessors.prefixAllowed(allowed, copies));
+      processors.add(BiasProcessors.prefixAllowed(allowed, prompts));
     }
   }
 

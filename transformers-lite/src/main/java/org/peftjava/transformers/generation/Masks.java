@@ -2,10 +2,11 @@ package org.peftjava.transformers.generation;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.Tensor;
 
-/** Ruling single tokens in and out, without a copy of the vocabulary on the host. */
+/** Changes of single tokens' logits, without a copy of the vocabulary on the host. */
 final class Masks {
   private Masks() {}
 
@@ -26,6 +27,26 @@ final class Masks {
     Tensor copy = logits.copy();
     Tensor index = Creation.ofLongs(places, places.length).to(logits.device());
     copy.reshape(-1).indexFillInPlace(0, index, Double.NEGATIVE_INFINITY);
+    return copy;
+  }
+
+  /** Logits plus a number at some places row * v + token. */
+  static Tensor added(Tensor logits, Map<Long, Float> places) {
+    if (places.isEmpty()) {
+      return logits;
+    }
+    long[] index = new long[places.size()];
+    float[] numbers = new float[places.size()];
+    int count = 0;
+    for (Map.Entry<Long, Float> place : places.entrySet()) {
+      index[count] = place.getKey();
+      numbers[count++] = place.getValue();
+    }
+    Tensor at = Creation.ofLongs(index, index.length).to(logits.device());
+    Tensor bias = Creation.ofFloats(numbers, numbers.length).to(logits.device());
+    Tensor copy = logits.copy();
+    Tensor flat = copy.reshape(-1);
+    flat.indexCopyInPlace(0, at, flat.gather(0, at).add(bias));
     return copy;
   }
 

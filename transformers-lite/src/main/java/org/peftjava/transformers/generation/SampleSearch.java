@@ -28,13 +28,13 @@ final class SampleSearch {
   }
 
   GenerateOutput run() {
-    long[][] ids = search.rows(config.numReturnSequences(), 0);
-    boolean[] ended = new boolean[ids.length];
+    long[][] ids = search.rows(config.numReturnSequences());
+    RowEnds ends = new RowEnds(search, config, ids.length);
     int at = search.width();
     boolean goOn = true;
     while (goOn && at < search.length()) {
       long[] next = choose(ids, at);
-      goOn = append(ids, at, next, ended);
+      goOn = ends.append(ids, at, next);
       goOn &= listener.onTokens(next);
       at++;
     }
@@ -60,32 +60,10 @@ final class SampleSearch {
               : processors.apply(search.seen(ids, at), logits);
       recorder.scores(scores);
       Tensor tokens =
-          config.doSample() ? search.draw().draw(Ops.softmax(scores, -1), 1) : scores.argmax(-1);
+          config.doSample()
+              ? search.draw().drawTensor(Ops.softmax(scores, -1), 1)
+              : scores.argmax(-1);
       return tokens.toLongs();
     }
-  }
-
-  /**
-   * Writes the tokens behind the rows; rows that have ended get the filler. Returns if any is open.
-   */
-  private boolean append(long[][] ids, int at, long[] next, boolean[] ended) {
-    StopConditions stops = search.stops();
-    boolean open = false;
-    for (int row = 0; row < ids.length; row++) {
-      if (ended[row] && stops.hasEndTokens()) {
-        next[row] = filler();
-      }
-      ids[row][at] = next[row];
-    }
-    InputIds seen = search.seen(ids, at + 1);
-    for (int row = 0; row < ids.length; row++) {
-      ended[row] = ended[row] || stops.isDone(seen, row);
-      open |= !ended[row];
-    }
-    return open;
-  }
-
-  private long filler() {
-    return config.padTokenId().orElseGet(() -> config.eosTokenIds().get(0));
   }
 }

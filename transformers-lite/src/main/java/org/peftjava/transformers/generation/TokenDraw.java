@@ -10,5 +10,5 @@ interface TokenDraw {
   TokenDraw MULTINOMIAL = Ops::multinomial;
 
   /** Draws {@code count} different indices per row (b, count) by their probabilities (b, n). */
-  Tensor draw(Tensor probabilities, long count);
+  Tensor drawTensor(Tensor probabilities, long count);
 }

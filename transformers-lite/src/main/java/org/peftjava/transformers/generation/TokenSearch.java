@@ -30,13 +30,10 @@ record TokenSearch(
     return prompts[0].length;
   }
 
-  /** Rows of {@link #length()} tokens: each prompt {@code copies} times, then {@code filler}. */
-  long[][] rows(int copies, long filler) {
+  /** Each prompt {@code copies} times, in rows of their own. */
+  long[][] rows(int copies) {
     long[][] rows = new long[prompts.length * copies][];
-    for (int row = 0; row < rows.length; row++) {
-      rows[row] = Arrays.copyOf(prompts[row / copies], length);
-      Arrays.fill(rows[row], width(), length, filler);
-    }
+    Arrays.setAll(rows, row -> prompts[row / copies].clone());
     return rows;
   }
 

@@ -115,6 +115,34 @@ class EncoderDecoderTest {
             .length);
   }
 
+  @Test
+  void theDecoderContinuesWhatItIsGiven() {
+    long[][] free = generate(INPUT, g -> g.maxNewTokens(6));
+    long[][] begun = Arrays.stream(free).map(row -> Arrays.copyOf(row, 3)).toArray(long[][]::new);
+    long[][] bare =
+        Arrays.stream(free).map(row -> Arrays.copyOfRange(row, 1, 3)).toArray(long[][]::new);
+    GenerationConfig config =
+        GenerationConfig.builder().decoderStartTokenId(4).maxNewTokens(4).build();
+    for (long[][] given : new long[][][] {begun, bare}) {
+      GenerateOptions options = GenerateOptions.builder().decoderInputIds(given).build();
+      assertArrayEquals(
+          free, new Generator(model, config, options).generate(INPUT).sequences().ids());
+    }
+    GenerateOptions wrong = GenerateOptions.builder().decoderInputIds(begun[0]).build();
+    assertThrows(
+        IllegalArgumentException.class, () -> new Generator(model, config, wrong).generate(INPUT));
+  }
+
+  @Test
+  void aModelThatShowsNoHiddenStatesSaysSo() {
+    String message =
+        assertThrows(
+                UnsupportedOperationException.class,
+                () -> generate(INPUT, g -> g.penaltyAlpha(0.5).topK(3)))
+            .getMessage();
+    assertTrue(message.contains("Remove penalty_alpha"), message);
+  }
+
   private long[][] generate(TokenBatch batch, Consumer<GenerationConfig.Builder> settings) {
     return output(batch, settings).sequences().ids();
   }

@@ -62,6 +62,49 @@ class GenerationConfigTest {
     assertEquals("top_p is 0.0. Expected a number above 0 and at most 1.", message);
   }
 
+  @Test
+  void settingsThatContradictEachOtherAreExplained() {
+    refused("{\"num_return_sequences\": 2}", "without sampling and beams there is one");
+    refused("{\"num_beams\": 2, \"num_return_sequences\": 3}", "only 2 beams");
+    refused("{\"num_beams\": 4, \"num_beam_groups\": 3}", "a divisor of num_beams, which is 4");
+    refused("{\"num_beams\": 4, \"num_beam_groups\": 2}", "diversity_penalty is 0.0");
+    refused("{\"suppress_tokens\": [3, 4], \"forced_eos_token_id\": 4}", "none is left");
+    refused("{\"early_stopping\": \"soon\"}", "expected true, false or \"never\"");
+    refused("{\"bad_words_ids\": [[]]}", "at least one token id");
+    refused("{\"bad_words_ids\": [3]}", "at least one token id");
+    refused("{\"sequence_bias\": [[3, 1.0]]}", "at least one token id");
+    refused("{\"sequence_bias\": [[[3]]]}", "[[token ids], number]");
+    refused("{\"top_k\": \"many\"}", "expected a whole number");
+    refused("{\"stop_strings\": [\"\"]}", "at least one character");
+    refused("{\"exponential_decay_length_penalty\": 3}", "[number of tokens, factor]");
+    refused("{\"temperature\": 0}", "for the likeliest token");
+  }
+
+  @Test
+  void listsAndPairsSurviveTheFile() {
+    GenerationConfig config =
+        GenerationConfig.builder()
+            .badWordsIds(List.of(List.of(3L), List.of(4L, 5L)))
+            .sequenceBias(List.of(new SequenceBias(List.of(7L, 8L), -2.5)))
+            .exponentialDecayLengthPenalty(4, 1.2)
+            .earlyStopping(EarlyStopping.NEVER)
+            .stopStrings("a", "b")
+            .suppressTokens(5, 6)
+            .build();
+    GenerationConfig again = read(config.json().toJson());
+    assertEquals(List.of(List.of(3L), List.of(4L, 5L)), again.badWordsIds());
+    assertEquals(List.of(new SequenceBias(List.of(7L, 8L), -2.5)), again.sequenceBias());
+    assertEquals(new ExponentialDecay(4, 1.2), again.exponentialDecayLengthPenalty().orElseThrow());
+    assertEquals(EarlyStopping.NEVER, again.earlyStopping());
+    assertEquals(List.of("a", "b"), again.stopStrings());
+    assertEquals(List.of(5L, 6L), again.suppressTokens());
+  }
+
+  private static void refused(String text, String part) {
+    String message = assertThrows(RuntimeException.class, () -> read(text)).getMessage();
+    assertTrue(message.contains(part), message);
+  }
+
   private static GenerationConfig read(String text) {
     return GenerationConfig.of(ConfigJson.parse(text, FILE));
   }

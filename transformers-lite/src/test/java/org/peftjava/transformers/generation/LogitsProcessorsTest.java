@@ -77,8 +77,7 @@ class LogitsProcessorsTest {
             GenerateOptions.builder().logitsProcessor(own).build(),
             new long[][] {{3}},
             1,
-            9,
-            1);
+            9);
     try (TensorScope scope = TensorScope.open("test")) {
       Tensor logits = Creation.ofFloats(new float[] {9, 5, 3, 1}, 1, 4);
       float[] result =
@@ -102,8 +101,7 @@ class LogitsProcessorsTest {
               GenerateOptions.NONE,
               prompts,
               row.get("prompt_length").intValue(),
-              config.maxLength().orElseThrow(),
-              1);
+              config.maxLength().orElseThrow());
       InputIds ids =
           new InputIds(
               Goldens.rows(golden.get("input_ids")), row.get("tokens").intValue(), Device.CPU);
@@ -130,7 +128,7 @@ class LogitsProcessorsTest {
       Map<String, Tensor> golden = Goldens.tensors("sampling");
       long[][] ids = Goldens.rows(golden.get("input_ids"));
       LogitsProcessorList list =
-          new LogitsProcessorList(config(settings), GenerateOptions.NONE, ids, 5, 99, 1);
+          new LogitsProcessorList(config(settings), GenerateOptions.NONE, ids, 5, 99);
       float[] original = golden.get("logits").toFloats();
       float[] actual =
           list.apply(new InputIds(ids, 5, Device.CPU), golden.get("logits")).toFloats();
