@@ -24,6 +24,8 @@ inline Vec keepUpTo(Vec a, int64_t left) {
 #include "layer_norm.inl"
 #include "optimizer.inl"
 #include "elementwise.inl"
+#include "rms_norm.inl"
+#include "gated.inl"
 
 #define PEFTJAVA_BY_TYPE(kernel) {kernel<float>, kernel<bf16>}
 #define PEFTJAVA_BY_TYPES(kernel) \
@@ -53,7 +55,12 @@ inline KernelTable makeTable(const char* name) {
           PEFTJAVA_BY_TYPE(scaleInPlace),
           PEFTJAVA_BY_TYPES(biasRelu),
           PEFTJAVA_BY_TYPE(reluGrad),
-          PEFTJAVA_BY_TYPES(addScaled)};
+          PEFTJAVA_BY_TYPES(addScaled),
+          PEFTJAVA_BY_TYPES(rmsNorm),
+          PEFTJAVA_BY_TYPES(rmsNormInputGrad),
+          PEFTJAVA_BY_TYPES(rmsNormWeightGrad),
+          PEFTJAVA_BY_TYPE(siluProduct),
+          PEFTJAVA_BY_TYPE(siluProductGrad)};
 }
 
 #undef PEFTJAVA_BY_TYPE

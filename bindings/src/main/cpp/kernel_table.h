@@ -67,6 +67,31 @@ struct LayerNormGradArgs {
   int64_t rows, width;
 };
 
+/// y = x rstd (weight + offset), with x rstd rounded to its type where asked. Index space: rows.
+struct RmsNormArgs {
+  const void* x;
+  const void* weight;
+  void* y;
+  float* rstd;  // null: not wanted
+  int64_t width;
+  double eps;
+  float offset;
+  bool roundFirst;
+};
+
+/// Gradient of RmsNormArgs. Index space: rows (input) or columns (weight).
+struct RmsNormGradArgs {
+  const void* gy;
+  const void* x;
+  const void* weight;
+  const float* rstd;
+  void* gx;
+  void* gweight;
+  int64_t rows, width;
+  float offset;
+  bool roundFirst;
+};
+
 /// One AdamW step on elements [begin, end) of one parameter.
 struct AdamWArgs {
   float* p;
@@ -97,6 +122,22 @@ struct AddScaledArgs {
   float scale;
 };
 
+/// y = silu(gate) up. Index space: elements.
+struct GatedArgs {
+  const void* gate;
+  const void* up;
+  void* y;
+};
+
+/// Gradient of GatedArgs. Index space: elements.
+struct GatedGradArgs {
+  const void* gy;
+  const void* gate;
+  const void* up;
+  void* ggate;
+  void* gup;
+};
+
 template <typename Args>
 using Range = void (*)(const Args&, int64_t begin, int64_t end);
 
@@ -117,6 +158,11 @@ struct KernelTable {
   Range<BiasReluArgs> biasRelu[2][2];  // y, bias
   Range<ReluGradArgs> reluGrad[2];
   Range<AddScaledArgs> addScaled[2][2];  // x, y
+  Range<RmsNormArgs> rmsNorm[2][2];      // activations, weights
+  Range<RmsNormGradArgs> rmsNormInputGrad[2][2];
+  Range<RmsNormGradArgs> rmsNormWeightGrad[2][2];
+  Range<GatedArgs> siluProduct[2];
+  Range<GatedGradArgs> siluProductGrad[2];
 };
 
 }  // namespace peftjava

@@ -121,6 +121,38 @@ inline void layerNormGrad(int64_t gy, int64_t h, int64_t weight, int64_t mean, i
                   threads);
 }
 
+inline void rmsNorm(int64_t x, int64_t weight, int64_t y, int64_t rstd, int64_t rows, int64_t width,
+                    double eps, double offset, bool roundFirst, int type, int weightType,
+                    int threads) {
+  RmsNormArgs args = {at(x), at(weight), at(y), at<float>(rstd),
+                      width, eps,        static_cast<float>(offset), roundFirst};
+  parallelRange(active()->rmsNorm[type][weightType], args, rows, grainRows(width), threads);
+}
+
+inline void rmsNormGrad(int64_t gy, int64_t x, int64_t weight, int64_t rstd, int64_t gx,
+                        int64_t gweight, int64_t rows, int64_t width, double offset,
+                        bool roundFirst, int type, int weightType, int threads) {
+  RmsNormGradArgs args = {at(gy),      at(x), at(weight), at<const float>(rstd),      at(gx),
+                          at(gweight), rows,  width,      static_cast<float>(offset), roundFirst};
+  if (gweight != 0)
+    parallelRange(active()->rmsNormWeightGrad[type][weightType], args, width, grainRows(rows),
+                  threads);
+  if (gx != 0)
+    parallelRange(active()->rmsNormInputGrad[type][weightType], args, rows, grainRows(width),
+                  threads);
+}
+
+inline void siluProduct(int64_t gate, int64_t up, int64_t y, int64_t count, int type, int threads) {
+  GatedArgs args = {at(gate), at(up), at(y)};
+  parallelRange(active()->siluProduct[type], args, count, kGrainElements, threads);
+}
+
+inline void siluProductGrad(int64_t gy, int64_t gate, int64_t up, int64_t ggate, int64_t gup,
+                            int64_t count, int type, int threads) {
+  GatedGradArgs args = {at(gy), at(gate), at(up), at(ggate), at(gup)};
+  parallelRange(active()->siluProductGrad[type], args, count, kGrainElements, threads);
+}
+
 /// Elements of one piece of a list of arrays: a thread takes whole pieces, in list order.
 constexpr int64_t kPiece = 16384;
 

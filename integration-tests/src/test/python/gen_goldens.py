@@ -9,7 +9,9 @@ src/test/resources/golden/README.md. Versions: see `goldens.common.PINNED` (othe
 Runs on the CPU with one thread and takes about a minute. No network is used.
 """
 
+import importlib
 import os
+import pkgutil
 import sys
 
 
@@ -21,51 +23,16 @@ def main():
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, *sys.argv])
 
+    import goldens
     from goldens import common
 
     common.prepare_process()
-    from goldens import (
-        config_files,
-        counts,
-        custom_layers,
-        heads,
-        decoders,
-        generation,
-        lora_opt,
-        matching,
-        multi_adapter,
-        optimization,
-        safetensors_files,
-        sampling,
-        tokenizer,
-        torch_files,
-        tokenizer_kinds,
-        train50,
-    )
-
     out = common.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     words = sys.argv[2:]
-    modules = [
-        lora_opt,
-        multi_adapter,
-        custom_layers,
-        train50,
-        optimization,
-        matching,
-        config_files,
-        counts,
-        safetensors_files,
-        sampling,
-        generation,
-        tokenizer,
-        torch_files,
-        heads,
-        tokenizer_kinds,
-        decoders,
-    ]
-    for module in modules:
-        for name, write in module.SECTIONS.items():
+    for found in pkgutil.iter_modules(goldens.__path__):
+        module = importlib.import_module(f"goldens.{found.name}")
+        for name, write in getattr(module, "SECTIONS", {}).items():
             if not words or any(word in name for word in words):
                 common.run_section(out, name, write)
 

@@ -137,6 +137,12 @@ def left_padded_batch():
     return {"input_ids": ids, "attention_mask": mask}
 
 
+def positions(model, batch):
+    """Positions as `generate` counts them, for models whose result depends on where counting begins."""
+    mask = batch["attention_mask"]
+    return {"position_ids": (mask.cumsum(1) - 1).clamp(min=0)} if model.config.model_type == "gpt2" else {}
+
+
 def fill_trainable(model, salt=3, scale=0.3):
     """Gives every trainable parameter uniform values from a generator seeded with crc32(its name) + salt."""
     import torch

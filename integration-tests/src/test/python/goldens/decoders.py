@@ -5,6 +5,7 @@ Attention is computed as "eager" computes it: the formula of each model's own fi
 """
 
 import copy
+import json
 
 import torch
 import transformers
@@ -36,6 +37,9 @@ LONGROPE = {
     "short_factor": [1.0, 1.1, 1.3, 1.2, 1.6, 2.1],
     "long_factor": [1.5, 2.3, 3.1, 5.2, 8.4, 11.0],
 }
+
+# 8 of 12 elements of a head turn
+PARTIAL_FACTORS = {key: LONGROPE[key][:4] for key in ("short_factor", "long_factor")}
 
 LLAMA_ROPES = {
     "linear": {"rope_type": "linear", "factor": 3.0, "rope_theta": 5000.0},
@@ -123,7 +127,39 @@ CASES = {
         },
         {},
     ),
+    "gpt2": (
+        "GPT2Config",
+        "GPT2LMHeadModel",
+        {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "scale_attn_by_inverse_layer_idx": True},
+        {"plain": {"scale_attn_by_inverse_layer_idx": False, "scale_attn_weights": False}},
+    ),
+    "phi3": (
+        "Phi3Config",
+        "Phi3ForCausalLM",
+        {
+            "original_max_position_embeddings": 8,
+            "rope_parameters": {**LONGROPE, "partial_rotary_factor": 0.7, **PARTIAL_FACTORS},
+        },
+        {"sliding": {"sliding_window": 4, "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}},
+    ),
+    "bloom": (
+        "BloomConfig",
+        "BloomForCausalLM",
+        {},
+        {"behind": {"apply_residual_connection_post_layernorm": True}},
+    ),
 }
+
+# these have other names for sizes
+NAMED = {
+    "gpt2": {"n_embd": 36, "n_layer": 2, "n_head": 3, "n_inner": 28, "n_positions": 64},
+    "bloom": {"hidden_size": 36, "n_layer": 2, "n_head": 3},
+}
+
+
+def sizes(name):
+    shared = {key: SIZES[key] for key in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id")}
+    return {**shared, **NAMED[name]} if name in NAMED else SIZES
 
 
 def batches():
@@ -141,7 +177,7 @@ def batches():
 
 def build(name):
     config_class, model_class, changes, _ = CASES[name]
-    model = create(config_class, model_class, {**SIZES, **changes})
+    model = create(config_class, model_class, {**sizes(name), **changes})
     common.loud(model, seed=11, scale=0.25)
     if "gemma" in name:  # their norms are scaled by 1 + weight
         for key, parameter in model.named_parameters():
@@ -164,7 +200,7 @@ def write_case(folder):
     tensors = {f"in.{key}": value for key, value in right.items()} | {f"left.{k}": v for k, v in left.items()}
     tensors |= measure(model, right, left)
     for variant, further in variants.items():
-        other = create(config_class, model_class, {**SIZES, **changes, **further})
+        other = create(config_class, model_class, {**sizes(name), **changes, **further})
         other.load_state_dict(model.state_dict())
         other.eval().save_pretrained(folder / "variant")
         (folder / "variant" / "config.json").rename(folder / f"config.{variant}.json")
@@ -191,19 +227,11 @@ def write_case(folder):
     )
 
 
-def positions(name_or_model, batch):
-    """Positions as `generate` counts them, for models whose result depends on where counting begins."""
-    mask = batch["attention_mask"]
-    if name_or_model.config.model_type == "gpt2":
-        return {"position_ids": (mask.cumsum(1) - 1).clamp(min=0)}
-    return {}
-
-
 def measure(model, right, left):
     """Logits, loss, hidden states, attention weights, gradients, greedy ids, and logits in bfloat16."""
     tensors = {"base.logits": common.logits_of(model, right)}
     with torch.no_grad():
-        tensors["base.left_logits"] = model(**left, **positions(model, left)).logits
+        tensors["base.left_logits"] = model(**left, **common.positions(model, left)).logits
         plain = {key: value for key, value in right.items() if key != "labels"}
         output = model(**plain, output_hidden_states=True, output_attentions=True, use_cache=False)
     for i, hidden in enumerate(output.hidden_states):
@@ -323,4 +351,70 @@ def write_ropes(path):
     common.write_json(path, result)
 
 
-SECTIONS = {f"decoder_{name}": write_case for name in CASES} | {"rope.json": write_ropes}
+# ----------------------------------------------------------------------------------------------------------- configs
+
+TYPES = {
+    "llama": "LlamaConfig",
+    "mistral": "MistralConfig",
+    "qwen2": "Qwen2Config",
+    "qwen3": "Qwen3Config",
+    "gemma2": "Gemma2Config",
+    "gemma3_text": "Gemma3TextConfig",
+    "phi3": "Phi3Config",
+    "gpt2": "GPT2Config",
+    "bloom": "BloomConfig",
+}
+
+# files as older versions wrote them
+OLDER = [
+    ("llama", {"rope_theta": 500000.0, "rope_scaling": {
+        "type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}}),
+    ("llama", {"hidden_size": 64, "num_attention_heads": 4, "rope_scaling": None, "pad_token_id": -1}),
+    ("llama", {"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 3.0}, "rope_theta": 7.0}),
+    ("mistral", {"sliding_window": None, "rope_theta": 1000000.0, "eos_token_id": [2, 7], "head_dim": 100}),
+    ("qwen2", {"num_hidden_layers": 3, "use_sliding_window": True, "max_window_layers": 2, "rope_theta": 1000000.0}),
+    ("qwen2", {"num_hidden_layers": 2, "sliding_window": 99, "max_window_layers": 1}),
+    ("qwen3", {"num_hidden_layers": 2, "layer_types": ["full_attention", "sliding_attention"], "sliding_window": 9,
+               "use_sliding_window": True}),
+    ("gemma2", {"num_hidden_layers": 3, "attn_logit_softcapping": None, "rope_theta": 5000.0}),
+    ("gemma3_text", {"num_hidden_layers": 4, "sliding_window_pattern": 2, "rope_theta": 900000.0,
+                     "rope_local_base_freq": 8000.0, "rope_scaling": {"rope_type": "linear", "factor": 8.0}}),
+    ("gemma3_text", {"num_hidden_layers": 2, "rope_parameters": {
+        "full_attention": {"rope_type": "default", "rope_theta": 3.0}, "sliding_attention": {"rope_type": "default"}}}),
+    ("phi3", {"max_position_embeddings": 131072, "hidden_size": 32, "num_attention_heads": 4, "rope_scaling": {
+        "type": "longrope", "short_factor": [1.0, 1.5, 2.0, 2.5], "long_factor": [1.0, 2.0, 4.0, 8.0]}}),
+    ("phi3", {"hidden_size": 32, "num_attention_heads": 4, "partial_rotary_factor": 0.75, "rope_theta": 250000.0}),
+    ("gpt2", {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 6, "n_ctx": 1024, "n_inner": 7}),
+    ("bloom", {"n_embed": 48, "num_attention_heads": 6, "num_hidden_layers": 3, "seq_length": 512}),
+]
+
+
+def write_configs(path):
+    """What each config class makes of an empty file and of older files: {modelType, given, expected}."""
+    rows = []
+    for model_type, given in [(name, {}) for name in TYPES] + OLDER:
+        config = getattr(transformers, TYPES[model_type]).from_dict(copy.deepcopy(given))
+        expected = json.loads(config.to_json_string())
+        expected.pop("transformers_version")
+        rows.append({"modelType": model_type, "given": given, "expected": expected})
+    common.write_json(path, rows)
+
+
+def write_roles(path):
+    """{modelType: {lora, ia3FeedForward, classes}}: what PEFT adapts by default (nothing in Phi-3), classes with heads."""
+    from peft.utils import constants
+
+    lora = constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+    ia3 = constants.TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING
+    tasks = ("Model", "ForCausalLM", "LMHeadModel", "ForSequenceClassification", "ForTokenClassification")
+    rows = {}
+    for name, config in TYPES.items():
+        stems = {config.removesuffix("Config"), config.removesuffix("TextConfig")} if "Text" in config else {config[:-6]}
+        names = [stem + task for stem in sorted(stems) for task in (*tasks, "ForQuestionAnswering")]
+        classes = [getattr(transformers, n) for n in names if hasattr(transformers, n)]
+        kept = [c.__name__ for c in classes if c.config_class is None or c.config_class.model_type == name]
+        rows[name] = {"lora": lora.get(name), "ia3FeedForward": ia3.get(name), "classes": kept}
+    common.write_json(path, rows)
+
+
+SECTIONS = {f"decoder_{name}": write_case for name in CASES} | {"rope.json": write_ropes, "decoder_configs.json": write_configs, "decoder_roles.json": write_roles}

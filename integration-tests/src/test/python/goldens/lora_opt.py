@@ -22,15 +22,20 @@ def lora(**values):
 
 
 def write_case(folder, model_changes, config, note):
-    """Writes a complete fp32 case."""
-    base = tiny_opt(**model_changes)
+    """Writes a complete fp32 case over an OPT model."""
+    write_model_case(folder, tiny_opt(**model_changes), config, note)
+
+
+def write_model_case(folder, base, config, note):
+    """Writes a complete fp32 case over any language model."""
     base.save_pretrained(folder / "base")
     batch, left = causal_batch(), left_padded_batch()
     tensors = {f"in.{name}": value for name, value in batch.items()}
     tensors |= {f"left.{name}": value for name, value in left.items()}
     tensors["left.position_ids"] = left["attention_mask"].cumsum(1) * left["attention_mask"] - 1
     tensors["base.logits"] = common.logits_of(base, batch)
-    tensors["base.left_logits"] = common.logits_of(base, left)
+    counted = {**left, **common.positions(base, left)}
+    tensors["base.left_logits"] = common.logits_of(base, counted)
     with torch.no_grad():
         tensors["base.loss"] = base(**batch).loss
 
@@ -41,7 +46,7 @@ def write_case(folder, model_changes, config, note):
     model.save_pretrained(folder / "adapter")
     tensors |= {f"param.{n}": p for n, p in model.named_parameters() if p.requires_grad}
     tensors["adapter.logits"] = common.logits_of(model, batch)
-    tensors["adapter.left_logits"] = common.logits_of(model, left)
+    tensors["adapter.left_logits"] = common.logits_of(model, counted)
     tensors["adapter.loss"], grads = common.gradients_of(model, batch)
     tensors |= {f"grad.{name}": value for name, value in grads.items()}
     common.merge_measurements(model, batch, tensors)
@@ -76,6 +81,7 @@ def write_case(folder, model_changes, config, note):
 def generate(model, left):
     """Greedy ids of a left-padded batch with the key-value cache, and the logits of every new token."""
     settings = dict(max_new_tokens=NEW_TOKENS, do_sample=False, num_beams=1, pad_token_id=common.PAD)
+    model.generation_config.eos_token_id = None  # else it would stop the rows that find it
     output = model.generate(
         **left,
         generation_config=GenerationConfig(eos_token_id=None, **settings),

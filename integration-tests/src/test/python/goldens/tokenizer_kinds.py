@@ -331,6 +331,16 @@ def expected(tokenizer):
     }
 
 
+def added(tokenizer):
+    """New tokens: one like a word, a special one that takes the spaces around it, and one in a role."""
+    count = tokenizer.add_tokens(
+        ["brandnewword", Added("<sp>", lstrip=True, rstrip=True, normalized=False, special=True)])
+    special = tokenizer.add_special_tokens({"pad_token": "<newpad>"})
+    ids = tokenizer("a brandnewword  <sp> b<newpad>")["input_ids"]
+    return {"counts": [count, special], "length": len(tokenizer), "ids": ids, "pad": tokenizer.pad_token_id,
+            "skipped": tokenizer.decode(ids, skip_special_tokens=True)}
+
+
 def write(folder):
     folder.mkdir(parents=True)
     write_json(folder / "texts.json", {"versions": common.versions(), "texts": TEXTS, "pairs": PAIRS, "long": LONG})
@@ -342,7 +352,8 @@ def write(folder):
         if not (kind / "tokenizer.json").exists():
             write_json(kind / "saved.json", json.loads(built.backend_tokenizer.to_str()))
         side = built.truncation_side
-        write_json(kind / "expected.json", {**expected(built), "truncationSide": side})
+        result = {**expected(built), "truncationSide": side, "added": added(AutoTokenizer.from_pretrained(str(kind)))}
+        write_json(kind / "expected.json", result)
 
 
 SECTIONS = {"tokenizer_kinds": write}

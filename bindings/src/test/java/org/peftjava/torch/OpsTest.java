@@ -43,6 +43,37 @@ class OpsTest {
   }
 
   @Test
+  void angles() {
+    check(Ops::sin, Math::sin);
+    check(Ops::cos, Math::cos);
+    check(x -> Ops.pow(3, x), x -> Math.pow(3, x));
+  }
+
+  @Test
+  void rollsTheLastDimension() {
+    try (TensorScope scope = TensorScope.open("test")) {
+      Tensor x = Creation.ofFloats(X, 2, 3);
+      assertArrayEquals(new float[] {0.5f, -3.5f, -0.25f, -1, 1.75f, 4}, Ops.roll(x, 1).toFloats());
+    }
+  }
+
+  @Test
+  void rmsNorm() {
+    try (TensorScope scope = TensorScope.open("test")) {
+      Tensor weight = Creation.ofFloats(new float[] {2, -1, 0.5f}, 3);
+      float[] plain = Ops.rmsNorm(x(), null, 0.5).toFloats();
+      float[] scaled = Ops.rmsNorm(x(), weight, 0.5).toFloats();
+      for (int i = 0; i < X.length; i++) {
+        int row = i / 3 * 3;
+        double squares = X[row] * X[row] + X[row + 1] * X[row + 1] + X[row + 2] * X[row + 2];
+        double expected = X[i] / Math.sqrt(squares / 3 + 0.5);
+        assertEquals(expected, plain[i], 1e-6);
+        assertEquals(expected * weight.toFloats()[i % 3], scaled[i], 1e-6);
+      }
+    }
+  }
+
+  @Test
   void layerNorm() {
     try (TensorScope scope = TensorScope.open("test")) {
       Tensor weight = Creation.ofFloats(new float[] {2, -1, 0.5f}, 3);

@@ -20,7 +20,10 @@ final class DecoderCase {
           "decoder_qwen2",
           "decoder_qwen3",
           "decoder_gemma2",
-          "decoder_gemma3");
+          "decoder_gemma3",
+          "decoder_gpt2",
+          "decoder_phi3",
+          "decoder_bloom");
 
   private DecoderCase() {}
 

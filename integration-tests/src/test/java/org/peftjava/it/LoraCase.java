@@ -28,7 +28,9 @@ final class LoraCase {
           "opt_bias_all",
           "opt_bias_lora_only",
           "opt_lora_bias",
-          "opt_modules_to_save");
+          "opt_modules_to_save",
+          "llama_lora",
+          "gpt2_lora");
 
   static final List<String> ALL = Stream.concat(FLOAT32.stream(), Stream.of(BFLOAT16)).toList();
 

@@ -14,7 +14,8 @@ public final class AutoTokenizer {
    * Loads the tokenizer of a folder; the caller closes it.
    *
    * @param nameOrPath a local folder with {@code tokenizer.json}, or {@code vocab.json} and {@code
-   *     merges.txt}; or a repository of the hub
+   *     merges.txt}, {@code vocab.txt}, {@code tokenizer.model} or {@code spiece.model}; else a
+   *     repository of the hub
    */
   public static Tokenizer fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});

@@ -51,4 +51,33 @@ public final class ElementwiseKernel {
     Arguments.addresses(NAME, count, x, y);
     KernelLibrary.addScaled(x, xType.code(), y, yType.code(), count, scale, threads);
   }
+
+  /**
+   * {@code y = silu(gate) up}, with {@code silu(gate)} rounded to its type first.
+   *
+   * @param y (count), may be {@code gate} or {@code up}
+   */
+  public static void siluProduct(
+      ElementType type, long gate, long up, long y, long count, int threads) {
+    Arguments.call(NAME, threads);
+    Arguments.size(NAME, "count", count);
+    Arguments.addresses(NAME, count, gate, up, y);
+    KernelLibrary.siluProduct(gate, up, y, count, type.code(), threads);
+  }
+
+  /** The gradients of {@link #siluProduct} with respect to gate and up, (count) each. */
+  public static void siluProductGradient(
+      ElementType type,
+      long gy,
+      long gate,
+      long up,
+      long ggate,
+      long gup,
+      long count,
+      int threads) {
+    Arguments.call(NAME, threads);
+    Arguments.size(NAME, "count", count);
+    Arguments.addresses(NAME, count, gy, gate, up, ggate, gup);
+    KernelLibrary.siluProductGrad(gy, gate, up, ggate, gup, count, type.code(), threads);
+  }
 }

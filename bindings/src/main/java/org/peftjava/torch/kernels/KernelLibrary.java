@@ -164,4 +164,42 @@ final class KernelLibrary {
   @NoException
   static native void addScaled(
       long x, int xType, long y, int yType, long count, double scale, int threads);
+
+  @NoException
+  static native void rmsNorm(
+      long x,
+      long weight,
+      long y,
+      long rstd,
+      long rows,
+      long width,
+      double eps,
+      double offset,
+      @Cast("bool") boolean roundFirst,
+      int type,
+      int weightType,
+      int threads);
+
+  @NoException
+  static native void rmsNormGrad(
+      long gy,
+      long x,
+      long weight,
+      long rstd,
+      long gx,
+      long gweight,
+      long rows,
+      long width,
+      double offset,
+      @Cast("bool") boolean roundFirst,
+      int type,
+      int weightType,
+      int threads);
+
+  @NoException
+  static native void siluProduct(long gate, long up, long y, long count, int type, int threads);
+
+  @NoException
+  static native void siluProductGrad(
+      long gy, long gate, long up, long ggate, long gup, long count, int type, int threads);
 }

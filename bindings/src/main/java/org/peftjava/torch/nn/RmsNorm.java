@@ -1,10 +1,9 @@
 package org.peftjava.torch.nn;
 
 import org.peftjava.torch.DType;
-import org.peftjava.torch.Ops;
+import org.peftjava.torch.FusedOps;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
-import org.peftjava.torch.TensorScope;
 
 /**
  * Divides the last dimension by its root mean square and scales it: {@code x / sqrt(mean(x^2) +
@@ -36,6 +35,11 @@ public final class RmsNorm extends Module implements Layer {
     return new RmsNorm(size, eps, true, dtype);
   }
 
+  /** A layer of the same kind, size and type, without memory. */
+  public RmsNorm emptyCopy() {
+    return new RmsNorm(weight.numel(), eps, aroundOne, weight.dtype());
+  }
+
   /** What is added to the mean square. */
   public double eps() {
     return eps;
@@ -44,12 +48,8 @@ public final class RmsNorm extends Module implements Layer {
   /** Normalises (..., d). */
   @Override
   public Tensor forward(Tensor x) {
-    if (!aroundOne) {
-      return Ops.rmsNorm(x, weight.tensor(), eps);
-    }
-    try (TensorScope scope = TensorScope.open("rms norm")) {
-      Tensor scale = weight.tensor().to(DType.FLOAT32).add(1);
-      return scope.keep(Ops.rmsNorm(x.to(DType.FLOAT32), scale, eps).to(x.dtype()));
-    }
+    return aroundOne
+        ? FusedOps.rmsNormAroundOne(x, weight.tensor(), eps)
+        : FusedOps.rmsNorm(x, weight.tensor(), eps);
   }
 }

@@ -26,6 +26,28 @@ class LayersTest {
   private static final float[] DENSE = {1, 2, 3, -4, 5, -6}; // (2, 3)
 
   @Test
+  void rmsNormsScaleByTheWeightOrByWhatExceedsOne() {
+    try (RmsNorm plain = new RmsNorm(2, 0.5, DType.FLOAT32);
+        RmsNorm aroundOne = RmsNorm.aroundOne(2, 0.5, DType.FLOAT32);
+        RmsNorm copy = aroundOne.emptyCopy();
+        TensorScope scope = TensorScope.open("test")) {
+      Tensor x = Creation.ofFloats(new float[] {3, 4}, 1, 2);
+      float root = (float) Math.sqrt(12.5 + 0.5);
+      for (RmsNorm norm : List.of(plain, aroundOne, copy)) {
+        norm.initialize();
+        assertArrayEquals(new float[] {3 / root, 4 / root}, norm.forward(x).toFloats(), 1e-6f);
+        norm.ownParameters().get("weight").copyFrom(Creation.ofFloats(new float[] {0.5f, -2}, 2));
+        assertEquals(DType.BFLOAT16, norm.forward(x.to(DType.BFLOAT16)).dtype());
+        assertEquals(0.5, norm.eps());
+      }
+      assertArrayEquals(new float[] {1.5f / root, -8 / root}, plain.forward(x).toFloats(), 1e-6f);
+      assertArrayEquals(
+          new float[] {4.5f / root, -4 / root}, aroundOne.forward(x).toFloats(), 1e-6f);
+      assertArrayEquals(aroundOne.forward(x).toFloats(), copy.forward(x).toFloats());
+    }
+  }
+
+  @Test
   void linearLayersAgreeHoweverTheyStoreTheWeight() {
     for (LinearLayer layer :
         List.of(new Linear(3, 2, true, DType.FLOAT32), new Conv1D(3, 2, DType.FLOAT32))) {

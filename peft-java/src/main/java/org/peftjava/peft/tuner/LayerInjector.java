@@ -123,8 +123,8 @@ public final class LayerInjector<C extends TunerConfig> {
               + path
               + "\", a "
               + module.getClass().getSimpleName()
-              + ", which cannot be copied for training. Linear, Conv1D, Embedding and LayerNorm"
-              + " can: name the layers inside it.");
+              + ", which cannot be copied for training. Linear, Conv1D, Embedding, LayerNorm and"
+              + " RmsNorm can: name the layers inside it.");
     }
   }
 

@@ -9,6 +9,7 @@ import org.peftjava.torch.nn.LayerNorm;
 import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
+import org.peftjava.torch.nn.RmsNorm;
 
 /** Copies layers together with their values. */
 final class ModuleCopies {
@@ -64,6 +65,8 @@ final class ModuleCopies {
       if (weight != null) {
         copy = new LayerNorm(weight.numel(), norm.eps(), weight.dtype());
       }
+    } else if (module instanceof RmsNorm norm) {
+      copy = norm.emptyCopy();
     }
     return Optional.ofNullable(copy);
   }

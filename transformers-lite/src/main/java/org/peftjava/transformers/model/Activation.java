@@ -2,6 +2,8 @@ package org.peftjava.transformers.model;
 
 import java.util.Map;
 import java.util.TreeMap;
+import org.peftjava.torch.FusedOps;
+import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Layer;
@@ -50,6 +52,15 @@ public final class Activation extends Module implements Layer {
   @Override
   public Tensor forward(Tensor x) {
     return function.forward(x);
+  }
+
+  /** {@code f(x) * factor}, in one pass where there is one. */
+  public Tensor product(Tensor x, Tensor factor) {
+    if (name.equals("silu") || name.equals("swish")) {
+      return FusedOps.siluProduct(x, factor);
+    }
+    Tensor value = forward(x);
+    return GradMode.isEnabled() ? value.mul(factor) : value.mulInPlace(factor);
   }
 
   @Override

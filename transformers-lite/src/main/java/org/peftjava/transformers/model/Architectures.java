@@ -3,12 +3,15 @@ package org.peftjava.transformers.model;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.peftjava.transformers.model.bert.BertArchitecture;
+import org.peftjava.transformers.model.bloom.BloomArchitecture;
 import org.peftjava.transformers.model.distilbert.DistilBertArchitecture;
 import org.peftjava.transformers.model.gemma2.Gemma2Architecture;
 import org.peftjava.transformers.model.gemma3.Gemma3TextArchitecture;
+import org.peftjava.transformers.model.gpt2.Gpt2Architecture;
 import org.peftjava.transformers.model.llama.LlamaArchitecture;
 import org.peftjava.transformers.model.mistral.MistralArchitecture;
 import org.peftjava.transformers.model.opt.OptArchitecture;
+import org.peftjava.transformers.model.phi3.Phi3Architecture;
 import org.peftjava.transformers.model.qwen2.Qwen2Architecture;
 import org.peftjava.transformers.model.qwen3.Qwen3Architecture;
 import org.peftjava.transformers.model.roberta.RobertaArchitecture;
@@ -18,12 +21,15 @@ public final class Architectures {
   private static final List<Architecture> ALL =
       List.of(
           new BertArchitecture(),
+          new BloomArchitecture(),
           new DistilBertArchitecture(),
           new Gemma2Architecture(),
           new Gemma3TextArchitecture(),
+          new Gpt2Architecture(),
           new LlamaArchitecture(),
           new MistralArchitecture(),
           new OptArchitecture(),
+          new Phi3Architecture(),
           new Qwen2Architecture(),
           new Qwen3Architecture(),
           new RobertaArchitecture());

@@ -47,7 +47,24 @@ public record AttentionMask(@Nullable Tensor addend, boolean causal) {
       if (padding != null) {
         hidden = hidden.or(padding.eq(0).reshape(padding.size(0), 1, 1, total));
       }
-      return added(scope, hidden, dtype, device);
+      return new AttentionMask(scope.keep(infiniteWhere(hidden, dtype, device)), false);
+    }
+  }
+
+  /** The same with a bias (b or 1, h or 1, t or 1, s) that is added to the scores. */
+  public AttentionMask biased(Tensor bias) {
+    if (addend != null) {
+      return new AttentionMask(bias.add(addend), false);
+    }
+    if (!causal) {
+      return new AttentionMask(bias, false);
+    }
+    try (TensorScope scope = TensorScope.open("biased mask")) {
+      long tokens = bias.size(-1);
+      Tensor rows = Creation.arange(0, tokens, bias.device()).reshape(1, 1, tokens, 1);
+      Tensor columns = Creation.arange(0, tokens, bias.device()).reshape(1, 1, 1, tokens);
+      Tensor later = infiniteWhere(rows.lt(columns), bias.dtype(), bias.device());
+      return new AttentionMask(scope.keep(bias.add(later)), false);
     }
   }
 
@@ -59,9 +76,9 @@ public record AttentionMask(@Nullable Tensor addend, boolean causal) {
     return new AttentionMask(addend.narrow(-1, addend.size(-1) - keys, keys), causal);
   }
 
-  private static AttentionMask added(TensorScope scope, Tensor hidden, DType dtype, Device device) {
+  private static Tensor infiniteWhere(Tensor hidden, DType dtype, Device device) {
     Tensor zeros = Creation.zeros(dtype, device, hidden.shape().toArray());
-    return new AttentionMask(scope.keep(zeros.maskedFill(hidden, Double.NEGATIVE_INFINITY)), false);
+    return zeros.maskedFill(hidden, Double.NEGATIVE_INFINITY);
   }
 
   /**
@@ -96,7 +113,8 @@ public record AttentionMask(@Nullable Tensor addend, boolean causal) {
       if (allowed == null) {
         return ALL;
       }
-      return added(scope, allowed.not(), dtype, device);
+      Tensor addend = infiniteWhere(allowed.not(), dtype, device);
+      return new AttentionMask(scope.keep(addend), false);
     }
   }
 

@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model;
 
 import java.util.List;
+import java.util.Map;
 import org.peftjava.transformers.config.ConfigJson;
 
 /** Checks that the configs of all architectures share: each fails with the value and the remedy. */
@@ -13,6 +14,18 @@ public final class ConfigRules {
     for (String key : defaults.keys()) {
       if (!json.keys().contains(key)) {
         result = result.with(key, defaults.toNode().get(key));
+      }
+    }
+    return result;
+  }
+
+  /** The object with the values of some keys under other keys: a map from the old to the new. */
+  public static ConfigJson renamed(ConfigJson json, Map<String, String> names) {
+    ConfigJson result = json;
+    for (Map.Entry<String, String> name : names.entrySet()) {
+      if (json.keys().contains(name.getKey())) {
+        result =
+            result.with(name.getValue(), json.toNode().get(name.getKey())).without(name.getKey());
       }
     }
     return result;

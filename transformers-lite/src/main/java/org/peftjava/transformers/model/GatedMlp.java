@@ -1,7 +1,6 @@
 package org.peftjava.transformers.model;
 
 import org.peftjava.torch.DType;
-import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Layer;
@@ -33,14 +32,13 @@ public final class GatedMlp extends Module implements Layer {
   @Override
   public Tensor forward(Tensor x) {
     try (TensorScope scope = TensorScope.open("mlp")) {
-      Tensor gate = activation.get().forward(gateProj.get().forward(x));
+      Tensor gate = gateProj.get().forward(x);
       Tensor up = upProj.get().forward(x);
-      return scope.keep(downProj.get().forward(product(gate, up)));
+      Tensor inner =
+          activation.get() instanceof Activation known
+              ? known.product(gate, up)
+              : activation.get().forward(gate).mul(up);
+      return scope.keep(downProj.get().forward(inner));
     }
-  }
-
-  /** In place where nobody looks back at the gate. */
-  private static Tensor product(Tensor gate, Tensor up) {
-    return GradMode.isEnabled() ? gate.mul(up) : gate.mulInPlace(up);
   }
 }

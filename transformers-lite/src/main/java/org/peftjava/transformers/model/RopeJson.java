@@ -12,7 +12,7 @@ import org.peftjava.transformers.config.ConfigJson;
  * standardize_rope_params}.
  */
 final class RopeJson {
-  static final String PARAMETERS = "rope_parameters";
+  private static final String PARAMETERS = "rope_parameters";
   private static final String SCALING = "rope_scaling";
   private static final String TYPE = "rope_type";
   private static final String LOCAL_THETA = "rope_local_base_freq";
@@ -49,6 +49,17 @@ final class RopeJson {
                 .with(LayerType.FULL.pythonName(), complete(full, json, fullTheta).toNode())
                 .with(LayerType.SLIDING.pythonName(), complete(sliding, json, localTheta).toNode())
                 .toNode());
+  }
+
+  /** What {@link #standardize} or {@link #standardizePerType} left for this type of layer. */
+  static RopeParameters read(ConfigJson json, LayerType type) {
+    ConfigJson rope = json.findObject(PARAMETERS).orElseThrow();
+    int headDim =
+        json.getInt("head_dim", json.getInt("hidden_size") / json.getInt("num_attention_heads"));
+    return RopeParameters.of(
+        rope.findObject(type.pythonName()).orElse(rope),
+        headDim,
+        json.getInt("max_position_embeddings"));
   }
 
   private static ConfigJson complete(ConfigJson given, ConfigJson json, double defaultTheta) {

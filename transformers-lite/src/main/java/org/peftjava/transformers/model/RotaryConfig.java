@@ -2,7 +2,6 @@ package org.peftjava.transformers.model;
 
 import java.util.List;
 import java.util.OptionalLong;
-import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 
 /**
@@ -126,8 +125,6 @@ public interface RotaryConfig extends PretrainedConfig {
 
   /** How this type of layer turns positions into angles. */
   default RopeParameters rope(LayerType type) {
-    ConfigJson rope = json().findObject(RopeJson.PARAMETERS).orElseThrow();
-    return RopeParameters.of(
-        rope.findObject(type.pythonName()).orElse(rope), headDim(), maxPositionEmbeddings());
+    return RopeJson.read(json(), type);
   }
 }

@@ -87,6 +87,9 @@ public final class RotaryConfigJson {
     }
     ConfigRules.probabilities(json, "attention_dropout");
     ConfigRules.paddingToken(json);
+    for (LayerType type : LayerType.values()) {
+      RopeJson.read(json, type);
+    }
     if (json.has("sliding_window")) {
       ConfigRules.positive(json, "sliding_window");
     }

@@ -24,6 +24,8 @@ public final class RotaryDecoder extends Backbone {
   private final Slot<Layer> norm;
   private final RotaryEmbedding fullRotary;
   private final RotaryEmbedding slidingRotary;
+  private final boolean slides;
+  private final long window;
 
   /**
    * A backbone without memory for its weights.
@@ -35,6 +37,8 @@ public final class RotaryDecoder extends Backbone {
   public <E extends Module & EmbeddingLayer> RotaryDecoder(
       RotaryConfig config, E embedding, IntFunction<RotaryDecoderLayer> layer, RmsNorm norm) {
     this.config = config;
+    slides = config.slides();
+    window = config.window();
     embedTokens = child("embed_tokens", EmbeddingLayer.class, embedding);
     layers = child("layers", new ModuleList<>(RotaryDecoderLayer.class));
     for (int i = 0; i < config.numHiddenLayers(); i++) {
@@ -100,13 +104,13 @@ public final class RotaryDecoder extends Backbone {
 
   private RotaryContext.Shared sliding(
       BackboneInput input, Tensor hidden, RotaryContext.Shared full) {
-    if (!config.slides()) {
+    if (!slides) {
       return full;
     }
     AttentionMask mask =
         AttentionMask.sliding(
             full.mask(),
-            config.window(),
+            window,
             input.attentionMask(),
             input.tokens(),
             input.pastLength(),

@@ -23,8 +23,7 @@ final class RotaryEmbedding extends Module {
   RotaryEmbedding(RopeParameters rope) {
     this.rope = rope;
     plain = RopeFrequencies.of(rope, 1);
-    stretched =
-        rope.type().equals("longrope") ? RopeFrequencies.of(rope, rope.original() + 1L) : plain;
+    stretched = isLongrope() ? RopeFrequencies.of(rope, rope.original() + 1L) : plain;
   }
 
   /** The rotations of the tokens given now: those of position_ids, else of a plain range. */
@@ -52,7 +51,7 @@ final class RotaryEmbedding extends Module {
 
   /** Only scalings that look at the length need to know it. */
   private long lengthOf(Tensor positions) {
-    if (rope.type().equals("dynamic") || rope.type().equals("longrope")) {
+    if (rope.type().equals("dynamic") || isLongrope()) {
       try (TensorScope scope = TensorScope.open("length")) {
         return positions.max().toLong() + 1;
       }
@@ -64,7 +63,11 @@ final class RotaryEmbedding extends Module {
     if (isMomentary(length)) {
       return RopeFrequencies.of(rope, length);
     }
-    return length > rope.original() ? stretched : plain;
+    return isLongrope() && length > rope.original() ? stretched : plain;
+  }
+
+  private boolean isLongrope() {
+    return rope.type().equals("longrope");
   }
 
   /** Whether another length has other angles. */

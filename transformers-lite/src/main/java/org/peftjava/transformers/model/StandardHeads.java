@@ -29,7 +29,7 @@ public final class StandardHeads {
   public static Head ofDecoder(Task task, HeadParts parts) {
     return switch (task) {
       case SEQUENCE_CLASSIFICATION -> lastToken("score", parts);
-      case TOKEN_CLASSIFICATION -> eachToken("score", tokenDropout(parts), parts);
+      case TOKEN_CLASSIFICATION -> eachToken("score", parts);
       case QUESTION_ANSWERING -> span(0, parts);
       case FEATURE_EXTRACTION, CAUSAL_LM, MASKED_LM, SEQ_2_SEQ_LM ->
           throw new IllegalArgumentException("There is no such head for " + task + ".");
@@ -74,6 +74,11 @@ public final class StandardHeads {
         return scope.keep(classifier.get().forward(drop.get().forward(hidden)));
       }
     };
+  }
+
+  /** The same with the dropout that decoder models have there. */
+  public static Head eachToken(String name, HeadParts parts) {
+    return eachToken(name, tokenDropout(parts), parts);
   }
 
   /** Scores of each token as an answer's begin and end: "qa_outputs", (..., e) to (..., 2). */

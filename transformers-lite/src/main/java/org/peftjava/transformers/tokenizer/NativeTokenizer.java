@@ -22,7 +22,7 @@ final class NativeTokenizer implements AutoCloseable {
    */
   NativeTokenizer(String tokenizerJson) {
     library = NativeLibrary.functions();
-    handle = create(tokenizerJson);
+    handle = create(wellFormed(tokenizerJson));
   }
 
   private long create(String tokenizerJson) {
@@ -38,7 +38,7 @@ final class NativeTokenizer implements AutoCloseable {
     lock.writeLock().lock();
     try {
       long old = open();
-      handle = create(tokenizerJson);
+      handle = create(wellFormed(tokenizerJson));
       library.deleteTokenizer(old);
     } finally {
       lock.writeLock().unlock();

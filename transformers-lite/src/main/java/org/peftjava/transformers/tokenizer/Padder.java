@@ -46,14 +46,15 @@ record Padder(boolean isNeeded, int minLength, int multiple, Side side, Optional
     System.arraycopy(row.typeIds(), 0, batch.tokenTypeIds()[index], from, tokens);
     batch.specialTokensMask()[index] = new long[length];
     batch.sequenceIds()[index] = new int[length];
-    batch.offsetMapping()[index] = new int[length][2];
+    boolean hasOffsets = row.offsets().length > 0 || tokens == 0; // not made unasked
+    batch.offsetMapping()[index] = new int[hasOffsets ? length : 0][2];
     Arrays.fill(batch.specialTokensMask()[index], 1);
     Arrays.fill(batch.sequenceIds()[index], -1);
     for (int i = 0; i < tokens; i++) {
       int at = from + i;
       batch.specialTokensMask()[index][at] = row.sequences()[i] < 0 ? 1 : 0;
       batch.sequenceIds()[index][at] = row.sequences()[i];
-      if (row.offsets().length > 0) {
+      if (hasOffsets) {
         batch.offsetMapping()[index][at][0] = row.offsets()[2 * i];
         batch.offsetMapping()[index][at][1] = row.offsets()[2 * i + 1];
       }

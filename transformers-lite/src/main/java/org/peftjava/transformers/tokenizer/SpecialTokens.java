@@ -95,6 +95,20 @@ record SpecialTokens(
     return List.copyOf(all.values());
   }
 
+  /** The texts by their roles. */
+  Map<String, String> byRole() {
+    Map<String, String> map = new LinkedHashMap<>();
+    named.forEach((role, token) -> map.put(role, token.content()));
+    return map;
+  }
+
+  /** The texts of those with roles and of the further ones, each once. */
+  List<String> texts() {
+    List<AddedToken> tokens = new ArrayList<>(named.values());
+    tokens.addAll(extra);
+    return tokens.stream().map(AddedToken::content).distinct().toList();
+  }
+
   /** The text of a token by its role; empty if there is none. */
   String content(String role) {
     AddedToken token = named.get(role);

@@ -1,10 +1,8 @@
 package org.peftjava.transformers.tokenizer;
 
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -12,8 +10,6 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.peftjava.transformers.checkpoint.FileBatch;
-import org.peftjava.transformers.config.ConfigJson;
-import org.peftjava.transformers.config.PythonJson;
 
 /**
  * Turns text into token ids and back, with the results of Python's {@code AutoTokenizer}.
@@ -41,31 +37,7 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
 
   /** Loads the tokenizer of a folder. */
   public static Tokenizer open(Path folder, TokenizerOptions options) {
-    TokenizerFiles files = TokenizerFiles.read(folder);
-    ConfigJson config = files.config();
-    if (options.padToken().isPresent()) {
-      String token = options.padToken().get();
-      if (Vocabulary.of(files.tokenizerJson(), folder).id(token).isEmpty()) {
-        throw new IllegalArgumentException(
-            "The padding token \""
-                + token
-                + "\" is not in the vocabulary of "
-                + folder
-                + ". Choose one that is, such as the end token.");
-      }
-      config = config.with("pad_token", token);
-    }
-    if (options.paddingSide().isPresent()) {
-      config = config.with("padding_side", options.paddingSide().get().pythonName());
-    }
-    if (options.truncationSide().isPresent()) {
-      config = config.with("truncation_side", options.truncationSide().get().pythonName());
-    }
-    if (options.modelMaxLength().isPresent()) {
-      config = config.with("model_max_length", options.modelMaxLength().getAsInt());
-    }
-    return new Tokenizer(
-        TokenizerState.of(files.tokenizerJson(), config, files.kind(), folder), folder);
+    return new Tokenizer(TokenizerState.of(TokenizerFiles.read(folder), options, folder), folder);
   }
 
   /** Token ids of texts, padded to the longest; Python's {@code tokenizer(texts, padding=True)}. */
@@ -146,22 +118,7 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
 
   /** The vocabulary's entry for each id, such as "Ġthe"; ids it does not have are an error. */
   public List<String> convertIdsToTokens(long[] ids) {
-    Vocabulary vocabulary = state.vocabulary();
-    List<String> tokens = new ArrayList<>(ids.length);
-    for (long id : ids) {
-      tokens.add(
-          vocabulary
-              .token(id)
-              .orElseThrow(
-                  () ->
-                      new IllegalArgumentException(
-                          "The vocabulary has no token with the id "
-                              + id
-                              + "; it has "
-                              + length()
-                              + " tokens.")));
-    }
-    return List.copyOf(tokens);
+    return state.vocabulary().tokens(ids);
   }
 
   /** The id of a vocabulary entry. */
@@ -171,21 +128,7 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
 
   /** The ids of vocabulary entries; that of the unknown token for what is not an entry. */
   public long[] convertTokensToIds(List<String> tokens) {
-    long[] ids = new long[tokens.size()];
-    for (int i = 0; i < ids.length; i++) {
-      String token = tokens.get(i);
-      OptionalLong id = convertTokenToId(token);
-      ids[i] =
-          (id.isPresent() ? id : unkTokenId())
-              .orElseThrow(
-                  () ->
-                      new IllegalArgumentException(
-                          "\""
-                              + token
-                              + "\" is not in the vocabulary, and the tokenizer has no unknown"
-                              + " token to stand for it."));
-    }
-    return ids;
+    return state.vocabulary().ids(tokens, unkTokenId());
   }
 
   /** Number of special tokens that are put around one text or a pair. */
@@ -229,6 +172,25 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
     return count;
   }
 
+  /**
+   * A chat as text, by the tokenizer's chat template.
+   *
+   * @param messages maps with "role" and "content", the latter a text or a list of parts
+   */
+  public String applyChatTemplate(
+      List<? extends Map<String, ?>> messages, Consumer<ChatTemplateOptions.Builder> options) {
+    ChatTemplateOptions.Builder builder = ChatTemplateOptions.builder();
+    options.accept(builder);
+    return new ChatTemplates(ChatTemplateFiles.of(state.config()), specialTokensMap())
+        .render(messages, builder.build());
+  }
+
+  /** A chat as token ids; the template writes the special tokens. */
+  public long[] encodeChat(
+      List<? extends Map<String, ?>> messages, Consumer<ChatTemplateOptions.Builder> options) {
+    return encodeIds(applyChatTemplate(messages, options), o -> o.addSpecialTokens(false));
+  }
+
   /** Number of tokens of the model, without tokens that were added later. */
   public int vocabSize() {
     return state.vocabulary().modelSize();
@@ -257,17 +219,12 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
 
   /** The special tokens by their roles, such as "eos_token". */
   public Map<String, String> specialTokensMap() {
-    Map<String, String> map = new LinkedHashMap<>();
-    state.specialTokens().named().forEach((role, token) -> map.put(role, token.content()));
-    return map;
+    return state.specialTokens().byRole();
   }
 
   /** The texts of all special tokens, those with roles first. */
   public List<String> allSpecialTokens() {
-    SpecialTokens tokens = state.specialTokens();
-    List<AddedToken> all = new ArrayList<>(tokens.named().values());
-    all.addAll(tokens.extra());
-    return all.stream().map(AddedToken::content).distinct().toList();
+    return state.specialTokens().texts();
   }
 
   /** Where short rows are padded unless a call says otherwise. */
@@ -286,8 +243,8 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
   }
 
   /**
-   * Writes {@code tokenizer.json} and {@code tokenizer_config.json}, which Python's {@code
-   * AutoTokenizer} reads.
+   * Writes {@code tokenizer.json}, {@code tokenizer_config.json} and the chat template, which
+   * Python's {@code AutoTokenizer} reads.
    */
   public void savePretrained(Path target) {
     try (FileBatch batch = FileBatch.open(target)) {
@@ -296,14 +253,9 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
     }
   }
 
-  /** Adds the two files to a batch. */
+  /** Adds the files to a batch. */
   public void savePretrained(FileBatch batch) {
-    TokenizerState now = state;
-    String json = PythonJson.write(now.json(), false);
-    batch.write(TokenizerFiles.TOKENIZER, json.getBytes(StandardCharsets.UTF_8));
-    batch.write(TokenizerFiles.CONFIG, SpecialTokens.plain(now.config()).toBytes());
-    batch.delete(TokenizerFiles.SPECIAL_TOKENS); // would overrule the config
-    batch.delete(TokenizerFiles.ADDED_TOKENS);
+    state.save(batch);
   }
 
   /** Frees the native memory, after calls that run on other threads. */

@@ -39,7 +39,7 @@ record TokenizerFiles(ObjectNode tokenizerJson, ConfigJson config, TokenizerClas
 
   static TokenizerFiles read(Path folder) {
     FileBatch.finishInterrupted(folder);
-    ConfigJson config = config(folder);
+    ConfigJson config = ChatTemplateFiles.addTo(config(folder), folder);
     Optional<TokenizerClass> named = TokenizerClass.of(config, modelConfig(folder));
     Path fast = folder.resolve(TOKENIZER);
     TokenizerFiles files =

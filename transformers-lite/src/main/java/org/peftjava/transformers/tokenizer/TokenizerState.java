@@ -1,12 +1,17 @@
 package org.peftjava.transformers.tokenizer;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
+import org.peftjava.transformers.checkpoint.FileBatch;
 import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.config.PythonJson;
 
 /**
  * What a tokenizer knows; never changed, but replaced when tokens are added.
@@ -30,6 +35,54 @@ record TokenizerState(
     state.paddingSide();
     state.truncationSide();
     return state;
+  }
+
+  /** What a folder holds, with the changes that are asked for. */
+  static TokenizerState of(TokenizerFiles files, TokenizerOptions options, Path folder) {
+    ConfigJson config = files.config();
+    if (options.padToken().isPresent()) {
+      String token = options.padToken().get();
+      if (Vocabulary.of(files.tokenizerJson(), folder).id(token).isEmpty()) {
+        throw new IllegalArgumentException(
+            "The padding token \""
+                + token
+                + "\" is not in the vocabulary of "
+                + folder
+                + ". Choose one that is, such as the end token.");
+      }
+      config = config.with("pad_token", token);
+    }
+    if (options.paddingSide().isPresent()) {
+      config = config.with("padding_side", options.paddingSide().get().pythonName());
+    }
+    if (options.truncationSide().isPresent()) {
+      config = config.with("truncation_side", options.truncationSide().get().pythonName());
+    }
+    if (options.modelMaxLength().isPresent()) {
+      config = config.with("model_max_length", options.modelMaxLength().getAsInt());
+    }
+    return of(files.tokenizerJson(), config, files.kind(), folder);
+  }
+
+  /** Adds the files that Python reads to a batch. */
+  void save(FileBatch batch) {
+    String text = PythonJson.write(json, false);
+    batch.write(TokenizerFiles.TOKENIZER, text.getBytes(StandardCharsets.UTF_8));
+    ConfigJson saved = SpecialTokens.plain(config);
+    if (!saved.has("tokenizer_class")) {
+      saved = saved.with("tokenizer_class", kind.pythonName());
+    }
+    Optional<JsonNode> template = config.node(ChatTemplateFiles.KEY);
+    if (template.isPresent() && template.get().isTextual()) {
+      byte[] bytes = template.get().textValue().getBytes(StandardCharsets.UTF_8);
+      batch.write(ChatTemplateFiles.FILE, bytes);
+      saved = saved.without(ChatTemplateFiles.KEY);
+    } else {
+      batch.delete(ChatTemplateFiles.FILE); // would overrule the config
+    }
+    batch.write(TokenizerFiles.CONFIG, saved.toBytes());
+    batch.delete(TokenizerFiles.SPECIAL_TOKENS); // these two would overrule it as well
+    batch.delete(TokenizerFiles.ADDED_TOKENS);
   }
 
   /** With further tokens, and with some of them in roles. */

@@ -2,7 +2,9 @@ package org.peftjava.transformers.tokenizer;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -81,5 +83,42 @@ final class Vocabulary {
 
   Optional<String> token(long id) {
     return Optional.ofNullable(tokens.get(id));
+  }
+
+  /** The token of each id. */
+  List<String> tokens(long[] wanted) {
+    List<String> result = new ArrayList<>(wanted.length);
+    for (long id : wanted) {
+      result.add(
+          token(id)
+              .orElseThrow(
+                  () ->
+                      new IllegalArgumentException(
+                          "The vocabulary has no token with the id "
+                              + id
+                              + "; it has "
+                              + size()
+                              + " tokens.")));
+    }
+    return List.copyOf(result);
+  }
+
+  /** The id of each token, and that of the unknown token for others. */
+  long[] ids(List<String> wanted, OptionalLong unknown) {
+    long[] result = new long[wanted.size()];
+    for (int i = 0; i < result.length; i++) {
+      String token = wanted.get(i);
+      OptionalLong id = id(token);
+      result[i] =
+          (id.isPresent() ? id : unknown)
+              .orElseThrow(
+                  () ->
+                      new IllegalArgumentException(
+                          "\""
+                              + token
+                              + "\" is not in the vocabulary, and the tokenizer has no unknown"
+                              + " token to stand for it."));
+    }
+    return result;
   }
 }

@@ -1,6 +1,8 @@
 package org.peftjava.transformers.model.gemma2;
 
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.nn.RmsNorm;
@@ -15,6 +17,7 @@ import org.peftjava.transformers.model.RotaryDecoder;
 import org.peftjava.transformers.model.RotaryDecoderLayer;
 import org.peftjava.transformers.model.RotaryHeads;
 import org.peftjava.transformers.model.ScaledEmbedding;
+import org.peftjava.transformers.model.Task;
 
 /**
  * Gemma 2: norms on both sides of each block, bounded scores and logits, every other layer sees a
@@ -74,5 +77,14 @@ public final class Gemma2Architecture extends DecoderArchitecture<Gemma2Config> 
                     dtype),
                 norm),
         norm.get());
+  }
+
+  @Override
+  public Set<Task> tasks() {
+    return EnumSet.of(
+        Task.FEATURE_EXTRACTION,
+        Task.CAUSAL_LM,
+        Task.SEQUENCE_CLASSIFICATION,
+        Task.TOKEN_CLASSIFICATION);
   }
 }

@@ -1,6 +1,8 @@
 package org.peftjava.transformers.model.gemma3;
 
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.nn.RmsNorm;
@@ -15,6 +17,7 @@ import org.peftjava.transformers.model.RotaryDecoder;
 import org.peftjava.transformers.model.RotaryDecoderLayer;
 import org.peftjava.transformers.model.RotaryHeads;
 import org.peftjava.transformers.model.ScaledEmbedding;
+import org.peftjava.transformers.model.Task;
 
 /**
  * Gemma 3, its language model: norms on both sides of each block and of every query and key, five
@@ -73,5 +76,15 @@ public final class Gemma3TextArchitecture extends DecoderArchitecture<Gemma3Text
                     dtype),
                 norm),
         norm.get());
+  }
+
+  @Override
+  public Set<Task> tasks() {
+    return EnumSet.of(Task.FEATURE_EXTRACTION, Task.CAUSAL_LM, Task.SEQUENCE_CLASSIFICATION);
+  }
+
+  @Override
+  public String className(Task task) {
+    return task == Task.CAUSAL_LM ? causalLmClass() : "Gemma3Text" + task.suffix();
   }
 }

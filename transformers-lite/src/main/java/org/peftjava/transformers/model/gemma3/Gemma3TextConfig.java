@@ -59,6 +59,9 @@ public record Gemma3TextConfig(ConfigJson json, Optional<String> nameOrPath)
   private static final double SLIDING_THETA = 10_000;
   private static final int PATTERN = 6;
 
+  /** What Python calls the pattern when it writes it. */
+  private static final String KEPT = "_sliding_window_pattern";
+
   /** Completes and checks the settings. */
   public Gemma3TextConfig {
     json = completed(json);
@@ -112,8 +115,9 @@ public record Gemma3TextConfig(ConfigJson json, Optional<String> nameOrPath)
 
   private static ConfigJson completed(ConfigJson json) {
     int pattern = pattern(json);
+    ConfigJson kept = json.has(KEPT) ? json : json.with(KEPT, pattern);
     return RotaryConfigJson.completePerType(
-        RotaryConfigJson.withLayerTypes(json, DEFAULTS, layer -> (layer + 1) % pattern != 0),
+        RotaryConfigJson.withLayerTypes(kept, DEFAULTS, layer -> (layer + 1) % pattern != 0),
         DEFAULTS,
         FULL_THETA,
         SLIDING_THETA);

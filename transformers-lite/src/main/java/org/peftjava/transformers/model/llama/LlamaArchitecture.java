@@ -15,6 +15,7 @@ import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.RotaryDecoder;
 import org.peftjava.transformers.model.RotaryDecoderLayer;
 import org.peftjava.transformers.model.RotaryHeads;
+import org.peftjava.transformers.model.Task;
 
 /** Llama 1 to 3: arXiv:2302.13971, arXiv:2307.09288, arXiv:2407.21783. */
 public final class LlamaArchitecture extends DecoderArchitecture<LlamaConfig> {
@@ -62,5 +63,11 @@ public final class LlamaArchitecture extends DecoderArchitecture<LlamaConfig> {
                     dtype),
                 norm),
         norm.get());
+  }
+
+  /** Its first model for question answering had the backbone under another name. */
+  @Override
+  public String backboneName(Task task) {
+    return task == Task.QUESTION_ANSWERING ? "transformer" : baseModelPrefix();
   }
 }

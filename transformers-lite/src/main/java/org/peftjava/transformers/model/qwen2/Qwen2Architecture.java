@@ -15,6 +15,7 @@ import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.RotaryDecoder;
 import org.peftjava.transformers.model.RotaryDecoderLayer;
 import org.peftjava.transformers.model.RotaryHeads;
+import org.peftjava.transformers.model.Task;
 
 /**
  * Qwen2 and Qwen2.5: Llama with biases in its projections to queries, keys and values,
@@ -61,5 +62,11 @@ public final class Qwen2Architecture extends DecoderArchitecture<Qwen2Config> {
                     dtype),
                 norm),
         norm.get());
+  }
+
+  /** Its first model for question answering had the backbone under another name. */
+  @Override
+  public String backboneName(Task task) {
+    return task == Task.QUESTION_ANSWERING ? "transformer" : baseModelPrefix();
   }
 }

@@ -15,6 +15,7 @@ import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.RotaryDecoder;
 import org.peftjava.transformers.model.RotaryDecoderLayer;
 import org.peftjava.transformers.model.RotaryHeads;
+import org.peftjava.transformers.model.Task;
 
 /** Qwen3: Llama with a norm of every query and key, arXiv:2505.09388. */
 public final class Qwen3Architecture extends DecoderArchitecture<Qwen3Config> {
@@ -63,5 +64,11 @@ public final class Qwen3Architecture extends DecoderArchitecture<Qwen3Config> {
                     dtype),
                 norm),
         norm.get());
+  }
+
+  /** Its first model for question answering had the backbone under another name. */
+  @Override
+  public String backboneName(Task task) {
+    return task == Task.QUESTION_ANSWERING ? "transformer" : baseModelPrefix();
   }
 }

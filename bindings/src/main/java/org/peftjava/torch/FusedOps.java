@@ -1,0 +1,139 @@
+package org.peftjava.torch;
+
+import java.util.Arrays;
+import java.util.List;
+import org.peftjava.torch.kernels.ElementwiseKernel;
+import org.peftjava.torch.kernels.RmsNormKernel;
+
+/**
+ * Operators of Llama's family that libtorch composes of several passes over memory, on the CPU in
+ * one pass forward and one backward, with gradients written by hand. Elsewhere, and where the
+ * native kernels are missing, they are composed.
+ */
+public final class FusedOps {
+  private FusedOps() {}
+
+  /**
+   * Divides the last dimension by its root mean square, computed in float32, and scales it by
+   * {@code weight}; what is scaled is first rounded to x's type, as transformers' {@code
+   * LlamaRMSNorm}.
+   *
+   * @param x (..., d)
+   * @param weight (d)
+   */
+  public static Tensor rmsNorm(Tensor x, Tensor weight, double eps) {
+    return FastPath.covers(x, weight)
+        ? fused(x, weight, eps, 0, true)
+        : Ops.rmsNorm(x, weight, eps);
+  }
+
+  /** The same with the scale {@code 1 + weight} and one rounding, as {@code Gemma2RMSNorm}. */
+  public static Tensor rmsNormAroundOne(Tensor x, Tensor weight, double eps) {
+    if (FastPath.covers(x, weight)) {
+      return fused(x, weight, eps, 1, false);
+    }
+    try (TensorScope scope = TensorScope.open("rms norm")) {
+      DType wide = x.dtype() == DType.FLOAT64 ? DType.FLOAT64 : DType.FLOAT32;
+      Tensor scale = weight.to(wide).add(1);
+      return scope.keep(Ops.rmsNorm(x.to(wide), scale, eps).to(x.dtype()));
+    }
+  }
+
+  private static Tensor fused(
+      Tensor x, Tensor weight, double eps, double offset, boolean roundFirst) {
+    if (weight.rank() != 1 || weight.size(0) != x.size(-1)) {
+      throw new TorchException.ShapeMismatch(
+          "A norm of x "
+              + x.shape()
+              + " by a weight "
+              + weight.shape()
+              + " does not fit: expected x (..., d) and weight (d).");
+    }
+    long width = x.size(-1);
+    long rows = x.numel() / width;
+    Tensor y = Creation.empty(x.dtype(), Device.CPU, x.shape().toArray());
+    boolean trainsX = GradMode.isEnabled() && x.requiresGrad();
+    boolean trainsWeight = GradMode.isEnabled() && weight.requiresGrad();
+    Tensor rstd = trainsX || trainsWeight ? Creation.empty(DType.FLOAT32, Device.CPU, rows) : null;
+    RmsNormKernel.forward(
+        FastPath.type(x),
+        FastPath.type(weight),
+        x.address(),
+        weight.address(),
+        y.address(),
+        rstd == null ? 0 : rstd.address(),
+        rows,
+        width,
+        eps,
+        offset,
+        roundFirst,
+        FastPath.threads());
+    if (rstd == null) {
+      return y;
+    }
+    return CustomGradient.of(
+        y,
+        List.of(x, weight),
+        List.of(x, weight, rstd),
+        (gradient, saved) -> {
+          Tensor g = gradient.contiguous();
+          Tensor gx = trainsX ? like(saved.get(0)) : null;
+          Tensor gWeight = trainsWeight ? like(saved.get(1)) : null;
+          RmsNormKernel.backward(
+              FastPath.type(saved.get(0)),
+              FastPath.type(saved.get(1)),
+              g.address(),
+              saved.get(0).address(),
+              saved.get(1).address(),
+              saved.get(2).address(),
+              gx == null ? 0 : gx.address(),
+              gWeight == null ? 0 : gWeight.address(),
+              rows,
+              width,
+              offset,
+              roundFirst,
+              FastPath.threads());
+          return Arrays.asList(gx, gWeight);
+        });
+  }
+
+  /** {@code silu(gate) * up}, both (..., d): what a gated feed-forward block projects back. */
+  public static Tensor siluProduct(Tensor gate, Tensor up) {
+    if (!FastPath.covers(gate, up)
+        || gate.dtype() != up.dtype()
+        || !gate.shape().equals(up.shape())) {
+      return Ops.silu(gate).mul(up);
+    }
+    Tensor y = like(gate);
+    ElementwiseKernel.siluProduct(
+        FastPath.type(gate),
+        gate.address(),
+        up.address(),
+        y.address(),
+        gate.numel(),
+        FastPath.threads());
+    return CustomGradient.of(
+        y,
+        List.of(gate, up),
+        List.of(gate, up),
+        (gradient, saved) -> {
+          Tensor g = gradient.contiguous();
+          Tensor gGate = like(saved.get(0));
+          Tensor gUp = like(saved.get(1));
+          ElementwiseKernel.siluProductGradient(
+              FastPath.type(g),
+              g.address(),
+              saved.get(0).address(),
+              saved.get(1).address(),
+              gGate.address(),
+              gUp.address(),
+              g.numel(),
+              FastPath.threads());
+          return Arrays.asList(gGate, gUp);
+        });
+  }
+
+  private static Tensor like(Tensor x) {
+    return Creation.empty(x.dtype(), Device.CPU, x.shape().toArray());
+  }
+}

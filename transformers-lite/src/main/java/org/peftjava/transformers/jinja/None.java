@@ -1,0 +1,6 @@
+package org.peftjava.transformers.jinja;
+
+/** Python's {@code None}. */
+enum None {
+  NONE
+}
