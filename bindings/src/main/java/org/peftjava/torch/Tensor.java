@@ -257,6 +257,11 @@ public final class Tensor implements AutoCloseable {
     return Natives.op(() -> handle().view(type.scalarType()));
   }
 
+  /** The same memory from this tensor's first element on, with these strides (in elements). */
+  public Tensor asStrided(long[] sizes, long[] strides) {
+    return Natives.op(() -> handle().as_strided(sizes, strides));
+  }
+
   /** Exchanges two dimensions. Shares memory. */
   public Tensor transpose(int first, int second) {
     return Natives.op(() -> handle().transpose(first, second));

@@ -35,7 +35,7 @@ class BadModelFilesIT {
           new Damage(
               "no weights",
               folder -> Refusal.delete(folder.resolve(WEIGHTS)),
-              "neither model.safetensors nor",
+              "no weights in",
               "found [config.json",
               "Give a folder"),
           Damage.file(
@@ -197,7 +197,7 @@ class BadModelFilesIT {
         folder,
         () -> AutoModelForCausalLM.fromPretrained("nobody/nothing"),
         "nobody/nothing",
-        "local folders",
+        "hub's cache",
         "download");
     Refusal.of(
         folder,

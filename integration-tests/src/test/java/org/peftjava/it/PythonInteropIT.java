@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,6 +46,7 @@ import org.peftjava.transformers.training.TrainingArguments;
 @ExtendWith(NoLeaks.class)
 class PythonInteropIT {
   private static final Path RECORDED = Path.of("src/test/resources/interop/recorded.txt");
+  private static final Path HUB = RECORDED.resolveSibling("hub.json");
   private static final String STYLE = "style";
 
   private static final long[][] IDS = {
@@ -112,6 +114,17 @@ class PythonInteropIT {
     assertFalse(lines.get(0).contains("/"));
   }
 
+  /** What hub_interop.py found about the test hub and the cache that both clients share. */
+  @Test
+  void theRecordOfTheHubIsWhole() {
+    JsonNode record = Golden.json(HUB);
+    assertTrue(record.path("huggingface_hub").asText().matches("1\\.\\d+\\.\\d+"));
+    assertTrue(record.path("checks").size() >= 16, record::toString);
+    for (JsonNode check : record.path("checks")) {
+      assertTrue(check.path("good").asBoolean(), check::toString);
+    }
+  }
+
   /** Trains two adapters and writes everything that check_interop.py reads. */
   private static void write(Path folder) {
     Map<String, Tensor> expected = new LinkedHashMap<>();
@@ -152,7 +165,7 @@ class PythonInteropIT {
         model.savePretrained(folder.resolve("adapter"));
         CausalLM merged = model.mergeAndUnload();
         expected.put("merged.logits", evaluated(merged));
-        merged.savePretrained(folder.resolve("merged"));
+        merged.savePretrained(folder.resolve("merged"), options -> options.maxShardSize("12KB"));
       }
       Safetensors.write(folder.resolve("expected.safetensors"), expected, Map.of());
     }

@@ -7,7 +7,6 @@ import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
-import org.peftjava.transformers.checkpoint.PretrainedFolder;
 
 /** Loads an adapter together with the base model that its config names. */
 public final class AutoPeftModelForCausalLM {
@@ -15,13 +14,13 @@ public final class AutoPeftModelForCausalLM {
 
   /** Loads base model and adapter; closing the result closes both. */
   public static PeftModelForCausalLM fromPretrained(String nameOrPath) {
-    return fromPretrained(PretrainedFolder.resolve(nameOrPath), options -> {});
+    return fromPretrained(nameOrPath, options -> {});
   }
 
   /** The same with options. */
   public static PeftModelForCausalLM fromPretrained(
       String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
-    return fromPretrained(PretrainedFolder.resolve(nameOrPath), options);
+    return fromPretrained(LoadAdapterOptions.folder(nameOrPath, options), options);
   }
 
   /** The same for a folder. */

@@ -1,9 +1,12 @@
 package org.peftjava.peft;
 
+import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.transformers.LoadOptions;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
+import org.peftjava.transformers.hub.HubOptions;
 
 /**
  * How a saved adapter is loaded.
@@ -17,6 +20,7 @@ import org.peftjava.transformers.LoadOptions;
  * @param baseModelNameOrPath the base model to load in place of the one that the config names; for
  *     {@link AutoPeftModelForCausalLM}
  * @param baseOptions how to load that model
+ * @param hub how an adapter's name that is no folder is looked up
  */
 public record LoadAdapterOptions(
     String adapterName,
@@ -25,7 +29,8 @@ public record LoadAdapterOptions(
     boolean autocastAdapterDtype,
     boolean lenient,
     Optional<String> baseModelNameOrPath,
-    Consumer<LoadOptions.Builder> baseOptions) {
+    Consumer<LoadOptions.Builder> baseOptions,
+    Consumer<HubOptions.Builder> hub) {
   /** The defaults. */
   public static Builder builder() {
     return new Builder();
@@ -37,6 +42,11 @@ public record LoadAdapterOptions(
     return builder.build();
   }
 
+  /** The folder of an adapter, after a download if the name is none. */
+  static Path folder(String nameOrPath, Consumer<Builder> options) {
+    return PretrainedFolder.resolve(nameOrPath, PretrainedFolder.ADAPTER, of(options).hub());
+  }
+
   /** Collects options; each method is the one of its record component. */
   public static final class Builder {
     private String adapterName = PeftModel.DEFAULT_ADAPTER;
@@ -46,6 +56,7 @@ public record LoadAdapterOptions(
     private boolean lenient;
     private Optional<String> baseModelNameOrPath = Optional.empty();
     private Consumer<LoadOptions.Builder> baseOptions = options -> {};
+    private Consumer<HubOptions.Builder> hub = options -> {};
 
     private Builder() {}
 
@@ -91,6 +102,17 @@ public record LoadAdapterOptions(
       return this;
     }
 
+    /** The branch, tag or commit of an adapter's repository on the hub. */
+    public Builder revision(String value) {
+      return hub(options -> options.revision(value));
+    }
+
+    /** How an adapter's name that is no folder is looked up; adds to what was said before. */
+    public Builder hub(Consumer<HubOptions.Builder> value) {
+      hub = hub.andThen(value);
+      return this;
+    }
+
     /** The options. */
     public LoadAdapterOptions build() {
       return new LoadAdapterOptions(
@@ -100,7 +122,8 @@ public record LoadAdapterOptions(
           autocastAdapterDtype,
           lenient,
           baseModelNameOrPath,
-          baseOptions);
+          baseOptions,
+          hub);
     }
   }
 }

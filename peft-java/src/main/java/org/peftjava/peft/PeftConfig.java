@@ -11,7 +11,7 @@ public final class PeftConfig {
 
   /** The configuration in an adapter folder; a {@code LoraConfig} for a LoRA adapter. */
   public static TunerConfig fromPretrained(String nameOrPath) {
-    return fromPretrained(PretrainedFolder.resolve(nameOrPath));
+    return fromPretrained(PretrainedFolder.resolve(nameOrPath, PretrainedFolder.ADAPTER_CONFIG));
   }
 
   /** The configuration in an adapter folder. */

@@ -44,15 +44,15 @@ public sealed class PeftModel extends Module
     train(base.root().isTraining());
   }
 
-  /** Loads an adapter onto a model. */
+  /** Loads an adapter, from a folder or the hub, onto a model. */
   public static PeftModelForCausalLM fromPretrained(CausalLM model, String nameOrPath) {
-    return fromPretrained(model, PretrainedFolder.resolve(nameOrPath), options -> {});
+    return fromPretrained(model, nameOrPath, options -> {});
   }
 
   /** Loads an adapter onto a model. */
   public static PeftModelForCausalLM fromPretrained(
       CausalLM model, String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
-    return fromPretrained(model, PretrainedFolder.resolve(nameOrPath), options);
+    return fromPretrained(model, LoadAdapterOptions.folder(nameOrPath, options), options);
   }
 
   /** Loads an adapter onto a model. Nothing changes if it throws. */
@@ -248,7 +248,8 @@ public sealed class PeftModel extends Module
   /** Adds a saved adapter; it does not act before {@link #setAdapter}. */
   public final LoadReport loadAdapter(String nameOrPath, String adapterName) {
     return loadAdapter(
-        PretrainedFolder.resolve(nameOrPath), options -> options.adapterName(adapterName));
+        PretrainedFolder.resolve(nameOrPath, PretrainedFolder.ADAPTER),
+        options -> options.adapterName(adapterName));
   }
 
   /** Adds a saved adapter. Nothing changes if it throws. */

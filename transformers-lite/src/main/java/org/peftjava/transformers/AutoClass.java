@@ -22,11 +22,13 @@ final class AutoClass<M extends CheckpointModel> {
   }
 
   M fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
-    return load(PretrainedFolder.resolve(nameOrPath), nameOrPath, options);
+    LoadOptions load = LoadOptions.of(options);
+    return load(
+        PretrainedFolder.resolve(nameOrPath, PretrainedFolder.MODEL, load.hub()), nameOrPath, load);
   }
 
   M fromPretrained(Path folder, Consumer<LoadOptions.Builder> options) {
-    return load(folder, folder.toString(), options);
+    return load(folder, folder.toString(), LoadOptions.of(options));
   }
 
   M fromConfig(PretrainedConfig config, DType dtype) {
@@ -39,10 +41,7 @@ final class AutoClass<M extends CheckpointModel> {
     return factory.create(config, PretrainedFiles.generationDefaults(config), dtype);
   }
 
-  private M load(Path folder, String name, Consumer<LoadOptions.Builder> options) {
-    LoadOptions.Builder builder = LoadOptions.builder();
-    options.accept(builder);
-    LoadOptions load = builder.build();
+  private M load(Path folder, String name, LoadOptions load) {
     PretrainedConfig config = AutoConfig.read(folder, name, load);
     GenerationConfig generation = PretrainedFiles.generationConfig(folder, config);
     return PretrainedWeights.load(

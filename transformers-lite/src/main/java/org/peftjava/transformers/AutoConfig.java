@@ -23,9 +23,11 @@ public final class AutoConfig {
   /** The same, changed by options such as {@code numLabels}. */
   public static PretrainedConfig fromPretrained(
       String nameOrPath, Consumer<LoadOptions.Builder> options) {
-    LoadOptions.Builder builder = LoadOptions.builder();
-    options.accept(builder);
-    return read(PretrainedFolder.resolve(nameOrPath), nameOrPath, builder.build());
+    LoadOptions load = LoadOptions.of(options);
+    return read(
+        PretrainedFolder.resolve(nameOrPath, PretrainedFolder.CONFIG, load.hub()),
+        nameOrPath,
+        load);
   }
 
   /** The configuration that these settings make. */

@@ -12,14 +12,18 @@ public final class AutoModelForCausalLM {
 
   private AutoModelForCausalLM() {}
 
-  /** Loads a model from a folder with its own settings, on the CPU, ready for inference. */
+  /**
+   * Loads a model from a folder, or from the hub through its cache, with its own settings, on the
+   * CPU, ready for inference.
+   */
   public static CausalLM fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});
   }
 
   /**
-   * Loads a model from a folder that holds {@code config.json} and {@code model.safetensors} (or
-   * shards with an index).
+   * Loads a model from a folder that holds {@code config.json} and {@code model.safetensors} or
+   * {@code pytorch_model.bin} (or shards with an index); a name that is no folder is looked up on
+   * the hub.
    *
    * <p>Weights whose type need not change are mapped, not read: they take memory only as far as
    * they are touched, and share it with other processes. Otherwise one tensor at a time is

@@ -14,7 +14,8 @@ public final class AutoTokenizer {
    * Loads the tokenizer of a folder; the caller closes it.
    *
    * @param nameOrPath a local folder with {@code tokenizer.json}, or {@code vocab.json} and {@code
-   *     merges.txt}, {@code vocab.txt}, {@code tokenizer.model} or {@code spiece.model}
+   *     merges.txt}, {@code vocab.txt}, {@code tokenizer.model} or {@code spiece.model}; else a
+   *     repository of the hub
    */
   public static Tokenizer fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});
@@ -23,7 +24,9 @@ public final class AutoTokenizer {
   /** Loads the tokenizer of a folder, with changes. */
   public static Tokenizer fromPretrained(
       String nameOrPath, Consumer<TokenizerOptions.Builder> options) {
-    return fromPretrained(PretrainedFolder.resolve(nameOrPath), options);
+    TokenizerOptions load = options(options);
+    Path folder = PretrainedFolder.resolve(nameOrPath, PretrainedFolder.TOKENIZER, load.hub());
+    return Tokenizer.open(folder, load);
   }
 
   /** Loads the tokenizer of a folder; the caller closes it. */
@@ -33,8 +36,12 @@ public final class AutoTokenizer {
 
   /** Loads the tokenizer of a folder, with changes. */
   public static Tokenizer fromPretrained(Path folder, Consumer<TokenizerOptions.Builder> options) {
+    return Tokenizer.open(folder, options(options));
+  }
+
+  private static TokenizerOptions options(Consumer<TokenizerOptions.Builder> options) {
     TokenizerOptions.Builder builder = TokenizerOptions.builder();
     options.accept(builder);
-    return Tokenizer.open(folder, builder.build());
+    return builder.build();
   }
 }

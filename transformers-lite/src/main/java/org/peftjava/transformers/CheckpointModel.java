@@ -2,6 +2,7 @@ package org.peftjava.transformers;
 
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.Parameter;
@@ -54,7 +55,12 @@ interface CheckpointModel extends PretrainedModel {
 
   @Override
   default void savePretrained(Path folder) {
-    PretrainedFiles.save(this, folder);
+    savePretrained(folder, options -> {});
+  }
+
+  /** The same with options, such as {@code maxShardSize("5GB")}. */
+  default void savePretrained(Path folder, Consumer<SaveOptions.Builder> options) {
+    PretrainedFiles.save(this, folder, SaveOptions.of(options));
   }
 
   @Override

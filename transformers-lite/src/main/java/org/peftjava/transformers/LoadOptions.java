@@ -2,38 +2,49 @@ package org.peftjava.transformers;
 
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.Labels;
+import org.peftjava.transformers.hub.HubOptions;
 
 /**
  * How {@code fromPretrained} of an {@code AutoModel} loads a model.
  *
  * @param dtype the weights' type; empty for the one that the config names, else the file's
- * @param device where the weights go
+ * @param deviceMap where the weights go
  * @param ignoreMismatchedSizes whether a weight of another shape in the file is left, and the
  *     model's gets fresh values, instead of an error
  * @param configChanges what is changed in the settings of {@code config.json} before the model is
  *     built
+ * @param hub how a name that is no folder is looked up
  */
 public record LoadOptions(
     Optional<DType> dtype,
-    Device device,
+    DeviceMap deviceMap,
     boolean ignoreMismatchedSizes,
-    UnaryOperator<ConfigJson> configChanges) {
+    UnaryOperator<ConfigJson> configChanges,
+    Consumer<HubOptions.Builder> hub) {
   /** The defaults: the file's type, on the CPU. */
   public static Builder builder() {
     return new Builder();
   }
 
+  static LoadOptions of(Consumer<Builder> options) {
+    Builder builder = builder();
+    options.accept(builder);
+    return builder.build();
+  }
+
   /** Builds {@link LoadOptions}. */
   public static final class Builder {
     private Optional<DType> dtype = Optional.empty();
-    private Device device = Device.CPU;
+    private DeviceMap deviceMap = DeviceMap.of(Device.CPU);
     private boolean ignoreMismatchedSizes;
     private UnaryOperator<ConfigJson> configChanges = json -> json;
+    private Consumer<HubOptions.Builder> hub = options -> {};
 
     private Builder() {}
 
@@ -58,13 +69,36 @@ public record LoadOptions(
 
     /** Where the weights go. */
     public Builder device(Device target) {
-      device = target;
+      deviceMap = DeviceMap.of(target);
       return this;
     }
 
     /** Where the weights go, by name: "cpu", "cuda", "cuda:1". */
     public Builder device(String name) {
       return device(Device.parse(name));
+    }
+
+    /** Where the weights go: "auto", or a device as in {@link #device(String)}. */
+    public Builder deviceMap(String name) {
+      deviceMap = DeviceMap.parse(name);
+      return this;
+    }
+
+    /** Where each part goes: the name of a module, or "" for all, to a device. */
+    public Builder deviceMap(Map<String, String> devices) {
+      deviceMap = DeviceMap.parse(devices);
+      return this;
+    }
+
+    /** The branch, tag or commit of a repository on the hub. */
+    public Builder revision(String value) {
+      return hub(options -> options.revision(value));
+    }
+
+    /** How a name that is no folder is looked up; adds to what was said before. */
+    public Builder hub(Consumer<HubOptions.Builder> options) {
+      hub = hub.andThen(options);
+      return this;
     }
 
     /** Gives weights that have another shape in the file fresh values, instead of an error. */
@@ -96,7 +130,7 @@ public record LoadOptions(
 
     /** The options. */
     public LoadOptions build() {
-      return new LoadOptions(dtype, device, ignoreMismatchedSizes, configChanges);
+      return new LoadOptions(dtype, deviceMap, ignoreMismatchedSizes, configChanges, hub);
     }
   }
 }

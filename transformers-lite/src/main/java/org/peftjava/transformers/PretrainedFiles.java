@@ -21,9 +21,6 @@ final class PretrainedFiles {
   /** The version of transformers whose file format is written. */
   static final String FORMAT_VERSION = "5.17.0";
 
-  /** transformers' default for {@code max_shard_size}. */
-  private static final long MAX_SHARD_BYTES = 50_000_000_000L;
-
   /** What generation takes from the model's settings where there are none of its own. */
   private static final List<String> GENERATION_KEYS =
       List.of(
@@ -32,11 +29,11 @@ final class PretrainedFiles {
   private PretrainedFiles() {}
 
   /** Writes weights, generation settings and, last, the config that makes the folder a model. */
-  static void save(CheckpointModel model, Path folder) {
+  static void save(CheckpointModel model, Path folder, SaveOptions options) {
     Map<String, Tensor> tensors = new LinkedHashMap<>(StateDict.of(model.module()));
     model.ties().tied().forEach(tensors::remove);
     try (FileBatch files = FileBatch.open(folder)) {
-      Checkpoints.write(files, tensors, MAX_SHARD_BYTES);
+      Checkpoints.write(files, tensors, options.maxShardSize());
       model
           .savedGenerationConfig()
           .ifPresent(

@@ -81,13 +81,14 @@ final class PretrainedWeights {
   private void adopt(LoadOptions options) {
     WeightReport report = compare();
     report.throwUnless(model::mayBeNew, options.ignoreMismatchedSizes());
-    transfer(report, (parameter, value) -> adopt(parameter, value, options.device()));
+    Device device = options.deviceMap().device(state.keySet());
+    transfer(report, (parameter, value) -> adopt(parameter, value, device));
     state.values().stream()
         .filter(parameter -> !parameter.isMaterialized())
         .forEach(
             parameter -> {
               parameter.initialize();
-              parameter.to(options.device());
+              parameter.to(device);
             });
     report.warn();
   }
@@ -153,7 +154,7 @@ final class PretrainedWeights {
               Parameter parameter = Objects.requireNonNull(state.get(name));
               if (!report.mismatched().containsKey(name) && filled.add(parameter)) {
                 try (TensorScope scope = TensorScope.open("load weight")) {
-                  move.accept(parameter, source.tensor(key));
+                  move.accept(parameter, source.tensor(key, parameter.dtype()));
                 }
               }
             });
@@ -182,6 +183,9 @@ final class PretrainedWeights {
   }
 
   private static boolean equal(WeightSource source, String first, String second) {
+    if (source.sameElements(first, second)) {
+      return true;
+    }
     if (!source.shape(first).equals(source.shape(second))) {
       return false;
     }

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -85,6 +86,38 @@ class PretrainedFolderTest {
       assertClose(logits(single), logits(half), 0.06);
       assertClose(logits(named), logits(single), 1e-5);
     }
+  }
+
+  /** As max_shard_size="8KB" did in Python. */
+  @Test
+  void shardsAreWrittenOnRequest() throws IOException {
+    Path python = Goldens.folder("safetensors/sharded");
+    try (CausalLM model = original()) {
+      model.savePretrained(temporary, options -> options.maxShardSize("8KB"));
+      assertRefused(model, "0GB", "maxShardSize is 0");
+      assertRefused(model, "5GiB", "\"5GiB\"; expected a number with KB");
+      assertRefused(model, "5", "\"5\"; expected");
+      assertRefused(model, "-5GB", "expected a number");
+    }
+    assertTrue(Files.exists(temporary.resolve("model.safetensors.index.json")));
+    try (WeightSource expected = Checkpoints.open(python);
+        WeightSource actual = Checkpoints.open(temporary);
+        TensorScope scope = TensorScope.open("compare")) {
+      assertEquals(new TreeSet<>(expected.names()), new TreeSet<>(actual.names()));
+      for (String name : expected.names()) {
+        assertArrayEquals(expected.tensor(name).toBytes(), actual.tensor(name).toBytes(), name);
+      }
+    }
+    assertLoadsEqual();
+  }
+
+  private void assertRefused(CausalLM model, String size, String part) {
+    String message =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> model.savePretrained(temporary, options -> options.maxShardSize(size)))
+            .getMessage();
+    assertTrue(message.contains(part), message);
   }
 
   @Test
@@ -163,6 +196,7 @@ class PretrainedFolderTest {
   @Test
   void foldersThatAreNoModelsAreExplained() throws IOException {
     assertFailure("no/such", "There is no folder");
+    assertFailure("no/such/folder", "no id on the Hugging Face hub");
     assertFailure(temporary.toString(), "has no config.json");
     Files.writeString(temporary.resolve("config.json"), "{\"model_type\": \"opx\"}");
     String known =
@@ -184,8 +218,7 @@ class PretrainedFolderTest {
 
   private static void assertFailure(String folder, String part) {
     String message =
-        assertThrows(
-                IllegalArgumentException.class, () -> AutoModelForCausalLM.fromPretrained(folder))
+        assertThrows(RuntimeException.class, () -> AutoModelForCausalLM.fromPretrained(folder))
             .getMessage();
     assertTrue(message.contains(part), message);
   }

@@ -7,6 +7,7 @@ import org.peftjava.peft.PeftConfig;
 import org.peftjava.peft.PeftModel;
 import org.peftjava.peft.PeftModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -15,10 +16,10 @@ final class AdaptedModelOptions {
   @Option(
       names = "--model",
       paramLabel = "DIR",
-      description = "The base model's folder (default: the one that the adapter names).")
+      description = "The base model's folder or hub id (default: the one that the adapter names).")
   private @Nullable Path model;
 
-  @Option(names = "--adapter", paramLabel = "DIR", description = "The adapter's folder.")
+  @Option(names = "--adapter", paramLabel = "DIR", description = "The adapter's folder or hub id.")
   private @Nullable Path adapter;
 
   @Mixin private ModelOptions modelOptions = new ModelOptions();
@@ -27,14 +28,19 @@ final class AdaptedModelOptions {
     return Optional.ofNullable(adapter);
   }
 
-  /** The base model's folder; checks it and the adapter's. */
+  /** The base model's folder, after a download if it is on the hub; checks it and the adapter's. */
   Path baseFolder() {
+    return Inputs.pretrained(model == null ? "base model's" : "model", base(), Inputs.MODEL);
+  }
+
+  /** The base model as it was named. */
+  private Path base() {
     modelOptions.check();
     if (adapter != null) {
-      Inputs.folder("adapter", adapter);
+      adapter = Inputs.pretrained("adapter", adapter, PretrainedFolder.ADAPTER);
     }
     if (model != null) {
-      return Inputs.folder("model", model);
+      return model;
     }
     if (adapter == null) {
       throw new CommandFailure(ExitCode.USAGE, "Give --model, --adapter or both.");
@@ -48,11 +54,12 @@ final class AdaptedModelOptions {
                     new CommandFailure(
                         ExitCode.USAGE,
                         "The adapter in " + folder + " names no base model. Give --model, too."));
-    return Inputs.folder("base model's", Path.of(base));
+    return Path.of(base);
   }
 
   CausalLM loadBase() {
-    return modelOptions.load(baseFolder());
+    baseFolder();
+    return modelOptions.load(base());
   }
 
   /** Puts the adapter onto the model. */

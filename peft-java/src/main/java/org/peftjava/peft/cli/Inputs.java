@@ -3,6 +3,10 @@ package org.peftjava.peft.cli;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
+import org.peftjava.transformers.hub.HubException;
+import org.peftjava.transformers.hub.RepoFiles;
+import org.peftjava.transformers.hub.RepoId;
 
 /** Checks of paths that a user gave, before anything expensive happens. */
 final class Inputs {
@@ -17,6 +21,28 @@ final class Inputs {
     throw new CommandFailure(
         ExitCode.NO_INPUT,
         "The " + what + " folder " + path + " " + problem + ". Give a local folder.");
+  }
+
+  /** A model with its tokenizer. */
+  static final RepoFiles MODEL = PretrainedFolder.MODEL.and(PretrainedFolder.TOKENIZER);
+
+  /**
+   * The folder, or the snapshot of the repository on the hub that the name stands for, or exit code
+   * 66.
+   */
+  static Path pretrained(String what, Path path, RepoFiles files) {
+    String name = path.toString().replace('\\', '/');
+    if (Files.exists(path) || !RepoId.isRepoId(name)) {
+      return folder(what, path);
+    }
+    try (DownloadBar bar = DownloadBar.onTerminal()) {
+      return PretrainedFolder.resolve(name, files, options -> options.progress(bar));
+    } catch (HubException e) {
+      throw new CommandFailure(
+          ExitCode.NO_INPUT,
+          "The " + what + " folder " + path + " does not exist. " + e.getMessage(),
+          e);
+    }
   }
 
   /** The readable file, or exit code 66. */

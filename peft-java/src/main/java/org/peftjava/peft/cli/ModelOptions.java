@@ -1,9 +1,12 @@
 package org.peftjava.peft.cli;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.function.Consumer;
 import org.peftjava.torch.DType;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.LoadOptions;
 import picocli.CommandLine.Option;
 
 /** How a model's weights are loaded. */
@@ -35,9 +38,15 @@ final class ModelOptions {
     CommandFailure.usage(() -> org.peftjava.torch.Device.parse(device));
   }
 
+  /** Loads a folder, or a repository of the hub, whose name the model then keeps. */
   CausalLM load(Path folder) {
     check();
+    Consumer<LoadOptions.Builder> options = o -> o.dtype(dtype).device(device);
     return CommandFailure.data(
-        () -> AutoModelForCausalLM.fromPretrained(folder, o -> o.dtype(dtype).device(device)));
+        () ->
+            Files.exists(folder)
+                ? AutoModelForCausalLM.fromPretrained(folder, options)
+                : AutoModelForCausalLM.fromPretrained(
+                    folder.toString().replace('\\', '/'), options));
   }
 }

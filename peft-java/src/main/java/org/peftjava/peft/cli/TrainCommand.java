@@ -15,6 +15,7 @@ import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.AutoTokenizer;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.CausalLanguageModel;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.model.Architectures;
 import org.peftjava.transformers.tokenizer.Tokenizer;
@@ -39,8 +40,10 @@ final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common = new CommonOptions();
 
-  @Option(names = "--model", paramLabel = "DIR", description = "The base model's folder.")
+  @Option(names = "--model", paramLabel = "DIR", description = "The base model's folder or hub id.")
   private @Nullable Path model;
+
+  private @Nullable Path modelFolder; // in the cache, if the model is on the hub
 
   @Option(
       names = "--output",
@@ -142,20 +145,20 @@ final class TrainCommand implements Callable<Integer> {
   private void checkInputs() {
     modelOptions.check();
     if (model != null) {
-      Inputs.folder("model", model);
+      modelFolder = Inputs.pretrained("model", model, Inputs.MODEL);
     }
     if (config != null) {
       Inputs.file("config", config);
     }
     if (tokenizer != null) {
-      Inputs.folder("tokenizer", tokenizer);
+      tokenizer = Inputs.pretrained("tokenizer", tokenizer, PretrainedFolder.TOKENIZER);
     }
     data.check();
     training.check(output);
   }
 
   private Tokenizer openTokenizer() {
-    Path folder = tokenizer == null ? model : tokenizer;
+    Path folder = tokenizer == null ? modelFolder : tokenizer;
     if (folder == null) {
       throw usage("Give --tokenizer, the folder of the tokenizer.");
     }

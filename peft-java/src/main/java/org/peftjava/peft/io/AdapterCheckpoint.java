@@ -15,13 +15,15 @@ import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.torch.nn.StateDict.ShapeConflict;
 import org.peftjava.transformers.checkpoint.FileBatch;
 import org.peftjava.transformers.checkpoint.Safetensors;
+import org.peftjava.transformers.checkpoint.TorchFile;
 import org.peftjava.transformers.checkpoint.WeightSource;
 import org.peftjava.transformers.config.InvalidFileException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The weights of an adapter folder: {@code adapter_model.safetensors}.
+ * The weights of an adapter folder: {@code adapter_model.safetensors}; {@code adapter_model.bin} is
+ * read too.
  *
  * <p>Python loads with {@code strict=False}: what is missing keeps its random values and what does
  * not fit by name is ignored, so that a file without the key prefix "loads". Here both are errors
@@ -32,28 +34,30 @@ public final class AdapterCheckpoint {
   public static final String FILE_NAME = "adapter_model.safetensors";
 
   private static final Logger LOG = LoggerFactory.getLogger(AdapterCheckpoint.class);
-  private static final String PICKLE = "adapter_model.bin";
+  private static final String PICKLE = "adapter_model.bin"; // what PEFT wrote before 0.5
   private static final Map<String, String> METADATA = Map.of("format", "pt");
   private static final int SHOWN = 3;
 
   private AdapterCheckpoint() {}
 
-  /** Maps the weights of an adapter folder. */
+  /** Maps the weights of an adapter folder: {@link #FILE_NAME}, else {@code adapter_model.bin}. */
   public static WeightSource open(Path folder) {
     FileBatch.finishInterrupted(folder);
     Path file = folder.resolve(FILE_NAME);
     if (Files.isRegularFile(file)) {
       return Safetensors.open(file);
     }
-    String found =
-        Files.isRegularFile(folder.resolve(PICKLE))
-            ? " There is "
-                + PICKLE
-                + ", a pickle file, which this version does not read: save the adapter again with"
-                + " safe_serialization=True in Python."
-            : " Expected a folder that an adapter was saved to.";
+    if (Files.isRegularFile(folder.resolve(PICKLE))) {
+      return TorchFile.open(folder.resolve(PICKLE));
+    }
     throw new IllegalArgumentException(
-        "There is no " + FILE_NAME + " in " + folder.toAbsolutePath() + "." + found);
+        "There is no "
+            + FILE_NAME
+            + " in "
+            + folder.toAbsolutePath()
+            + ", and no "
+            + PICKLE
+            + ". Expected a folder that an adapter was saved to.");
   }
 
   /**
@@ -64,7 +68,7 @@ public final class AdapterCheckpoint {
    */
   public static LoadReport load(TunedModel model, String adapter, Path folder, boolean lenient) {
     try (WeightSource source = open(folder)) {
-      Path file = folder.resolve(FILE_NAME);
+      Path file = Path.of(source.toString());
       Map<String, Parameter> required = AdapterKeys.required(model, adapter);
       Map<String, Parameter> places = new LinkedHashMap<>(required);
       AdapterKeys.optional(model).forEach(places::putIfAbsent);

@@ -1,5 +1,6 @@
 package org.peftjava.peft.io;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -10,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -29,6 +31,8 @@ import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.checkpoint.Safetensors;
+import org.peftjava.transformers.checkpoint.WeightSource;
+import org.peftjava.transformers.hub.HubException;
 
 /** Adapter folders that do not fit: each says why, and leaves the model as it was. */
 @ExtendWith(LedgerCheck.class)
@@ -122,7 +126,44 @@ class AdapterCheckpointTest {
   void missingAndPickledWeightsAreTold() throws IOException {
     assertTrue(rejected().startsWith("There is no adapter_model.safetensors in "), "none");
     Files.write(folder.resolve("adapter_model.bin"), new byte[] {1});
-    assertTrue(rejected().contains("a pickle file, which this version does not read"), "bin");
+    assertTrue(rejected().contains("not written by torch.save"), "bin");
+  }
+
+  /** PEFT saved one adapter in both formats. */
+  @Test
+  void aPickledAdapterEqualsTheSameOneInSafetensors() {
+    Path golden = Goldens.path("torch_files/adapter");
+    try (TensorScope scope = TensorScope.open("compare");
+        WeightSource pickled = AdapterCheckpoint.open(golden);
+        WeightSource plain = AdapterCheckpoint.open(Goldens.path("safetensors/adapter"))) {
+      assertEquals(plain.names(), new TreeSet<>(pickled.names()));
+      for (String name : plain.names()) {
+        assertArrayEquals(plain.tensor(name).toFloats(), pickled.tensor(name).toFloats(), name);
+      }
+    }
+    try (PeftModelForCausalLM model = PeftModel.fromPretrained(base, golden, options -> {})) {
+      assertEquals(List.of("default"), List.copyOf(model.peftConfig().keySet()));
+    }
+  }
+
+  /** The layout of huggingface_hub's cache. */
+  @Test
+  void anAdapterIsFoundInTheHubsCache() throws IOException {
+    String commit = "0123456789abcdef0123456789abcdef01234567";
+    Path repository = folder.resolve("models--org--adapter");
+    Path snapshot = Files.createDirectories(repository.resolve("snapshots").resolve(commit));
+    Files.writeString(Files.createDirectories(repository.resolve("refs")).resolve("v1"), commit);
+    for (String name : List.of("adapter_config.json", "adapter_model.safetensors")) {
+      Files.copy(ADAPTER.resolve(name), snapshot.resolve(name));
+    }
+    Consumer<LoadAdapterOptions.Builder> cached =
+        options -> options.revision("v1").hub(hub -> hub.cacheDir(folder).localFilesOnly(true));
+    try (PeftModelForCausalLM model = PeftModel.fromPretrained(base, "org/adapter", cached)) {
+      assertEquals(List.of("default"), List.copyOf(model.peftConfig().keySet()));
+    }
+    assertThrows(
+        HubException.class,
+        () -> PeftModel.fromPretrained(base, "org/adapter", cached.andThen(o -> o.revision("v2"))));
   }
 
   @Test

@@ -14,36 +14,47 @@ import org.peftjava.torch.Tensor;
 
 /**
  * Reads and writes the weights of a model folder: one {@code model.safetensors}, or several files
- * and {@code model.safetensors.index.json}.
+ * and {@code model.safetensors.index.json}. Reads {@code pytorch_model.bin} and its shards too.
  */
 public final class Checkpoints {
   static final String SINGLE = "model.safetensors";
   static final String INDEX = "model.safetensors.index.json";
+  static final String TORCH_SINGLE = "pytorch_model.bin";
+  static final String TORCH_INDEX = "pytorch_model.bin.index.json";
+
+  /**
+   * The files that {@link #open} looks for, in transformers' order; names ending in .json list
+   * others.
+   */
+  public static final List<String> FILES = List.of(SINGLE, INDEX, TORCH_SINGLE, TORCH_INDEX);
+
   private static final Pattern SHARD = Pattern.compile("model-\\d{5}-of-\\d{5}\\.safetensors");
   private static final Map<String, String> METADATA = Map.of("format", "pt");
 
   private Checkpoints() {}
 
-  /** Maps the weights of a model folder. */
+  /** Maps the weights of a model folder: of the first of {@link #FILES} that is there. */
   public static WeightSource open(Path folder) {
     FileBatch.finishInterrupted(folder);
-    if (Files.exists(folder.resolve(SINGLE))) {
-      return SafetensorsFile.open(folder.resolve(SINGLE));
-    }
-    if (Files.exists(folder.resolve(INDEX))) {
-      return ShardedCheckpoint.open(folder.resolve(INDEX));
+    for (String name : FILES) {
+      Path file = folder.resolve(name);
+      if (Files.exists(file)) {
+        return switch (name) {
+          case SINGLE -> SafetensorsFile.open(file);
+          case INDEX -> ShardedCheckpoint.open(file, ".safetensors", SafetensorsFile::open);
+          case TORCH_SINGLE -> TorchFile.open(file);
+          default -> ShardedCheckpoint.open(file, ".bin", TorchFile::open);
+        };
+      }
     }
     throw new UncheckedIOException(
-        "There is neither "
-            + SINGLE
-            + " nor "
-            + INDEX
-            + " in "
+        "There are no weights in "
             + folder
+            + ": expected one of "
+            + String.join(", ", FILES)
             + "; found "
             + found(folder)
-            + "."
-            + pickleAdvice(folder),
+            + ". Give a folder that a model was saved to.",
         new NoSuchFileException(folder.resolve(SINGLE).toString()));
   }
 
@@ -86,11 +97,5 @@ public final class Checkpoints {
 
   private static String found(Path folder) {
     return Files.isDirectory(folder) ? NameList.of(names(folder)) : "no such folder";
-  }
-
-  private static String pickleAdvice(Path folder) {
-    return names(folder).stream().anyMatch(name -> name.endsWith(".bin"))
-        ? " Convert the .bin files with Python: model.save_pretrained(folder)."
-        : " Give a folder that a model was saved to.";
   }
 }

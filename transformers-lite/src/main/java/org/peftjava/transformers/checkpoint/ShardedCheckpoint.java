@@ -7,6 +7,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
@@ -14,21 +15,27 @@ import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.InvalidFileException;
 
 /**
- * A checkpoint of several safetensors files and an index that says which tensor is in which file.
+ * A checkpoint of several files of one format and an index that says which tensor is in which file.
  */
 final class ShardedCheckpoint implements WeightSource {
-  private final Map<String, SafetensorsFile> shards;
-  private final Map<String, SafetensorsFile> shardOfName;
+  private final Map<String, WeightSource> shards;
+  private final Map<String, WeightSource> shardOfName;
   private final Path index;
 
   private ShardedCheckpoint(
-      Path index, Map<String, SafetensorsFile> shards, Map<String, SafetensorsFile> shardOfName) {
+      Path index, Map<String, WeightSource> shards, Map<String, WeightSource> shardOfName) {
     this.index = index;
     this.shards = shards;
     this.shardOfName = Collections.unmodifiableMap(shardOfName);
   }
 
-  static ShardedCheckpoint open(Path index) {
+  /**
+   * Opens the files that an index names.
+   *
+   * @param suffix the ending that their names must have
+   * @param format opens one of them
+   */
+  static ShardedCheckpoint open(Path index, String suffix, Function<Path, WeightSource> format) {
     JsonNode weightMap =
         ConfigJson.read(index)
             .node("weight_map")
@@ -37,14 +44,14 @@ final class ShardedCheckpoint implements WeightSource {
                 () ->
                     new InvalidFileException(
                         index, "has no \"weight_map\"; expected {tensor name: file name}."));
-    Map<String, SafetensorsFile> shards = new LinkedHashMap<>();
-    Map<String, SafetensorsFile> shardOfName = new LinkedHashMap<>();
+    Map<String, WeightSource> shards = new LinkedHashMap<>();
+    Map<String, WeightSource> shardOfName = new LinkedHashMap<>();
     try {
       for (Map.Entry<String, JsonNode> entry : weightMap.properties()) {
-        String fileName = checkedName(index, entry);
-        SafetensorsFile shard = shards.get(fileName);
+        String fileName = checkedName(index, suffix, entry);
+        WeightSource shard = shards.get(fileName);
         if (shard == null) {
-          shard = openShard(index, fileName);
+          shard = format.apply(existing(index, fileName));
           shards.put(fileName, shard);
         }
         if (!shard.names().contains(entry.getKey())) {
@@ -60,27 +67,27 @@ final class ShardedCheckpoint implements WeightSource {
       }
       return new ShardedCheckpoint(index, shards, shardOfName);
     } catch (RuntimeException e) {
-      shards.values().forEach(SafetensorsFile::close);
+      shards.values().forEach(WeightSource::close);
       throw e;
     }
   }
 
-  private static SafetensorsFile openShard(Path index, String fileName) {
+  private static Path existing(Path index, String fileName) {
     Path file = index.resolveSibling(fileName);
     if (!Files.isRegularFile(file)) {
       throw new InvalidFileException(
           index,
           "names the file " + fileName + ", which is not there. Fetch the whole checkpoint.");
     }
-    return SafetensorsFile.open(file);
+    return file;
   }
 
   /** An index from elsewhere must not reach files outside its folder. */
-  private static String checkedName(Path index, Map.Entry<String, JsonNode> entry) {
+  private static String checkedName(Path index, String suffix, Map.Entry<String, JsonNode> entry) {
     String name = entry.getValue().asText();
     boolean plain =
         entry.getValue().isTextual()
-            && name.endsWith(".safetensors")
+            && name.endsWith(suffix)
             && name.chars().noneMatch(c -> c == '/' || c == '\\' || c == ':' || c < ' ');
     if (!plain) {
       throw new InvalidFileException(
@@ -89,7 +96,9 @@ final class ShardedCheckpoint implements WeightSource {
               + entry.getKey()
               + "\" is in "
               + entry.getValue()
-              + "; expected the name of a .safetensors file in the same folder.");
+              + "; expected the name of a "
+              + suffix
+              + " file in the same folder.");
     }
     return name;
   }
@@ -115,17 +124,27 @@ final class ShardedCheckpoint implements WeightSource {
   }
 
   @Override
+  public Tensor tensor(String name, DType dtype) {
+    return shard(name).tensor(name, dtype);
+  }
+
+  @Override
+  public boolean sameElements(String first, String second) {
+    return shard(first) == shard(second) && shard(first).sameElements(first, second);
+  }
+
+  @Override
   public Map<String, String> metadata() {
-    return shards.values().stream().findFirst().map(SafetensorsFile::metadata).orElse(Map.of());
+    return shards.values().stream().findFirst().map(WeightSource::metadata).orElse(Map.of());
   }
 
   @Override
   public void close() {
-    shards.values().forEach(SafetensorsFile::close);
+    shards.values().forEach(WeightSource::close);
   }
 
-  private SafetensorsFile shard(String name) {
-    SafetensorsFile shard = shardOfName.get(name);
+  private WeightSource shard(String name) {
+    WeightSource shard = shardOfName.get(name);
     if (shard == null) {
       throw new IllegalArgumentException(
           index + " has no tensor \"" + name + "\". It has " + NameList.of(names()) + ".");

@@ -29,9 +29,21 @@ public interface WeightSource extends AutoCloseable {
 
   /**
    * A view of the mapped bytes, owned by the current scope; it stays valid after this source is
-   * closed. A tensor that lies at an address its type cannot have is copied.
+   * closed. A tensor that lies at an address its type cannot have, or not row by row, is copied.
    */
   Tensor tensor(String name);
+
+  /**
+   * The elements of a floating-point tensor as this type, owned by the current scope. Other tensors
+   * keep their type. Where it differs from the file's, the pages that were read are given up again,
+   * so that a model needs no more memory than its tensors and one of the file's.
+   */
+  Tensor tensor(String name, DType dtype);
+
+  /** Whether two tensors are the same elements of the file, so that one need not compare them. */
+  default boolean sameElements(String first, String second) {
+    return first.equals(second);
+  }
 
   /** The texts that the writer added; for several files, those of the first. */
   Map<String, String> metadata();

@@ -2,6 +2,8 @@ package org.peftjava.transformers.tokenizer;
 
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.Consumer;
+import org.peftjava.transformers.hub.HubOptions;
 
 /**
  * What to change about a tokenizer while loading it.
@@ -10,12 +12,14 @@ import java.util.OptionalInt;
  * @param paddingSide where short rows are padded
  * @param truncationSide where long rows are cut
  * @param modelMaxLength longest row that truncation leaves unless it is told otherwise
+ * @param hub how a name that is no folder is looked up
  */
 public record TokenizerOptions(
     Optional<String> padToken,
     Optional<Side> paddingSide,
     Optional<Side> truncationSide,
-    OptionalInt modelMaxLength) {
+    OptionalInt modelMaxLength,
+    Consumer<HubOptions.Builder> hub) {
   /** A builder that changes nothing. */
   public static Builder builder() {
     return new Builder();
@@ -27,6 +31,7 @@ public record TokenizerOptions(
     private Optional<Side> paddingSide = Optional.empty();
     private Optional<Side> truncationSide = Optional.empty();
     private OptionalInt modelMaxLength = OptionalInt.empty();
+    private Consumer<HubOptions.Builder> hub = options -> {};
 
     private Builder() {}
 
@@ -54,9 +59,20 @@ public record TokenizerOptions(
       return this;
     }
 
+    /** The branch, tag or commit of a repository on the hub. */
+    public Builder revision(String value) {
+      return hub(options -> options.revision(value));
+    }
+
+    /** How a name that is no folder is looked up; adds to what was said before. */
+    public Builder hub(Consumer<HubOptions.Builder> options) {
+      hub = hub.andThen(options);
+      return this;
+    }
+
     /** The options. */
     public TokenizerOptions build() {
-      return new TokenizerOptions(padToken, paddingSide, truncationSide, modelMaxLength);
+      return new TokenizerOptions(padToken, paddingSide, truncationSide, modelMaxLength, hub);
     }
   }
 }

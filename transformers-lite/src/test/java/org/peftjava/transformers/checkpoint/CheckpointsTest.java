@@ -147,10 +147,11 @@ class CheckpointsTest {
 
   @Test
   void saysWhatAFolderHoldsInstead() throws IOException {
-    Files.writeString(folder.resolve("pytorch_model.bin"), "x");
+    Files.writeString(folder.resolve("tf_model.h5"), "x");
     String message =
         assertThrows(UncheckedIOException.class, () -> Checkpoints.open(folder)).getMessage();
-    assertTrue(message.contains("pytorch_model.bin") && message.contains("Convert"), message);
+    assertTrue(
+        message.contains("found [tf_model.h5]") && message.contains("pytorch_model.bin"), message);
     Path absent = folder.resolve("absent");
     String other =
         assertThrows(UncheckedIOException.class, () -> Checkpoints.open(absent)).getMessage();

@@ -224,7 +224,7 @@ class TokenizerTest {
   }
 
   static void assertMessage(org.junit.jupiter.api.function.Executable code, String part) {
-    String message = assertThrows(IllegalArgumentException.class, code).getMessage();
+    String message = assertThrows(RuntimeException.class, code).getMessage();
     assertTrue(message.contains(part), message);
   }
 
