@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
 import org.peftjava.peft.tuner.BaseModel;
+import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 
@@ -29,6 +30,23 @@ final class AdapterFolders {
       model.close();
       throw e;
     }
+  }
+
+  /** The base model of an adapter: the one asked for, else the one that its config names. */
+  static String baseModel(Path folder, LoadAdapterOptions options, TaskType task) {
+    TunerConfig config = options.config().orElseGet(() -> AdapterConfigJson.read(folder));
+    Peft.checkTask(config, task);
+    return options
+        .baseModelNameOrPath()
+        .or(config::baseModelNameOrPath)
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "The adapter in "
+                        + folder
+                        + " does not name its base model (base_model_name_or_path). Load the base"
+                        + " with AutoModel... and use PeftModel.fromPretrained, or give the option"
+                        + " baseModelNameOrPath."));
   }
 
   /** Adds a saved adapter. */

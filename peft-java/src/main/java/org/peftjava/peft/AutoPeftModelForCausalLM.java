@@ -2,9 +2,7 @@ package org.peftjava.peft;
 
 import java.nio.file.Path;
 import java.util.function.Consumer;
-import org.peftjava.peft.io.AdapterConfigJson;
 import org.peftjava.peft.tuner.TaskType;
-import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
 
@@ -27,19 +25,7 @@ public final class AutoPeftModelForCausalLM {
   public static PeftModelForCausalLM fromPretrained(
       Path folder, Consumer<LoadAdapterOptions.Builder> options) {
     LoadAdapterOptions load = LoadAdapterOptions.of(options);
-    TunerConfig config = load.config().orElseGet(() -> AdapterConfigJson.read(folder));
-    Peft.checkTask(config, TaskType.CAUSAL_LM);
-    String base =
-        load.baseModelNameOrPath()
-            .or(config::baseModelNameOrPath)
-            .orElseThrow(
-                () ->
-                    new IllegalArgumentException(
-                        "The adapter in "
-                            + folder
-                            + " does not name its base model (base_model_name_or_path). Load the"
-                            + " base with AutoModelForCausalLM and use PeftModel.fromPretrained, or"
-                            + " give the option baseModelNameOrPath."));
+    String base = AdapterFolders.baseModel(folder, load, TaskType.CAUSAL_LM);
     CausalLM model = AutoModelForCausalLM.fromPretrained(base, load.baseOptions());
     PeftModelForCausalLM result;
     try {

@@ -71,7 +71,8 @@ public sealed class PeftModel extends Module
 
   /** Loads an adapter onto a model that writes text from text. */
   public static PeftModelForSeq2SeqLM fromPretrained(Seq2SeqLM model, String nameOrPath) {
-    return fromPretrained(model, PretrainedFolder.resolve(nameOrPath), options -> {});
+    return fromPretrained(
+        model, LoadAdapterOptions.folder(nameOrPath, options -> {}), options -> {});
   }
 
   /** Loads an adapter onto a model that writes text from text. Nothing changes if it throws. */
