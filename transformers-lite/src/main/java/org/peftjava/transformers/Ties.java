@@ -43,10 +43,18 @@ final class Ties {
     names.forEach((name, source) -> share(name, parameter(state, source)));
   }
 
-  /** Gives the weight of this name, which was another, values of its own; there are none yet. */
+  /**
+   * Gives the layer of this weight, which was another, weights of its own; there are no values yet.
+   */
   void untie(String name) {
-    Parameter shared = parameter(root.namedState(), name);
-    share(name, new Parameter(shared.shape(), shared.dtype(), Init.zeros()));
+    String layer = name.substring(0, name.lastIndexOf('.') + 1);
+    Map<String, Parameter> state = root.namedState();
+    for (String tied : tied()) {
+      if (tied.substring(0, tied.lastIndexOf('.') + 1).equals(layer)) {
+        Parameter shared = parameter(state, tied);
+        share(tied, new Parameter(shared.shape(), shared.dtype(), Init.zeros()));
+      }
+    }
   }
 
   /** The names of those weights that are another now. */

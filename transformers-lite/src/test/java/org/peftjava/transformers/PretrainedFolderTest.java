@@ -200,7 +200,10 @@ class PretrainedFolderTest {
     assertFailure(temporary.toString(), "has no config.json");
     Files.writeString(temporary.resolve("config.json"), "{\"model_type\": \"opx\"}");
     String known =
-        Architectures.all().stream().map(Architecture::modelType).collect(Collectors.joining(", "));
+        Architectures.all().stream()
+            .map(Architecture::modelType)
+            .sorted()
+            .collect(Collectors.joining(", "));
     assertFailure(
         temporary.toString(), "Unknown model_type 'opx'. Expected one of: " + known + ".");
     Files.writeString(

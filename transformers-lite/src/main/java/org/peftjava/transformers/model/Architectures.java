@@ -24,7 +24,6 @@ public final class Architectures {
           new BertArchitecture(),
           new BloomArchitecture(),
           new DistilBertArchitecture(),
-          new BloomArchitecture(),
           new Gemma2Architecture(),
           new Gemma3TextArchitecture(),
           new Gpt2Architecture(),
