@@ -207,9 +207,10 @@ final class HubHttp {
             && uri.getHost().equalsIgnoreCase(hub.getHost())
             && uri.getPort() == hub.getPort();
     return same
-        || ("https".equals(uri.getScheme())
-            && uri.getPort() < 0
-            && HUB_HOSTS.contains(uri.getHost()));
+        || (HUB_HOSTS.contains(hub.getHost())
+            && HUB_HOSTS.contains(uri.getHost())
+            && "https".equals(uri.getScheme())
+            && uri.getPort() < 0);
   }
 
   /** Gives up the body of an answer that is not wanted. */
