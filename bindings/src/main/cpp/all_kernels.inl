@@ -44,6 +44,7 @@ inline KernelTable makeTable(const char* name) {
   return {name,
           kLanes,
           PEFTJAVA_BY_TYPE(product),
+          PEFTJAVA_BY_TYPE(transposedProduct),
           PEFTJAVA_BY_TYPE(crossEntropy),
           PEFTJAVA_BY_TYPES(dropoutWrite),
           PEFTJAVA_BY_TYPES(dropoutAdd),

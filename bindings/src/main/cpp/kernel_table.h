@@ -146,6 +146,7 @@ struct KernelTable {
   const char* name;
   int lanes;                                // floats in one vector
   Range<ProductArgs> product[2];            // x, w, bias, y
+  Range<ProductArgs> transposedProduct[2];  // the same, w as (k, n)
   Range<CrossEntropyArgs> crossEntropy[2];  // logits
   Range<DropoutArgs> dropout[2][2];         // x, y
   Range<DropoutArgs> dropoutAdd[2][2];      // x, y

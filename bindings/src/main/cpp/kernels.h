@@ -40,9 +40,11 @@ inline T* at(int64_t address) {
 }
 
 inline void product(int64_t x, int64_t xStride, int64_t w, int64_t wStride, int64_t bias, int64_t y,
-                    int64_t yStride, int m, int64_t n, int64_t k, int type, int threads) {
+                    int64_t yStride, int m, int64_t n, int64_t k, bool transposed, int type,
+                    int threads) {
   ProductArgs args = {at(x), at(w), at(bias), at(y), m, k, xStride, wStride, yStride};
-  parallelRange(active()->product[type], args, n, grainRows(k), threads);
+  auto kernel = transposed ? active()->transposedProduct[type] : active()->product[type];
+  parallelRange(kernel, args, n, grainRows(k), threads);
 }
 
 /// The first row whose target is neither a class nor the ignored index; -1: none.

@@ -68,3 +68,56 @@ void product(const ProductArgs& a, int64_t begin, int64_t end) {
     default: return productRange<T, 8>(a, begin, end);
   }
 }
+
+/// M rows of x with C vectors of columns, for a weight that is stored as (k, n).
+template <typename T, int M, int C>
+inline void productColumns(const ProductArgs& a, int64_t column, int64_t left) {
+  constexpr int64_t kAhead = 8;  // rows: each is a jump that the hardware does not foresee
+  const T* x = static_cast<const T*>(a.x);
+  const T* w = static_cast<const T*>(a.w) + column;
+  const T* bias = static_cast<const T*>(a.bias);
+  Vec sum[M][C];
+  for (int m = 0; m < M; m++)
+    for (int c = 0; c < C; c++) sum[m][c] = splat(0.0f);
+  for (int64_t k = 0; k < a.k; k++) {
+    const T* row = w + k * a.wStride;
+    const char* later = reinterpret_cast<const char*>(row + kAhead * a.wStride);
+    for (int line = 0; line < C * kLanes * static_cast<int>(sizeof(T)); line += 64)
+      prefetch(later + line);
+    Vec weights[C];
+    for (int c = 0; c < C; c++) weights[c] = loadUpTo(row + c * kLanes, left - c * kLanes);
+    for (int m = 0; m < M; m++) {
+      Vec factor = splat(toFloat(x[m * a.xStride + k]));
+      for (int c = 0; c < C; c++) sum[m][c] = fma(weights[c], factor, sum[m][c]);
+    }
+  }
+  for (int c = 0; c < C; c++) {
+    int64_t from = column + c * kLanes, width = left - c * kLanes;
+    Vec shift = bias == nullptr ? splat(0.0f) : loadUpTo(bias + from, width);
+    for (int m = 0; m < M; m++)
+      storeUpTo(static_cast<T*>(a.y) + m * a.yStride + from, sum[m][c] + shift, width);
+  }
+}
+
+template <typename T, int M>
+inline void transposedRange(const ProductArgs& a, int64_t begin, int64_t end) {
+  constexpr int C = M <= 2 ? 8 : M <= 4 ? 4 : 2;
+  int64_t column = begin;
+  for (; column + C * kLanes <= end; column += C * kLanes)
+    productColumns<T, M, C>(a, column, C * kLanes);
+  for (; column < end; column += kLanes) productColumns<T, M, 1>(a, column, end - column);
+}
+
+template <typename T>
+void transposedProduct(const ProductArgs& a, int64_t begin, int64_t end) {
+  switch (a.m) {
+    case 1: return transposedRange<T, 1>(a, begin, end);
+    case 2: return transposedRange<T, 2>(a, begin, end);
+    case 3: return transposedRange<T, 3>(a, begin, end);
+    case 4: return transposedRange<T, 4>(a, begin, end);
+    case 5: return transposedRange<T, 5>(a, begin, end);
+    case 6: return transposedRange<T, 6>(a, begin, end);
+    case 7: return transposedRange<T, 7>(a, begin, end);
+    default: return transposedRange<T, 8>(a, begin, end);
+  }
+}

@@ -31,13 +31,27 @@ public final class MatrixOps {
    * @return (..., o)
    */
   public static Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias) {
-    if (isSmall(x, weight, bias)) {
-      return smallLinear(x, weight, bias);
+    if (isSmall(x, weight, bias, false)) {
+      return smallLinear(x, weight, bias, false);
     }
     if (needsWidening(x, weight, bias)) {
       return widenedLinear(x, weight, bias);
     }
     return Natives.op(() -> torch.linear(x.handle(), weight.handle(), Natives.optional(bias)));
+  }
+
+  /**
+   * {@code x W + bias}, for a weight that is stored the other way round.
+   *
+   * @param x (..., d)
+   * @param weight (d, o), of x's type
+   * @param bias (o), or null
+   * @return (..., o)
+   */
+  public static Tensor linearTransposed(Tensor x, Tensor weight, @Nullable Tensor bias) {
+    return isSmall(x, weight, bias, true)
+        ? smallLinear(x, weight, bias, true)
+        : linear(x, weight.t(), bias);
   }
 
   /**
@@ -61,31 +75,34 @@ public final class MatrixOps {
   }
 
   /** A few rows without gradients: decoding, where reading the weight is all the work. */
-  private static boolean isSmall(Tensor x, Tensor weight, @Nullable Tensor bias) {
+  private static boolean isSmall(
+      Tensor x, Tensor weight, @Nullable Tensor bias, boolean transposed) {
     return !GradMode.isEnabled()
         && x.numel() > 0
         && x.numel() <= SmallProductKernel.MAX_ROWS * x.size(-1)
         && x.dtype() == weight.dtype()
         && weight.rank() == 2
-        && weight.size(1) == x.size(-1)
+        && weight.size(transposed ? 0 : 1) == x.size(-1)
         && FastPath.covers(x, weight)
         && (bias == null
             || (FastPath.covers(bias)
                 && bias.dtype() == x.dtype()
                 && bias.rank() == 1
-                && bias.numel() == weight.size(0)));
+                && bias.numel() == weight.size(transposed ? 1 : 0)));
   }
 
-  private static Tensor smallLinear(Tensor x, Tensor weight, @Nullable Tensor bias) {
-    long in = weight.size(1);
-    long out = weight.size(0);
+  private static Tensor smallLinear(
+      Tensor x, Tensor weight, @Nullable Tensor bias, boolean transposed) {
+    long in = weight.size(transposed ? 0 : 1);
+    long out = weight.size(transposed ? 1 : 0);
     Tensor y = Creation.empty(x.dtype(), Device.CPU, withLast(x, out));
     SmallProductKernel.product(
         FastPath.type(x),
         x.address(),
         in,
         weight.address(),
-        in,
+        transposed ? out : in,
+        transposed,
         bias == null ? 0 : bias.address(),
         y.address(),
         out,

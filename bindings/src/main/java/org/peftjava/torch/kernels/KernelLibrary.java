@@ -49,6 +49,7 @@ final class KernelLibrary {
       int m,
       long n,
       long k,
+      @Cast("bool") boolean transposed,
       int type,
       int threads);
 

@@ -21,6 +21,7 @@ public final class SmallProductKernel {
    *
    * @param x (m, k) with {@code xStride} elements from row to row
    * @param w (n, k) with {@code wStride} elements from row to row
+   * @param transposed whether w is stored the other way round, as (k, n)
    * @param bias (n), or 0 for none
    * @param y (m, n) with {@code yStride} elements from row to row; must not overlap {@code x}
    * @param m 1 to {@link #MAX_ROWS}
@@ -31,6 +32,7 @@ public final class SmallProductKernel {
       long xStride,
       long w,
       long wStride,
+      boolean transposed,
       long bias,
       long y,
       long yStride,
@@ -49,8 +51,9 @@ public final class SmallProductKernel {
     Arguments.addresses(NAME, n * k, w);
     Arguments.addresses(NAME, n, y);
     Arguments.stride(NAME, "xStride", xStride, k);
-    Arguments.stride(NAME, "wStride", wStride, k);
+    Arguments.stride(NAME, "wStride", wStride, transposed ? n : k);
     Arguments.stride(NAME, "yStride", yStride, n);
-    KernelLibrary.product(x, xStride, w, wStride, bias, y, yStride, m, n, k, type.code(), threads);
+    KernelLibrary.product(
+        x, xStride, w, wStride, bias, y, yStride, m, n, k, transposed, type.code(), threads);
   }
 }

@@ -48,7 +48,7 @@ public final class Conv1D extends Module implements LinearLayer {
 
   @Override
   public Tensor forward(Tensor x) {
-    return MatrixOps.linear(x, weight.tensor().t(), bias.tensor());
+    return MatrixOps.linearTransposed(x, weight.tensor(), bias.tensor());
   }
 
   @Override

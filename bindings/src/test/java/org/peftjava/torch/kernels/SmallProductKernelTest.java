@@ -15,14 +15,20 @@ class SmallProductKernelTest extends KernelTestBase {
   @MethodSource("isasAndTypes")
   void equalsTheSumInDoubles(KernelIsa isa, ElementType type) {
     NativeKernels.useIsa(isa);
-    int n = 13;
+    compareWithDoubles(type, 13, false);
+    compareWithDoubles(type, 13, true);
+    compareWithDoubles(type, 3 * 128 + 21, true); // whole groups of columns, and what is left
+  }
+
+  private static void compareWithDoubles(ElementType type, int n, boolean transposed) {
     for (int m = 1; m <= SmallProductKernel.MAX_ROWS; m++) {
-      for (int k : SIZES) {
+      for (int k : n < 100 ? SIZES : new int[] {1, 17, 100}) {
         int xStride = k + 3;
-        int wStride = k + 5;
+        int wStride = (transposed ? n : k) + 5;
         int yStride = n + 2;
         float[] xs = rounded(type, NativeArray.gaussian(m * xStride, 1.0, k));
-        float[] ws = rounded(type, NativeArray.gaussian(n * wStride, 0.5, k + 1));
+        float[] ws =
+            rounded(type, NativeArray.gaussian((transposed ? k : n) * wStride, 0.5, k + 1));
         float[] biases = rounded(type, NativeArray.gaussian(n, 2.0, k + 2));
         try (NativeArray x = NativeArray.of(type, xs);
             NativeArray w = NativeArray.of(type, ws);
@@ -34,6 +40,7 @@ class SmallProductKernelTest extends KernelTestBase {
               xStride,
               w.address(),
               wStride,
+              transposed,
               bias.address(),
               y.address(),
               yStride,
@@ -50,7 +57,9 @@ class SmallProductKernelTest extends KernelTestBase {
               double sum = biases[o];
               double magnitude = Math.abs(biases[o]);
               for (int i = 0; i < k; i++) {
-                double term = (double) xs[row * xStride + i] * ws[o * wStride + i];
+                double term =
+                    (double) xs[row * xStride + i]
+                        * ws[transposed ? i * wStride + o : o * wStride + i];
                 sum += term;
                 magnitude += Math.abs(term);
               }
@@ -73,11 +82,26 @@ class SmallProductKernelTest extends KernelTestBase {
         NativeArray w = NativeArray.of(type, NativeArray.gaussian(n * k, 1, 2));
         NativeArray one = NativeArray.empty(type, 3 * n);
         NativeArray three = NativeArray.empty(type, 3 * n)) {
-      SmallProductKernel.product(
-          type, x.address(), k, w.address(), k, 0, one.address(), n, 3, n, k, 1);
-      SmallProductKernel.product(
-          type, x.address(), k, w.address(), k, 0, three.address(), n, 3, n, k, 3);
-      assertArrayEquals(one.toBits(), three.toBits());
+      for (boolean transposed : new boolean[] {false, true}) {
+        int stride = transposed ? n : k;
+        SmallProductKernel.product(
+            type, x.address(), k, w.address(), stride, transposed, 0, one.address(), n, 3, n, k, 1);
+        SmallProductKernel.product(
+            type,
+            x.address(),
+            k,
+            w.address(),
+            stride,
+            transposed,
+            0,
+            three.address(),
+            n,
+            3,
+            n,
+            k,
+            3);
+        assertArrayEquals(one.toBits(), three.toBits());
+      }
     }
   }
 
@@ -95,7 +119,7 @@ class SmallProductKernelTest extends KernelTestBase {
         NativeArray w = NativeArray.of(type, ws);
         NativeArray y = NativeArray.empty(type, 3)) {
       SmallProductKernel.product(
-          type, x.address(), k, w.address(), k, 0, y.address(), 3, 1, 3, k, 1);
+          type, x.address(), k, w.address(), k, false, 0, y.address(), 3, 1, 3, k, 1);
       assertTrue(Float.isNaN(y.get(0)));
       assertEquals(Float.POSITIVE_INFINITY, y.get(1));
       assertTrue(Float.isFinite(y.get(2)));
@@ -108,7 +132,7 @@ class SmallProductKernelTest extends KernelTestBase {
     try (NativeArray bias = NativeArray.of(ElementType.FLOAT32, 1.5f, -2f);
         NativeArray y = NativeArray.empty(ElementType.FLOAT32, 2)) {
       SmallProductKernel.product(
-          ElementType.FLOAT32, 0, 0, 0, 0, bias.address(), y.address(), 2, 1, 2, 0, 1);
+          ElementType.FLOAT32, 0, 0, 0, 0, false, bias.address(), y.address(), 2, 1, 2, 0, 1);
       assertArrayEquals(new float[] {1.5f, -2f}, y.toArray());
     }
   }
@@ -118,14 +142,20 @@ class SmallProductKernelTest extends KernelTestBase {
     IllegalArgumentException tooMany =
         assertThrows(
             IllegalArgumentException.class,
-            () -> SmallProductKernel.product(ElementType.FLOAT32, 8, 4, 8, 4, 0, 8, 4, 9, 4, 4, 1));
+            () ->
+                SmallProductKernel.product(
+                    ElementType.FLOAT32, 8, 4, 8, 4, false, 0, 8, 4, 9, 4, 4, 1));
     assertEquals(
         "SmallProductKernel: m must be 1 to 8, got 9. Use a matrix product.", tooMany.getMessage());
     assertThrows(
         IllegalArgumentException.class,
-        () -> SmallProductKernel.product(ElementType.FLOAT32, 0, 4, 8, 4, 0, 8, 4, 1, 4, 4, 1));
+        () ->
+            SmallProductKernel.product(
+                ElementType.FLOAT32, 0, 4, 8, 4, false, 0, 8, 4, 1, 4, 4, 1));
     assertThrows(
         IllegalArgumentException.class,
-        () -> SmallProductKernel.product(ElementType.FLOAT32, 8, 4, 8, 3, 0, 8, 4, 1, 4, 4, 1));
+        () ->
+            SmallProductKernel.product(
+                ElementType.FLOAT32, 8, 4, 8, 3, false, 0, 8, 4, 1, 4, 4, 1));
   }
 }

@@ -81,7 +81,19 @@ public final class KernelBench {
           best(
               () ->
                   SmallProductKernel.product(
-                      type, address(x), k, address(w), k, 0, address(y), n, m, n, k, threads));
+                      type,
+                      address(x),
+                      k,
+                      address(w),
+                      k,
+                      false,
+                      0,
+                      address(y),
+                      n,
+                      m,
+                      n,
+                      k,
+                      threads));
       double theirs = best(() -> torch.linear(x, w));
       report(
           String.format("product %s m=%d %dx%d", type, m, n, k), n * k * bytes(type), ours, theirs);
