@@ -20,12 +20,8 @@ class SeededRandomTest {
     }
   }
 
-  private static final float[] UNIFORM = {
-    -0.9914729595184326f, -0.7888612747192383f, -0.42831504344940186f
-  };
-  private static final float[] NORMAL = {
-    0.9906510710716248f, 2.7371861934661865f, 1.3854798078536987f
-  };
+  private static final float[] UNIFORM = {-0.99147296f, -0.7888613f, -0.42831504f};
+  private static final float[] NORMAL = {0.9906511f, 2.7371862f, 1.3854798f};
   private static final long[] PERMUTATION = {1, 2, 4, 3, 0};
   private static final long[] INTEGERS = {4, 8, 7, 8};
 }

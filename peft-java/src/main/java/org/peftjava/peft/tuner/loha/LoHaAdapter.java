@@ -11,8 +11,6 @@ import org.peftjava.torch.nn.Parameter;
  *
  * <p>Papers: FedPara arXiv:2108.06098, LyCORIS arXiv:2309.14859. Reference: PEFT {@code
  * tuners/loha/layer.py}. Shapes: A (o, r), B (r, d).
- *
- * @param a1 {@code hada_w1_a}
  */
 final class LoHaAdapter extends DeltaAdapter {
   private final List<Parameter> factors;
