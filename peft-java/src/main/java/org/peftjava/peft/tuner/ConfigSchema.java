@@ -95,12 +95,6 @@ public final class ConfigSchema {
           .rule(TargetFields::check);
     }
 
-    /** Takes a field out again that Python's class lacks. */
-    public Builder without(String name) {
-      defaults.remove(name);
-      return this;
-    }
-
     /** A field of any type; its rules are the caller's. */
     public Builder field(String name, @Nullable Object defaultValue) {
       defaults.put(name, defaultValue);
