@@ -1,0 +1,42 @@
+package org.peftjava.torch;
+
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.StringViewOptional;
+import org.bytedeco.pytorch.global.torch;
+
+/** Products in the frequency domain, differentiable. */
+public final class Spectral {
+  private Spectral() {}
+
+  /**
+   * The product with a matrix of circulant blocks, without forming it: {@code y[i, p] = sum over j,
+   * q of k[i, j, (q - p) mod b] x[j, q]}.
+   *
+   * @param x (..., n b), float32 or float64
+   * @param kernel (m, n, b), of x's type
+   * @return (..., m b)
+   */
+  public static Tensor blockCorrelation(Tensor x, Tensor kernel) {
+    long m = kernel.size(0);
+    long n = kernel.size(1);
+    long b = kernel.size(2);
+    long rows = x.numel() / (n * b);
+    long[] sizes = x.shape().toArray();
+    sizes[sizes.length - 1] = m * b;
+    return Natives.op(
+        () -> {
+          // For each frequency f: (rows, n) times (n, m).
+          var inputs = frequencies(x.handle().reshape(rows, n, b), b).permute(2, 0, 1);
+          var kernels = torch.conj(frequencies(kernel.handle(), b)).permute(2, 1, 0);
+          var product = torch.matmul(inputs, kernels).permute(1, 2, 0);
+          return torch
+              .fft_irfft(product, new LongOptional(b), -1, new StringViewOptional())
+              .reshape(sizes);
+        });
+  }
+
+  private static org.bytedeco.pytorch.Tensor frequencies(
+      org.bytedeco.pytorch.Tensor values, long length) {
+    return torch.fft_rfft(values, new LongOptional(length), -1, new StringViewOptional());
+  }
+}
