@@ -1,20 +1,18 @@
 package org.peftjava.peft.tuner.c3a;
 
-import java.util.Arrays;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.ConfigSchema;
-import org.peftjava.peft.tuner.TargetConfigBuilder;
+import org.peftjava.peft.tuner.NumberedConfigBuilder;
 import org.peftjava.peft.tuner.LayerTunerConfig;
 
 /** The configuration of C3A. Reference: PEFT {@code tuners/c3a/config.py::C3AConfig}. */
 public final class C3AConfig extends LayerTunerConfig {
   private static final ConfigSchema SCHEMA =
       ConfigSchema.of("C3AConfig", "C3A")
-          .layerTargets()
-          .without("exclude_modules")
-          .oneOf("bias", "none", "none", "all", "c3a_only")
+          .numberedTargets()
+          .bias()
           .integer("block_size", 256, 1)
           .pattern("block_size_pattern")
           .field("init_weights", "xavier_uniform")
@@ -46,7 +44,7 @@ public final class C3AConfig extends LayerTunerConfig {
   }
 
   /** Collects the fields of a {@link C3AConfig}. */
-  public static final class Builder extends TargetConfigBuilder<Builder> {
+  public static final class Builder extends NumberedConfigBuilder<Builder> {
     private Builder(Map<String, ? extends @Nullable Object> values) {
       super(values);
     }
@@ -74,16 +72,6 @@ public final class C3AConfig extends LayerTunerConfig {
     /** How the kernels start: gaussian, kaiming_uniform or xavier_uniform; xavier_uniform. */
     public Builder initWeights(String value) {
       return set("init_weights", value);
-    }
-
-    /** Numbers of the layers to which the names in targetModules are restricted. */
-    public Builder layersToTransform(int... value) {
-      return set("layers_to_transform", Arrays.stream(value).boxed().toList());
-    }
-
-    /** Names of the module lists that layersToTransform counts in. */
-    public Builder layersPattern(String... value) {
-      return set("layers_pattern", Arrays.asList(value));
     }
 
     /** Which biases of the base are trained with the adapter: none, all or c3a_only; none. */

@@ -11,8 +11,7 @@ import org.peftjava.peft.tuner.TargetConfigBuilder;
 public final class RoadConfig extends LayerTunerConfig {
   private static final ConfigSchema SCHEMA =
       ConfigSchema.of("RoadConfig", "ROAD")
-          .moduleTargets()
-          .without("exclude_modules")
+          .targets()
           .oneOf("variant", "road_1", "road_1", "road_2", "road_4")
           .integer("group_size", 64, 2)
           .flag("init_weights", true)

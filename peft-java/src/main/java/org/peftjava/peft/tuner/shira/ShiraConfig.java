@@ -12,8 +12,7 @@ import org.peftjava.peft.tuner.TargetConfigBuilder;
 public final class ShiraConfig extends LayerTunerConfig {
   private static final ConfigSchema SCHEMA =
       ConfigSchema.of("ShiraConfig", "SHIRA")
-          .moduleTargets()
-          .without("exclude_modules")
+          .targets()
           .integer("r", 32, 1)
           .text("mask_type", "random")
           .optionalInteger("random_seed", 0)
