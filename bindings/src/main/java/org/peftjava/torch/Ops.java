@@ -262,6 +262,11 @@ public final class Ops {
     return Natives.op(() -> torch.sign(x.handle()));
   }
 
+  /** The standard deviation of all elements, with n - 1 in the denominator: a tensor (). */
+  public static Tensor std(Tensor x) {
+    return Natives.op(() -> torch.std(x.handle()));
+  }
+
   /** The order of the elements turned round along {@code dim}. */
   public static Tensor flip(Tensor x, int dim) {
     return Natives.op(() -> torch.flip(x.handle(), dim));

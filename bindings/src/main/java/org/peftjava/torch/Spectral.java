@@ -35,6 +35,11 @@ public final class Spectral {
         });
   }
 
+  /** The real part of the inverse Fourier transform of a real matrix (o, d): (o, d). */
+  public static Tensor realInverse(Tensor spectrum) {
+    return Natives.op(() -> torch.real(torch.fft_ifft2(spectrum.handle())));
+  }
+
   private static org.bytedeco.pytorch.Tensor frequencies(
       org.bytedeco.pytorch.Tensor values, long length) {
     return torch.fft_rfft(values, new LongOptional(length), -1, new StringViewOptional());

@@ -4,9 +4,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.ServiceLoader;
 import org.peftjava.peft.tuner.c3a.C3AMethod;
+import org.peftjava.peft.tuner.fourierft.FourierFTMethod;
 import org.peftjava.peft.tuner.ia3.IA3Method;
 import org.peftjava.peft.tuner.loha.LoHaMethod;
 import org.peftjava.peft.tuner.lora.LoraMethod;
+import org.peftjava.peft.tuner.randlora.RandLoraMethod;
 import org.peftjava.peft.tuner.road.RoadMethod;
 import org.peftjava.peft.tuner.shira.ShiraMethod;
 
@@ -39,9 +41,11 @@ public final class TunerMethods {
   private static List<TunerMethod<?>> methods() {
     List<TunerMethod<?>> result = new ArrayList<>();
     result.add(new C3AMethod());
+    result.add(new FourierFTMethod());
     result.add(new IA3Method());
     result.add(new LoHaMethod());
     result.add(new LoraMethod());
+    result.add(new RandLoraMethod());
     result.add(new RoadMethod());
     result.add(new ShiraMethod());
     for (TunerMethod<?> found : ServiceLoader.load(TunerMethod.class)) {
