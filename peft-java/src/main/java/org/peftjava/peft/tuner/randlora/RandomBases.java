@@ -92,7 +92,8 @@ final class RandomBases {
     double slope = Math.sqrt(5);
     double gain = Math.sqrt(2 / (1 + slope * slope));
     double bound = Math.sqrt(3) * (gain / Math.sqrt((double) fanIn));
-    return random.uniform(Creation.zeros(DType.BFLOAT16, rows, 1, fanIn), -bound, bound);
+    Tensor drawn = random.uniform(Creation.zeros(DType.FLOAT32, rows, 1, fanIn), -bound, bound);
+    return drawn.to(DType.BFLOAT16);
   }
 
   private List<Tensor> sparse(double sparsity) {
