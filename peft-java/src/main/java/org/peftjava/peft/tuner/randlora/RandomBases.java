@@ -93,7 +93,9 @@ final class RandomBases {
     double gain = Math.sqrt(2 / (1 + slope * slope));
     double bound = Math.sqrt(3) * (gain / Math.sqrt((double) fanIn));
     Tensor drawn = random.uniform(Creation.zeros(DType.FLOAT32, rows, 1, fanIn), -bound, bound);
-    return drawn.to(DType.BFLOAT16);
+    Tensor rounded = drawn.to(DType.BFLOAT16);
+    double end = Creation.full(DType.BFLOAT16, bound, 1).toDouble();
+    return rounded.maskedFill(rounded.eq(end), -end); // the upper bound is not in the range
   }
 
   private List<Tensor> sparse(double sparsity) {
