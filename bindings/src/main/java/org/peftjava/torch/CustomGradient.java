@@ -67,7 +67,9 @@ public final class CustomGradient {
     if (!GradMode.isEnabled() || inputs.stream().noneMatch(Tensor::requiresGrad)) {
       return value;
     }
-    return attach(value, inputs, saved, backward);
+    // A view that was made without gradients could not be changed in place later, as
+    // LowRankUpdate does: the value must be no view.
+    return attach(value.handle().is_view() ? value.detach() : value, inputs, saved, backward);
   }
 
   /**

@@ -267,6 +267,11 @@ public final class Ops {
     return Natives.op(() -> torch.flip(x.handle(), dim));
   }
 
+  /** The part of a matrix on and above a diagonal, 0 the main one, zeros below (torch.triu). */
+  public static Tensor triu(Tensor x, long diagonal) {
+    return Natives.op(() -> torch.triu(x.handle(), diagonal));
+  }
+
   /** The Euclidean length along {@code dim}, which stays with size 1. */
   public static Tensor norm(Tensor x, int dim) {
     return Natives.op(
