@@ -1,0 +1,5 @@
+/** MiSS: one small matrix shared by all blocks of a weight. */
+@NullMarked
+package org.peftjava.peft.tuner.miss;
+
+import org.jspecify.annotations.NullMarked;
