@@ -87,6 +87,32 @@ class LowRankUpdateTest {
   }
 
   @Test
+  void aFrozenAGetsNoGradient() {
+    try (TensorScope scope = TensorScope.open("test")) {
+      Tensor[] in = inputs(DType.FLOAT32, DType.FLOAT32, DType.FLOAT32, 4, 2);
+      in[2].requiresGrad(false);
+      compare(in, 0.4, LowRankUpdateTest::fresh, LowRankUpdateTest::asIs);
+    }
+  }
+
+  /** Quantized layers give such results. */
+  @Test
+  void changesWhatAnotherCustomGradientMadeOfAView() {
+    try (TensorScope scope = TensorScope.open("test")) {
+      Tensor[] in = inputs(DType.FLOAT32, DType.FLOAT32, DType.FLOAT32, 4, 2);
+      compare(in, 0, LowRankUpdateTest::viewWithGradient, LowRankUpdateTest::asIs);
+    }
+  }
+
+  private static Tensor viewWithGradient(Tensor y) {
+    Tensor value;
+    try (GradMode off = GradMode.noGrad()) {
+      value = y.mul(1.5).reshape(-1).reshape(y.shape().toArray());
+    }
+    return CustomGradient.of(value, List.of(y), List.of(), (g, saved) -> List.of(g.mul(1.5)));
+  }
+
+  @Test
   void shapesThatDoNotFitAreErrors() {
     try (TensorScope scope = TensorScope.open("test")) {
       Tensor[] in = inputs(DType.FLOAT32, DType.FLOAT32, DType.FLOAT32, 2, 1);

@@ -93,7 +93,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     }
     try (TensorScope scope = TensorScope.open("adapted layer")) {
       Tensor x = input;
-      for (LayerAdapter adapter : acting) {
+      for (LayerAdapter adapter : inputOrder(acting)) {
         x = adapter.beforeBase(x, isTraining());
       }
       x = x.to(input.dtype());
@@ -107,6 +107,15 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
       }
       return scope.keep(y.to(type));
     }
+  }
+
+  private static List<LayerAdapter> inputOrder(List<LayerAdapter> acting) {
+    if (acting.size() == 1 || !acting.get(0).lastFirst()) {
+      return acting;
+    }
+    List<LayerAdapter> result = new ArrayList<>(acting);
+    Collections.reverse(result);
+    return result;
   }
 
   private List<LayerAdapter> acting() {

@@ -54,6 +54,15 @@ public interface LayerAdapter {
   List<Weight> weights();
 
   /**
+   * Whether the last of several such adapters that act together changes the input first. Those that
+   * multiply the weight by a matrix do, one after the other in order: the input meets the last
+   * factor first.
+   */
+  default boolean lastFirst() {
+    return false;
+  }
+
+  /**
    * Changes what the layer gets. The result is converted to the type of x.
    *
    * @param x what the layer gets: (..., d), or ids for an embedding
