@@ -46,7 +46,7 @@ def write_case(folder, config, note, base, model, scale, offset):
             parameter.data += offset
     tuned.save_pretrained(folder / "adapter")
     (folder / "adapter" / "README.md").unlink()
-    tensors |= {f"param.{n}": p for n, p in tuned.named_parameters() if p.requires_grad}
+    tensors |= {f"param.{n}": p.detach().clone() for n, p in tuned.named_parameters() if p.requires_grad}
     tensors["adapter.logits"] = common.logits_of(tuned, batch)
     tensors["adapter.loss"], grads = common.gradients_of(tuned, batch)
     tensors |= {f"grad.{name}": value for name, value in grads.items()}

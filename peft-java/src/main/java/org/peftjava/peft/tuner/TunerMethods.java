@@ -3,12 +3,14 @@ package org.peftjava.peft.tuner;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.ServiceLoader;
+import org.peftjava.peft.tuner.boft.BOFTMethod;
 import org.peftjava.peft.tuner.hra.HRAMethod;
 import org.peftjava.peft.tuner.ia3.IA3Method;
 import org.peftjava.peft.tuner.loha.LoHaMethod;
 import org.peftjava.peft.tuner.lokr.LoKrMethod;
 import org.peftjava.peft.tuner.lora.LoraMethod;
 import org.peftjava.peft.tuner.miss.MissMethod;
+import org.peftjava.peft.tuner.oft.OFTMethod;
 import org.peftjava.peft.tuner.vera.VeraMethod;
 
 /** All tuning methods: one line each. Others join through {@link ServiceLoader}. */
@@ -39,12 +41,14 @@ public final class TunerMethods {
 
   private static List<TunerMethod<?>> methods() {
     List<TunerMethod<?>> result = new ArrayList<>();
+    result.add(new BOFTMethod());
     result.add(new HRAMethod());
     result.add(new IA3Method());
     result.add(new LoHaMethod());
     result.add(new LoKrMethod());
     result.add(new LoraMethod());
     result.add(new MissMethod());
+    result.add(new OFTMethod());
     result.add(new VeraMethod());
     for (TunerMethod<?> found : ServiceLoader.load(TunerMethod.class)) {
       result.add(found);

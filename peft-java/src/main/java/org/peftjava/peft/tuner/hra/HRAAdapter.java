@@ -30,6 +30,11 @@ final class HRAAdapter implements LayerAdapter {
   }
 
   @Override
+  public boolean lastFirst() {
+    return true;
+  }
+
+  @Override
   public Tensor beforeBase(Tensor x, boolean training) {
     return reflected(x, true);
   }
