@@ -6,6 +6,7 @@ import java.util.ServiceLoader;
 import org.peftjava.peft.tuner.boft.BOFTMethod;
 import org.peftjava.peft.tuner.hra.HRAMethod;
 import org.peftjava.peft.tuner.ia3.IA3Method;
+import org.peftjava.peft.tuner.lntuning.LNTuningMethod;
 import org.peftjava.peft.tuner.loha.LoHaMethod;
 import org.peftjava.peft.tuner.lokr.LoKrMethod;
 import org.peftjava.peft.tuner.lora.LoraMethod;
@@ -44,6 +45,7 @@ public final class TunerMethods {
     result.add(new BOFTMethod());
     result.add(new HRAMethod());
     result.add(new IA3Method());
+    result.add(new LNTuningMethod());
     result.add(new LoHaMethod());
     result.add(new LoKrMethod());
     result.add(new LoraMethod());
