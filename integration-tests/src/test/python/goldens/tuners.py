@@ -33,6 +33,8 @@ def sections(cases):
 
 def write_case(folder, config, note, base, model, scale, offset):
     batch, left = causal_batch(), left_padded_batch()
+    half = get_peft_model(model().to(torch.bfloat16), copy.deepcopy(config))
+    wide = all(p.dtype == torch.float32 for p in half.parameters() if p.requires_grad)
     plain = model()
     tensors = {f"in.{name}": value for name, value in batch.items()}
     tensors |= {f"left.{name}": value for name, value in left.items()}
@@ -75,6 +77,7 @@ def write_case(folder, config, note, base, model, scale, offset):
             "allParameters": total,
             "startsWithoutEffect": bool(fresh < 1e-6),
             "mergeable": mergeable,
+            "float32Over16Bit": wide,
             "targetedModules": getattr(tuned.base_model, "targeted_module_names", []),
         },
     )

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
-import org.peftjava.peft.tuner.AdaptedEmbedding;
 import org.peftjava.peft.tuner.AdaptedLayer;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.LayerAdapter;
@@ -51,7 +50,7 @@ final class StatusReport {
             });
     return new LayerStatus(
         "model." + path,
-        type() + (layer instanceof AdaptedEmbedding ? ".Embedding" : ".Linear"),
+        type() + "." + layer.kind(),
         set.isEnabled(),
         set.active(),
         layer.merged(),

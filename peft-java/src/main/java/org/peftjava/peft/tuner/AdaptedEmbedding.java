@@ -24,6 +24,11 @@ public final class AdaptedEmbedding extends AdaptedLayer implements EmbeddingLay
   }
 
   @Override
+  public String kind() {
+    return "Embedding";
+  }
+
+  @Override
   Layer baseLayer() {
     return embedding;
   }

@@ -27,7 +27,7 @@ import org.peftjava.torch.nn.Parameter;
  * active adapters of that layer do not act until it is unmerged.
  */
 public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
-    permits AdaptedLinear, AdaptedEmbedding {
+    permits AdaptedLinear, AdaptedEmbedding, AdaptedNorm {
   private final AdapterSet set;
   private final Module base;
   private final Map<String, LayerAdapter> adapters = new LinkedHashMap<>();
@@ -52,6 +52,9 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
   public final List<String> merged() {
     return set.merged().stream().filter(adapters::containsKey).toList();
   }
+
+  /** The last part of the name of Python's class, such as "Linear". */
+  public abstract String kind();
 
   /** What computes the base's part of the output. */
   abstract Layer baseLayer();
@@ -118,7 +121,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     return result;
   }
 
-  private List<LayerAdapter> acting() {
+  final List<LayerAdapter> acting() {
     List<LayerAdapter> result = new ArrayList<>(1);
     if (set.isEnabled() && (set.merged().isEmpty() || merged().isEmpty())) {
       for (String name : set.active()) {

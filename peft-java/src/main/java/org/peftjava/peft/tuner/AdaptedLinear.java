@@ -24,6 +24,11 @@ public final class AdaptedLinear extends AdaptedLayer implements LinearLayer {
   }
 
   @Override
+  public String kind() {
+    return "Linear";
+  }
+
+  @Override
   Layer baseLayer() {
     return linear;
   }

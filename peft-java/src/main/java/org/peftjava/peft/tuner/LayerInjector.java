@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.peftjava.peft.tuner.TargetMatcher.Match;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
@@ -161,10 +162,14 @@ public final class LayerInjector<C extends TunerConfig> {
     if (present instanceof AdaptedLayer layer) {
       return layer;
     }
-    AdaptedLayer layer =
-        present instanceof LinearLayer
-            ? new AdaptedLinear(set, present)
-            : new AdaptedEmbedding(set, present);
+    AdaptedLayer layer;
+    if (present instanceof LinearLayer) {
+      layer = new AdaptedLinear(set, present);
+    } else if (present instanceof EmbeddingLayer) {
+      layer = new AdaptedEmbedding(set, present);
+    } else {
+      layer = new AdaptedNorm(set, present);
+    }
     ModulePath.replace(model.root(), path, layer);
     return layer;
   }

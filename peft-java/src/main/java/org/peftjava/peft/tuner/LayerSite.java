@@ -13,7 +13,7 @@ import org.peftjava.torch.nn.Parameter;
  * The place where an adapter is to be made.
  *
  * @param path of the layer in the base model
- * @param layer the base layer: a {@link LinearLayer} or an {@link EmbeddingLayer}
+ * @param layer the base layer: a {@link LinearLayer}, an {@link EmbeddingLayer} or a norm
  * @param baseType the type in which the base layer computes
  * @param adapterType the type for the adapter's parameters
  * @param device where the base layer's weights are
@@ -35,7 +35,7 @@ public record LayerSite(
     DType type =
         layer instanceof LinearLayer linear
             ? linear.computeDtype()
-            : ((EmbeddingLayer) layer).table().dtype();
+            : layer.namedState().values().iterator().next().dtype();
     DType own = autocast && type.isHalfPrecision() ? DType.FLOAT32 : type;
     return new LayerSite(path, layer, type, own, deviceOf(layer), shared);
   }

@@ -8,6 +8,7 @@ import org.peftjava.peft.tuner.c3a.C3AMethod;
 import org.peftjava.peft.tuner.fourierft.FourierFTMethod;
 import org.peftjava.peft.tuner.hra.HRAMethod;
 import org.peftjava.peft.tuner.ia3.IA3Method;
+import org.peftjava.peft.tuner.lntuning.LNTuningMethod;
 import org.peftjava.peft.tuner.loha.LoHaMethod;
 import org.peftjava.peft.tuner.lokr.LoKrMethod;
 import org.peftjava.peft.tuner.lora.LoraMethod;
@@ -51,6 +52,7 @@ public final class TunerMethods {
     result.add(new FourierFTMethod());
     result.add(new HRAMethod());
     result.add(new IA3Method());
+    result.add(new LNTuningMethod());
     result.add(new LoHaMethod());
     result.add(new LoKrMethod());
     result.add(new LoraMethod());

@@ -4,8 +4,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.ConfigSchema;
-import org.peftjava.peft.tuner.NumberedConfigBuilder;
 import org.peftjava.peft.tuner.LayerTunerConfig;
+import org.peftjava.peft.tuner.NumberedConfigBuilder;
 
 /** The configuration of C3A. Reference: PEFT {@code tuners/c3a/config.py::C3AConfig}. */
 public final class C3AConfig extends LayerTunerConfig {

@@ -7,7 +7,10 @@ import org.peftjava.peft.tuner.ConfigSchema;
 import org.peftjava.peft.tuner.LayerConfigBuilder;
 import org.peftjava.peft.tuner.LayerTunerConfig;
 
-/** The configuration of FourierFT. Reference: PEFT {@code tuners/fourierft/config.py::FourierFTConfig}. */
+/**
+ * The configuration of FourierFT. Reference: PEFT {@code
+ * tuners/fourierft/config.py::FourierFTConfig}.
+ */
 public final class FourierFTConfig extends LayerTunerConfig {
   private static final ConfigSchema SCHEMA =
       ConfigSchema.of("FourierFTConfig", "FOURIERFT")

@@ -7,7 +7,9 @@ import org.peftjava.peft.tuner.ConfigSchema;
 import org.peftjava.peft.tuner.LayerTunerConfig;
 import org.peftjava.peft.tuner.NumberedConfigBuilder;
 
-/** The configuration of RandLoRA. Reference: PEFT {@code tuners/randlora/config.py::RandLoraConfig}. */
+/**
+ * The configuration of RandLoRA. Reference: PEFT {@code tuners/randlora/config.py::RandLoraConfig}.
+ */
 public final class RandLoraConfig extends LayerTunerConfig {
   private static final ConfigSchema SCHEMA =
       ConfigSchema.of("RandLoraConfig", "RANDLORA")
