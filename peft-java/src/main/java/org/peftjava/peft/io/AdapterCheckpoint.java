@@ -6,11 +6,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.peftjava.peft.tuner.AdapterTensor;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.torch.nn.StateDict.ShapeConflict;
 import org.peftjava.transformers.checkpoint.FileBatch;
@@ -69,17 +69,19 @@ public final class AdapterCheckpoint {
   public static LoadReport load(TunedModel model, String adapter, Path folder, boolean lenient) {
     try (WeightSource source = open(folder)) {
       Path file = Path.of(source.toString());
-      Map<String, Parameter> required = AdapterKeys.required(model, adapter);
-      Map<String, Parameter> places = new LinkedHashMap<>(required);
-      AdapterKeys.optional(model).forEach(places::putIfAbsent);
-      checkPrefix(source, file);
+      Map<String, AdapterTensor> required = AdapterKeys.required(model, adapter);
+      Map<String, AdapterTensor> places = new LinkedHashMap<>(required);
+      AdapterKeys.optional(model, adapter).forEach(places::putIfAbsent);
+      if (model.prompts().all().isEmpty()) {
+        checkPrefix(source, file);
+      }
       LoadReport report = compare(source, required, places);
       check(report, file, lenient);
       for (String name : source.names()) {
-        Parameter parameter = places.get(name);
-        if (parameter != null) {
+        AdapterTensor place = places.get(name);
+        if (place != null) {
           try (TensorScope scope = TensorScope.open("load adapter")) {
-            parameter.copyFrom(source.tensor(name));
+            place.write().accept(source.tensor(name));
           }
         }
       }
@@ -88,17 +90,19 @@ public final class AdapterCheckpoint {
   }
 
   private static LoadReport compare(
-      WeightSource source, Map<String, Parameter> required, Map<String, Parameter> places) {
+      WeightSource source,
+      Map<String, AdapterTensor> required,
+      Map<String, AdapterTensor> places) {
     List<String> missing =
         required.keySet().stream().filter(name -> !source.names().contains(name)).toList();
     List<String> unexpected = new ArrayList<>();
     Map<String, ShapeConflict> mismatched = new LinkedHashMap<>();
     for (String name : source.names()) {
-      Parameter parameter = places.get(name);
-      if (parameter == null) {
+      AdapterTensor place = places.get(name);
+      if (place == null) {
         unexpected.add(name);
-      } else if (!parameter.shape().equals(source.shape(name))) {
-        mismatched.put(name, new ShapeConflict(source.shape(name), parameter.shape()));
+      } else if (!place.shape().equals(source.shape(name))) {
+        mismatched.put(name, new ShapeConflict(source.shape(name), place.shape()));
       }
     }
     return new LoadReport(missing, List.copyOf(unexpected), mismatched);
@@ -179,7 +183,7 @@ public final class AdapterCheckpoint {
         FileBatch files = FileBatch.open(folder)) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       AdapterKeys.saved(model, adapter, config, embeddings)
-          .forEach((name, parameter) -> tensors.put(name, parameter.tensor().detach()));
+          .forEach((name, entry) -> tensors.put(name, entry.read().get()));
       Safetensors.write(files, FILE_NAME, tensors, METADATA);
       files.write(AdapterConfigJson.FILE_NAME, AdapterConfigJson.bytes(config));
       files.commit();

@@ -17,6 +17,12 @@ import org.peftjava.torch.nn.Parameter;
 public final class AdapterState {
   private AdapterState() {}
 
+  /** What is not below the base model: the virtual tokens of the adapter, if it has some. */
+  public static Map<String, AdapterTensor> prompts(TunedModel model, String adapter) {
+    ActingPrompt prompt = model.prompts().all().get(adapter);
+    return prompt == null ? Map.of() : prompt.encoder().saved();
+  }
+
   /** The adapter's own parameters, its full copies of modules, and the biases it trains. */
   public static Map<String, Parameter> of(TunedModel model, String adapter) {
     model.adapters().checkKnown(List.of(adapter));
