@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.peftjava.peft.tuner.AdapterState;
 import org.peftjava.peft.tuner.AdapterTensor;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
@@ -35,7 +36,9 @@ public final class AdapterCheckpoint {
 
   private static final Logger LOG = LoggerFactory.getLogger(AdapterCheckpoint.class);
   private static final String PICKLE = "adapter_model.bin"; // what PEFT wrote before 0.5
-  private static final Map<String, String> METADATA = Map.of("format", "pt");
+  static final Map<String, String> METADATA = Map.of("format", "pt");
+
+
   private static final int SHOWN = 3;
 
   private AdapterCheckpoint() {}
@@ -77,6 +80,8 @@ public final class AdapterCheckpoint {
       }
       LoadReport report = compare(source, required, places);
       check(report, file, lenient);
+      AdapterState.network(model, adapter)
+          .ifPresent(network -> PromptNetworkFile.load(network, folder));
       for (String name : source.names()) {
         AdapterTensor place = places.get(name);
         if (place != null) {
@@ -185,6 +190,8 @@ public final class AdapterCheckpoint {
       AdapterKeys.saved(model, adapter, config, embeddings)
           .forEach((name, entry) -> tensors.put(name, entry.read().get()));
       Safetensors.write(files, FILE_NAME, tensors, METADATA);
+      AdapterState.network(model, adapter)
+          .ifPresent(network -> PromptNetworkFile.write(network, files));
       files.write(AdapterConfigJson.FILE_NAME, AdapterConfigJson.bytes(config));
       files.commit();
     }

@@ -23,6 +23,13 @@ public final class AdapterState {
     return prompt == null ? Map.of() : prompt.encoder().saved();
   }
 
+  /** The network that computes the adapter's virtual tokens, if one does. */
+  public static Optional<PromptEncoder> network(TunedModel model, String adapter) {
+    return Optional.ofNullable(model.prompts().all().get(adapter))
+        .map(ActingPrompt::encoder)
+        .filter(PromptEncoder::isNetwork);
+  }
+
   /** The adapter's own parameters, its full copies of modules, and the biases it trains. */
   public static Map<String, Parameter> of(TunedModel model, String adapter) {
     model.adapters().checkKnown(List.of(adapter));

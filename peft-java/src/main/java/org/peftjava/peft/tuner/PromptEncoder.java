@@ -2,6 +2,7 @@ package org.peftjava.peft.tuner;
 
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Module;
@@ -29,22 +30,30 @@ public abstract class PromptEncoder extends Module {
   /** The entries of the adapter's file, by key. */
   public abstract Map<String, AdapterTensor> saved();
 
-  /** What {@link #forward} computes, as an entry of the file; it cannot be taken back. */
+  /** What {@link #forward} computes, as an entry of the file; reading it changes nothing. */
   protected final AdapterTensor result(long tokens, long size) {
     return new AdapterTensor(
         Shape.of(tokens, size),
-        () -> forward(null).detach(),
-        values -> {
-          throw new UnsupportedOperationException(
-              "The file holds the virtual tokens, but not the network that computes them.");
-        });
+        this::evaluated,
+        values -> {});
+  }
+
+  /** The virtual tokens without dropout, whatever the mode. */
+  private Tensor evaluated() {
+    boolean training = isTraining();
+    eval();
+    try (GradMode off = GradMode.noGrad()) {
+      return forward(null);
+    } finally {
+      train(training);
+    }
   }
 
   /**
-   * Whether the file holds what is trained, so that training can go on from it. If not, it holds
-   * only what was computed from that.
+   * Whether the file's entries are only what was computed, so that the network that computes them
+   * needs a file of its own for training to go on.
    */
-  public boolean isResumable() {
-    return true;
+  public boolean isNetwork() {
+    return false;
   }
 }

@@ -10,35 +10,15 @@ import org.peftjava.peft.tuner.PromptTable;
 import org.peftjava.torch.nn.Init;
 
 /** Prefix tuning, arXiv:2101.00190: keys and values in front of those of the text, in every layer. */
-public final class PrefixTuningMethod implements PromptLearningMethod<PrefixTuningConfig> {
-  @Override
-  public String peftType() {
-    return PrefixTuningConfig.PEFT_TYPE;
-  }
-
-  @Override
-  public String modelClass() {
-    return "PrefixEncoder";
-  }
-
-  @Override
-  public String prefix() {
-    return "prefix_tuning_";
-  }
-
-  @Override
-  public Class<PrefixTuningConfig> configType() {
-    return PrefixTuningConfig.class;
+public final class PrefixTuningMethod extends PromptLearningMethod<PrefixTuningConfig> {
+  /** The method. */
+  public PrefixTuningMethod() {
+    super(PrefixTuningConfig.PEFT_TYPE, "PrefixEncoder", PrefixTuningConfig.class, Place.KEY_VALUES);
   }
 
   @Override
   public PrefixTuningConfig parse(Map<String, ? extends @Nullable Object> values) {
     return PrefixTuningConfig.of(values);
-  }
-
-  @Override
-  public Place place() {
-    return Place.KEY_VALUES;
   }
 
   @Override

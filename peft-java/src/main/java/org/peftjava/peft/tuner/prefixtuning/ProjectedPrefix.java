@@ -61,7 +61,7 @@ final class ProjectedPrefix extends PromptEncoder {
   }
 
   @Override
-  public boolean isResumable() {
-    return false;
+  public boolean isNetwork() {
+    return true;
   }
 }

@@ -10,35 +10,15 @@ import org.peftjava.peft.tuner.PromptStart;
 import org.peftjava.peft.tuner.PromptTable;
 
 /** Prompt tuning, arXiv:2104.08691: the vectors of virtual tokens are trained, nothing else. */
-public final class PromptTuningMethod implements PromptLearningMethod<PromptTuningConfig> {
-  @Override
-  public String peftType() {
-    return PromptTuningConfig.PEFT_TYPE;
-  }
-
-  @Override
-  public String modelClass() {
-    return "PromptEmbedding";
-  }
-
-  @Override
-  public String prefix() {
-    return "prompt_tuning_";
-  }
-
-  @Override
-  public Class<PromptTuningConfig> configType() {
-    return PromptTuningConfig.class;
+public final class PromptTuningMethod extends PromptLearningMethod<PromptTuningConfig> {
+  /** The method. */
+  public PromptTuningMethod() {
+    super(PromptTuningConfig.PEFT_TYPE, "PromptEmbedding", PromptTuningConfig.class, Place.EMBEDDINGS);
   }
 
   @Override
   public PromptTuningConfig parse(Map<String, ? extends @Nullable Object> values) {
     return PromptTuningConfig.of(values);
-  }
-
-  @Override
-  public Place place() {
-    return Place.EMBEDDINGS;
   }
 
   @Override

@@ -12,37 +12,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** P-tuning, arXiv:2103.10385: a network computes the virtual tokens and is thrown away after training. */
-public final class PTuningMethod implements PromptLearningMethod<PromptEncoderConfig> {
+public final class PTuningMethod extends PromptLearningMethod<PromptEncoderConfig> {
   private static final Logger LOG = LoggerFactory.getLogger(PTuningMethod.class);
 
-  @Override
-  public String peftType() {
-    return PromptEncoderConfig.PEFT_TYPE;
-  }
-
-  @Override
-  public String modelClass() {
-    return "PromptEncoder";
-  }
-
-  @Override
-  public String prefix() {
-    return "p_tuning_";
-  }
-
-  @Override
-  public Class<PromptEncoderConfig> configType() {
-    return PromptEncoderConfig.class;
+  /** The method. */
+  public PTuningMethod() {
+    super(PromptEncoderConfig.PEFT_TYPE, "PromptEncoder", PromptEncoderConfig.class, Place.EMBEDDINGS);
   }
 
   @Override
   public PromptEncoderConfig parse(Map<String, ? extends @Nullable Object> values) {
     return PromptEncoderConfig.of(values);
-  }
-
-  @Override
-  public Place place() {
-    return Place.EMBEDDINGS;
   }
 
   @Override

@@ -76,7 +76,7 @@ final class ReparameterizedPrompt extends PromptEncoder {
   }
 
   @Override
-  public boolean isResumable() {
-    return false;
+  public boolean isNetwork() {
+    return true;
   }
 }
