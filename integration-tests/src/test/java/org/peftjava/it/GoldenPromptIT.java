@@ -100,8 +100,7 @@ class GoldenPromptIT {
           assertGeneration(golden, model);
           assertFiles(golden, model, saved);
           assertLoads(golden, saved);
-          GoldenSteps.check(
-              golden, LoraCase.trainable(model), () -> LoraCase.loss(golden, model));
+          GoldenSteps.check(golden, LoraCase.trainable(model), () -> LoraCase.loss(golden, model));
         });
   }
 
@@ -145,8 +144,7 @@ class GoldenPromptIT {
       assertArrayEquals(
           golden.rows("gen.beam_ids"),
           model
-              .generate(
-                  prompt, g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache))
+              .generate(prompt, g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache))
               .ids());
     }
     assertArrayEquals(

@@ -4,14 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.LayerWrapper;
-import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.PromptLearningConfig;
+import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.TunerMethods;
-import org.peftjava.peft.prompt.PromptShape;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

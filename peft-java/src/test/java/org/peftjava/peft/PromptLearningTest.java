@@ -118,8 +118,7 @@ class PromptLearningTest {
     try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config.get())) {
       assertEquals(
           List.of(2L, 5L + method.logits, 40L),
-          Arrays.stream(
-                  model.forward(batch().build()).logits().orElseThrow().shape().toArray())
+          Arrays.stream(model.forward(batch().build()).logits().orElseThrow().shape().toArray())
               .boxed()
               .toList());
       assertEquals(Set.of("default"), model.peftConfig().keySet());
@@ -136,8 +135,7 @@ class PromptLearningTest {
       Tensor ids = Creation.ofLongs(new long[][] {{2, 5, 6, 17, 8}, {2, 9, 33, 1, 1}});
       ModelInput given =
           batch().inputsEmbeds(base.backbone().inputEmbeddings().forward(ids)).build();
-      assertArrayEquals(
-          logits(model), model.forward(given).logits().orElseThrow().toFloats());
+      assertArrayEquals(logits(model), model.forward(given).logits().orElseThrow().toFloats());
     }
   }
 
@@ -157,8 +155,7 @@ class PromptLearningTest {
         float[] row = Arrays.copyOfRange(sampled, 16 * token, 16 * (token + 1));
         rows.add(
             IntStream.range(0, 40)
-                .filter(
-                    id -> Arrays.equals(row, Arrays.copyOfRange(table, 16 * id, 16 * (id + 1))))
+                .filter(id -> Arrays.equals(row, Arrays.copyOfRange(table, 16 * id, 16 * (id + 1))))
                 .findFirst()
                 .orElseThrow());
       }
@@ -237,13 +234,11 @@ class PromptLearningTest {
       assertFalse(model.namedParameters().get(WEIGHT).requiresGrad());
       assertTrue(
           model.namedParameters().get("prompt_encoder.other.embedding.weight").requiresGrad());
-      assertThrows(
-          IllegalArgumentException.class, () -> model.setAdapter("default", "other"));
+      assertThrows(IllegalArgumentException.class, () -> model.setAdapter("default", "other"));
       model.savePretrained(folder);
       model.deleteAdapter("other");
       assertArrayEquals(first, logits(model), "the first acts again");
-      assertFalse(
-          model.namedParameters().containsKey("prompt_encoder.other.embedding.weight"));
+      assertFalse(model.namedParameters().containsKey("prompt_encoder.other.embedding.weight"));
       model.loadAdapter(folder.resolve("other"), options -> options.adapterName("again"));
       model.setAdapter("again");
       assertArrayEquals(second, logits(model));
@@ -259,8 +254,7 @@ class PromptLearningTest {
     PeftModelForCausalLM model = Peft.getPeftModel(base, method.config.get());
     assertFalse(Arrays.equals(plain, logits(model)));
     assertArrayEquals(plain, model.withoutAdapter(() -> logits(model)));
-    String message =
-        assertThrows(IllegalStateException.class, model::mergeAdapter).getMessage();
+    String message = assertThrows(IllegalStateException.class, model::mergeAdapter).getMessage();
     assertTrue(message.contains("cannot be merged"), message);
     model.close();
     assertArrayEquals(plain, base.forward(batch().build()).logits().orElseThrow().toFloats());
@@ -291,11 +285,7 @@ class PromptLearningTest {
             .learningRate(0.05)
             .perDeviceTrainBatchSize(6);
     more.accept(arguments);
-    return Trainer.builder()
-        .model(model)
-        .args(arguments.build())
-        .trainDataset(counting())
-        .build();
+    return Trainer.builder().model(model).args(arguments.build()).trainDataset(counting()).build();
   }
 
   @ParameterizedTest
@@ -389,12 +379,10 @@ class PromptLearningTest {
         assertArrayEquals(
             ids,
             model
-                .generate(
-                    text, g -> g.maxNewTokens(5).eosTokenId().penaltyAlpha(1e-9).topK(2))
+                .generate(text, g -> g.maxNewTokens(5).eosTokenId().penaltyAlpha(1e-9).topK(2))
                 .ids(),
             method + ": contrastive search that prefers the likeliest");
-        long[][] longest =
-            model.generate(text, g -> g.maxNewTokens(32 - 3 - 3).eosTokenId()).ids();
+        long[][] longest = model.generate(text, g -> g.maxNewTokens(32 - 3 - 3).eosTokenId()).ids();
         assertEquals(29, longest[0].length);
         assertThrows(
             IllegalArgumentException.class,
@@ -421,11 +409,11 @@ class PromptLearningTest {
     String message =
         assertThrows(
                 IllegalArgumentException.class,
-                () ->
-                    Peft.getPeftModel((Module) base, prompt().build()))
+                () -> Peft.getPeftModel((Module) base, prompt().build()))
             .getMessage();
     assertTrue(message.contains("AutoModel"), message);
-    assertEquals(0, base.namedModules().keySet().stream().filter(n -> n.contains("prompt")).count());
+    assertEquals(
+        0, base.namedModules().keySet().stream().filter(n -> n.contains("prompt")).count());
   }
 
   private void refused(String reason, Supplier<PromptLearningConfig> config) {
@@ -455,9 +443,7 @@ class PromptLearningTest {
                   IllegalArgumentException.class,
                   () ->
                       model.forward(
-                          batch()
-                              .attentionMask(Creation.ofLongs(new long[][] {{1}, {1}}))
-                              .build()))
+                          batch().attentionMask(Creation.ofLongs(new long[][] {{1}, {1}})).build()))
               .getMessage();
       assertTrue(message.contains("without the virtual tokens"), message);
       assertEquals(List.of("default"), List.copyOf(model.peftConfig().keySet()));

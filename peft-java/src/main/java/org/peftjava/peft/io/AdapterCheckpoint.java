@@ -38,7 +38,6 @@ public final class AdapterCheckpoint {
   private static final String PICKLE = "adapter_model.bin"; // what PEFT wrote before 0.5
   static final Map<String, String> METADATA = Map.of("format", "pt");
 
-
   private static final int SHOWN = 3;
 
   private AdapterCheckpoint() {}
@@ -95,9 +94,7 @@ public final class AdapterCheckpoint {
   }
 
   private static LoadReport compare(
-      WeightSource source,
-      Map<String, AdapterTensor> required,
-      Map<String, AdapterTensor> places) {
+      WeightSource source, Map<String, AdapterTensor> required, Map<String, AdapterTensor> places) {
     List<String> missing =
         required.keySet().stream().filter(name -> !source.names().contains(name)).toList();
     List<String> unexpected = new ArrayList<>();

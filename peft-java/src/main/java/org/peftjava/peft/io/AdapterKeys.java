@@ -45,8 +45,7 @@ final class AdapterKeys {
     Map<String, AdapterTensor> result = new LinkedHashMap<>(required(model, adapter));
     boolean targeted = targetsEmbeddings(model, config);
     if (embeddings == SaveEmbeddings.YES || (embeddings == SaveEmbeddings.AUTO && targeted)) {
-      result.putAll(
-          prefixed(AdapterState.embeddings(model, targeted), prefix(model, adapter)));
+      result.putAll(prefixed(AdapterState.embeddings(model, targeted), prefix(model, adapter)));
     }
     return result;
   }
@@ -65,11 +64,9 @@ final class AdapterKeys {
     return model.prompts().all().containsKey(adapter) ? ROOT : PREFIX;
   }
 
-  private static Map<String, AdapterTensor> prefixed(
-      Map<String, Parameter> state, String prefix) {
+  private static Map<String, AdapterTensor> prefixed(Map<String, Parameter> state, String prefix) {
     Map<String, AdapterTensor> result = new LinkedHashMap<>();
-    state.forEach(
-        (name, parameter) -> result.put(prefix + name, AdapterTensor.of(parameter)));
+    state.forEach((name, parameter) -> result.put(prefix + name, AdapterTensor.of(parameter)));
     return result;
   }
 }

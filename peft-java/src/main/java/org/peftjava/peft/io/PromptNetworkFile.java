@@ -47,8 +47,7 @@ final class PromptNetworkFile {
     try (WeightSource source = Safetensors.open(file)) {
       places.forEach(
           (name, parameter) -> {
-            if (!source.names().contains(name)
-                || !source.shape(name).equals(parameter.shape())) {
+            if (!source.names().contains(name) || !source.shape(name).equals(parameter.shape())) {
               throw new InvalidFileException(
                   file,
                   "has no \""

@@ -39,8 +39,7 @@ public final class CausalPrompt {
       LOG.warn("Token type ids have no meaning in front of virtual tokens and are ignored.");
     }
     ModelInput.Builder changed =
-        input
-            .toBuilder()
+        input.toBuilder()
             .attentionMask(PromptInputs.mask(input.attentionMask(), n))
             .tokenTypeIds(null);
     if (prompt.place() == Place.KEY_VALUES) {

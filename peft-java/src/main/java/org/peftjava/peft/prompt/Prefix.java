@@ -13,8 +13,8 @@ import org.peftjava.transformers.model.KvCache;
 import org.peftjava.transformers.model.KvCache.KeyValues;
 
 /**
- * Learned vectors (n, 2 l h d) as the keys and values (b, h, n, d) of l layers, owned by the current
- * scope.
+ * Learned vectors (n, 2 l h d) as the keys and values (b, h, n, d) of l layers, owned by the
+ * current scope.
  *
  * <p>Reference: PEFT {@code PeftModel.get_prompt}.
  */

@@ -42,8 +42,7 @@ public record PromptShape(ConfigJson json, int transformers) {
           json.has(HEAD_SIZE)
               ? json.getInt(HEAD_SIZE)
               : number(result, PromptFields.TOKEN_DIM) / number(result, PromptFields.HEADS);
-      result =
-          result.with(PromptFields.TOKEN_DIM, size * asked).with(PromptFields.HEADS, asked);
+      result = result.with(PromptFields.TOKEN_DIM, size * asked).with(PromptFields.HEADS, asked);
     }
     return result.fields().values().containsKey(PromptFields.ENCODER_SIZE)
         ? with(result, PromptFields.ENCODER_SIZE, number(result, PromptFields.TOKEN_DIM))

@@ -19,8 +19,8 @@ public record ActingPrompt(PromptLearningConfig config, Place place, PromptEncod
   }
 
   /**
-   * What the encoder learned, for each row: (b, n, d), or (b, 2 n, d) for encoder and decoder, owned
-   * by the current scope.
+   * What the encoder learned, for each row: (b, n, d), or (b, 2 n, d) for encoder and decoder,
+   * owned by the current scope.
    *
    * @param taskIds (b), the task of each row, or null
    */

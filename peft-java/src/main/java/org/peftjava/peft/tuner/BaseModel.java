@@ -33,14 +33,7 @@ public record BaseModel(
       Optional<String> modelType,
       Optional<String> inputEmbeddings,
       Optional<String> outputEmbeddings) {
-    this(
-        root,
-        className,
-        library,
-        modelType,
-        inputEmbeddings,
-        outputEmbeddings,
-        Optional.empty());
+    this(root, className, library, modelType, inputEmbeddings, outputEmbeddings, Optional.empty());
   }
 
   /** A module tree of unknown architecture. */

@@ -32,10 +32,7 @@ public abstract class PromptEncoder extends Module {
 
   /** What {@link #forward} computes, as an entry of the file; reading it changes nothing. */
   protected final AdapterTensor result(long tokens, long size) {
-    return new AdapterTensor(
-        Shape.of(tokens, size),
-        this::evaluated,
-        values -> {});
+    return new AdapterTensor(Shape.of(tokens, size), this::evaluated, values -> {});
   }
 
   /** The virtual tokens without dropout, whatever the mode. */

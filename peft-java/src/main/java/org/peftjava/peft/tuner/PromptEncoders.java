@@ -46,7 +46,9 @@ public final class PromptEncoders extends Module {
     List<String> owners = adapters.stream().filter(byAdapter::containsKey).toList();
     if (owners.size() > 1) {
       throw new IllegalArgumentException(
-          "Adapters " + owners + " have virtual tokens, of which only one's can act. Activate one.");
+          "Adapters "
+              + owners
+              + " have virtual tokens, of which only one's can act. Activate one.");
     }
   }
 }

@@ -54,9 +54,10 @@ public final class LayerStack {
     if (context.past() != null) {
       throw new IllegalStateException(
           context.past() instanceof PrefixCache
-              ? "Gradient checkpointing cannot be combined with a prefix of keys and values, such as"
-                  + " that of prefix tuning. Switch it off."
-              : "Gradient checkpointing cannot be combined with a KvCache. Switch one of them off.");
+              ? "Gradient checkpointing cannot be combined with a prefix of keys and values, such"
+                  + " as that of prefix tuning. Switch it off."
+              : "Gradient checkpointing cannot be combined with a KvCache. Switch one of them"
+                  + " off.");
     }
     LayerTrace trace = context.trace();
     if (trace != null && trace.keepsAttentions()) {

@@ -5,8 +5,8 @@ import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.ConfigSchema;
-import org.peftjava.peft.tuner.PromptLearningConfig;
 import org.peftjava.peft.tuner.PromptFields;
+import org.peftjava.peft.tuner.PromptLearningConfig;
 
 /**
  * The configuration of prefix tuning, immutable: how many virtual keys and values stand in front of
@@ -70,5 +70,4 @@ public final class PrefixTuningConfig extends PromptLearningConfig {
   public boolean prefixProjection() {
     return fields().flag("prefix_projection");
   }
-
 }

@@ -6,7 +6,8 @@ import org.peftjava.peft.tuner.PromptConfigBuilder;
 import org.peftjava.peft.tuner.PromptFields;
 
 /** Collects the fields of a {@link PrefixTuningConfig}. */
-public final class PrefixTuningConfigBuilder extends PromptConfigBuilder<PrefixTuningConfigBuilder> {
+public final class PrefixTuningConfigBuilder
+    extends PromptConfigBuilder<PrefixTuningConfigBuilder> {
   PrefixTuningConfigBuilder(Map<String, ? extends @Nullable Object> values) {
     super(values);
   }

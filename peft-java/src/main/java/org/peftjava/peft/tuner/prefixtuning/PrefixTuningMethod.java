@@ -3,17 +3,20 @@ package org.peftjava.peft.tuner.prefixtuning;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.PromptEncoder;
+import org.peftjava.peft.tuner.PromptFields;
 import org.peftjava.peft.tuner.PromptLearningMethod;
 import org.peftjava.peft.tuner.PromptSite;
-import org.peftjava.peft.tuner.PromptFields;
 import org.peftjava.peft.tuner.PromptTable;
 import org.peftjava.torch.nn.Init;
 
-/** Prefix tuning, arXiv:2101.00190: keys and values in front of those of the text, in every layer. */
+/**
+ * Prefix tuning, arXiv:2101.00190: keys and values in front of those of the text, in every layer.
+ */
 public final class PrefixTuningMethod extends PromptLearningMethod<PrefixTuningConfig> {
   /** The method. */
   public PrefixTuningMethod() {
-    super(PrefixTuningConfig.PEFT_TYPE, "PrefixEncoder", PrefixTuningConfig.class, Place.KEY_VALUES);
+    super(
+        PrefixTuningConfig.PEFT_TYPE, "PrefixEncoder", PrefixTuningConfig.class, Place.KEY_VALUES);
   }
 
   @Override

@@ -7,8 +7,8 @@ import org.peftjava.peft.tuner.ConfigSchema;
 import org.peftjava.peft.tuner.TextPromptConfig;
 
 /**
- * The configuration of prompt tuning, immutable: how many virtual tokens stand in front of the text,
- * and what they start as.
+ * The configuration of prompt tuning, immutable: how many virtual tokens stand in front of the
+ * text, and what they start as.
  *
  * <p>Paper: arXiv:2104.08691. Reference: PEFT {@code tuners/prompt_tuning/config.py}.
  */
@@ -46,5 +46,4 @@ public final class PromptTuningConfig extends TextPromptConfig {
   public PromptTuningInit promptTuningInit() {
     return PromptTuningInit.valueOf(fields().text(INIT).orElseThrow());
   }
-
 }

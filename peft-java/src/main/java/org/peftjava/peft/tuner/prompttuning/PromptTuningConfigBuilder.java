@@ -5,7 +5,8 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.TextPromptConfigBuilder;
 
 /** Collects the fields of a {@link PromptTuningConfig}. */
-public final class PromptTuningConfigBuilder extends TextPromptConfigBuilder<PromptTuningConfigBuilder> {
+public final class PromptTuningConfigBuilder
+    extends TextPromptConfigBuilder<PromptTuningConfigBuilder> {
   PromptTuningConfigBuilder(Map<String, ? extends @Nullable Object> values) {
     super(values);
   }

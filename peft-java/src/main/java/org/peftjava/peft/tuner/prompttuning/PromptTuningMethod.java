@@ -3,9 +3,9 @@ package org.peftjava.peft.tuner.prompttuning;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.PromptEncoder;
+import org.peftjava.peft.tuner.PromptFields;
 import org.peftjava.peft.tuner.PromptLearningMethod;
 import org.peftjava.peft.tuner.PromptSite;
-import org.peftjava.peft.tuner.PromptFields;
 import org.peftjava.peft.tuner.PromptStart;
 import org.peftjava.peft.tuner.PromptTable;
 
@@ -13,7 +13,11 @@ import org.peftjava.peft.tuner.PromptTable;
 public final class PromptTuningMethod extends PromptLearningMethod<PromptTuningConfig> {
   /** The method. */
   public PromptTuningMethod() {
-    super(PromptTuningConfig.PEFT_TYPE, "PromptEmbedding", PromptTuningConfig.class, Place.EMBEDDINGS);
+    super(
+        PromptTuningConfig.PEFT_TYPE,
+        "PromptEmbedding",
+        PromptTuningConfig.class,
+        Place.EMBEDDINGS);
   }
 
   @Override

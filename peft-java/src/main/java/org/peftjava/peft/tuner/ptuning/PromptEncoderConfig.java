@@ -5,8 +5,8 @@ import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.ConfigSchema;
-import org.peftjava.peft.tuner.PromptLearningConfig;
 import org.peftjava.peft.tuner.PromptFields;
+import org.peftjava.peft.tuner.PromptLearningConfig;
 
 /**
  * The configuration of P-tuning, immutable: how many virtual tokens stand in front of the text, and
@@ -72,5 +72,4 @@ public final class PromptEncoderConfig extends PromptLearningConfig {
   public double encoderDropout() {
     return fields().number("encoder_dropout");
   }
-
 }

@@ -6,7 +6,8 @@ import org.peftjava.peft.tuner.PromptConfigBuilder;
 import org.peftjava.peft.tuner.PromptFields;
 
 /** Collects the fields of a {@link PromptEncoderConfig}. */
-public final class PromptEncoderConfigBuilder extends PromptConfigBuilder<PromptEncoderConfigBuilder> {
+public final class PromptEncoderConfigBuilder
+    extends PromptConfigBuilder<PromptEncoderConfigBuilder> {
   PromptEncoderConfigBuilder(Map<String, ? extends @Nullable Object> values) {
     super(values);
   }
