@@ -54,28 +54,34 @@ import org.peftjava.transformers.training.TrainingArguments;
 class PromptLearningTest {
   private static final String WEIGHT = "prompt_encoder.default.embedding.weight";
 
-  /** The methods, and what they add in front of the logits. */
+  /** The methods, and how many logits they add in front of the text's. */
   enum Method {
-    PROMPT(3, () -> prompt().build()),
-    PREFIX(0, () -> PrefixTuningConfig.builder().numVirtualTokens(3).build()),
-    PROJECTED(
-        0, () -> PrefixTuningConfig.builder().numVirtualTokens(3).prefixProjection(true).build()),
-    MLP(3, () -> PromptEncoderConfig.builder().numVirtualTokens(3).build()),
-    LSTM(
-        3,
-        () ->
+    PROMPT(3),
+    PREFIX(0),
+    PROJECTED(0),
+    MLP(3),
+    LSTM(3);
+
+    private final int logits;
+
+    Method(int logits) {
+      this.logits = logits;
+    }
+
+    PromptLearningConfig config() {
+      return switch (this) {
+        case PROMPT -> prompt().build();
+        case PREFIX -> PrefixTuningConfig.builder().numVirtualTokens(3).build();
+        case PROJECTED ->
+            PrefixTuningConfig.builder().numVirtualTokens(3).prefixProjection(true).build();
+        case MLP -> PromptEncoderConfig.builder().numVirtualTokens(3).build();
+        case LSTM ->
             PromptEncoderConfig.builder()
                 .numVirtualTokens(3)
                 .encoderReparameterizationType(PromptEncoderReparameterizationType.LSTM)
                 .encoderDropout(0.1)
-                .build());
-
-    private final int logits;
-    private final Supplier<PromptLearningConfig> config;
-
-    Method(int logits, Supplier<PromptLearningConfig> config) {
-      this.logits = logits;
-      this.config = config;
+                .build();
+      };
     }
   }
 
@@ -115,7 +121,7 @@ class PromptLearningTest {
   @ParameterizedTest
   @EnumSource(Method.class)
   void logitsStandBehindThoseOfVirtualTokens(Method method) {
-    try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config.get())) {
+    try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config())) {
       assertEquals(
           List.of(2L, 5L + method.logits, 40L),
           Arrays.stream(model.forward(batch().build()).logits().orElseThrow().shape().toArray())
@@ -251,7 +257,7 @@ class PromptLearningTest {
     float[] plain = base.forward(batch().build()).logits().orElseThrow().toFloats();
     Set<String> names = base.namedState().keySet();
     base.requiresGrad(true);
-    PeftModelForCausalLM model = Peft.getPeftModel(base, method.config.get());
+    PeftModelForCausalLM model = Peft.getPeftModel(base, method.config());
     assertFalse(Arrays.equals(plain, logits(model)));
     assertArrayEquals(plain, model.withoutAdapter(() -> logits(model)));
     String message = assertThrows(IllegalStateException.class, model::mergeAdapter).getMessage();
@@ -293,7 +299,7 @@ class PromptLearningTest {
   void theTrainerTrainsAndResumes(Method method, @TempDir Path folder) {
     Path checkpoint = folder.resolve("checkpoint-4");
     float[] whole;
-    try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config.get())) {
+    try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config())) {
       List<float[]> frozen =
           base.namedParameters().values().stream().map(p -> p.tensor().toFloats()).toList();
       trainer(model, folder, options -> {}).train();
@@ -306,7 +312,7 @@ class PromptLearningTest {
       model.eval();
       whole = logits(model);
     }
-    try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config.get())) {
+    try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config())) {
       trainer(model, folder, o -> o.resumeFromCheckpoint(checkpoint)).train();
       model.eval();
       assertArrayEquals(whole, logits(model), 1e-5f);
@@ -346,7 +352,7 @@ class PromptLearningTest {
       model.gradientCheckpointing(true);
       assertArrayEquals(kept, gradient(model), 1e-6f);
     }
-    try (PeftModelForCausalLM model = Peft.getPeftModel(base, Method.PREFIX.config.get())) {
+    try (PeftModelForCausalLM model = Peft.getPeftModel(base, Method.PREFIX.config())) {
       String message =
           assertThrows(IllegalStateException.class, () -> gradient(model)).getMessage();
       assertTrue(message.contains("prefix"), message);
@@ -372,7 +378,7 @@ class PromptLearningTest {
   void generationLooksAtTheTextAlone() {
     TokenBatch text = TokenBatch.of(new long[][] {{2, 5, 6}});
     for (Method method : Method.values()) {
-      try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config.get())) {
+      try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config())) {
         model.eval();
         long[][] ids = model.generate(text, g -> g.maxNewTokens(5).eosTokenId()).ids();
         assertEquals(8, ids[0].length);
@@ -437,7 +443,7 @@ class PromptLearningTest {
           () -> model.addAdapter("lora", LoraConfig.builder().build()));
       assertThrows(
           IllegalArgumentException.class,
-          () -> model.addAdapter("prefix", Method.PREFIX.config.get()));
+          () -> model.addAdapter("prefix", Method.PREFIX.config()));
       String message =
           assertThrows(
                   IllegalArgumentException.class,

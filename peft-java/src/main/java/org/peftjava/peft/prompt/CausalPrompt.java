@@ -33,8 +33,9 @@ public final class CausalPrompt {
   public static ModelOutput forward(ActingPrompt prompt, CausalLM base, ModelInput input) {
     int n = prompt.tokens();
     KvCache past = input.past();
-    boolean begun = past != null && past.length() > 0;
-    checkMask(input, begun ? past.length() - n : 0);
+    long cached = past == null ? 0 : past.length();
+    boolean begun = cached > 0;
+    checkMask(input, begun ? cached - n : 0);
     if (input.tokenTypeIds() != null) {
       LOG.warn("Token type ids have no meaning in front of virtual tokens and are ignored.");
     }
