@@ -6,14 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -28,10 +26,8 @@ import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.peft.tuner.prefixtuning.PrefixTuningConfig;
 import org.peftjava.peft.tuner.prompttuning.PromptTuningConfig;
-import org.peftjava.peft.tuner.prompttuning.PromptTuningConfigBuilder;
 import org.peftjava.peft.tuner.prompttuning.PromptTuningInit;
 import org.peftjava.peft.tuner.ptuning.PromptEncoderConfig;
-import org.peftjava.peft.tuner.ptuning.PromptEncoderReparameterizationType;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
@@ -44,52 +40,17 @@ import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.model.opt.OptConfig;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 import org.peftjava.transformers.tokenizer.Tokenizer;
-import org.peftjava.transformers.training.Dataset;
-import org.peftjava.transformers.training.Example;
-import org.peftjava.transformers.training.Trainer;
-import org.peftjava.transformers.training.TrainingArguments;
 
-/** Life of virtual tokens in a language model: beginnings, several adapters, training, errors. */
+/** Life of virtual tokens in a language model: beginnings, several adapters, errors. */
 @ExtendWith(LedgerCheck.class)
 class PromptLearningTest {
   private static final String WEIGHT = "prompt_encoder.default.embedding.weight";
 
-  /** The methods, and how many logits they add in front of the text's. */
-  enum Method {
-    PROMPT(3),
-    PREFIX(0),
-    PROJECTED(0),
-    MLP(3),
-    LSTM(3);
-
-    private final int logits;
-
-    Method(int logits) {
-      this.logits = logits;
-    }
-
-    PromptLearningConfig config() {
-      return switch (this) {
-        case PROMPT -> prompt().build();
-        case PREFIX -> PrefixTuningConfig.builder().numVirtualTokens(3).build();
-        case PROJECTED ->
-            PrefixTuningConfig.builder().numVirtualTokens(3).prefixProjection(true).build();
-        case MLP -> PromptEncoderConfig.builder().numVirtualTokens(3).build();
-        case LSTM ->
-            PromptEncoderConfig.builder()
-                .numVirtualTokens(3)
-                .encoderReparameterizationType(PromptEncoderReparameterizationType.LSTM)
-                .encoderDropout(0.1)
-                .build();
-      };
-    }
-  }
-
   private TinyOpt tiny;
   private CausalLM base;
 
-  private static PromptTuningConfigBuilder prompt() {
-    return PromptTuningConfig.builder().numVirtualTokens(3).taskType(TaskType.CAUSAL_LM);
+  private static Tensor weight(PeftModel model) {
+    return model.namedParameters().get(WEIGHT).tensor();
   }
 
   @BeforeEach
@@ -103,28 +64,13 @@ class PromptLearningTest {
     tiny.close();
   }
 
-  /** Two rows, the second padded on the right. */
-  private static ModelInput.Builder batch() {
-    return ModelInput.builder()
-        .inputIds(Creation.ofLongs(new long[][] {{2, 5, 6, 17, 8}, {2, 9, 33, 1, 1}}))
-        .attentionMask(Creation.ofLongs(new long[][] {{1, 1, 1, 1, 1}, {1, 1, 1, 0, 0}}));
-  }
-
-  private static float[] logits(PeftModelForCausalLM model) {
-    return model.forward(batch().build()).logits().orElseThrow().toFloats();
-  }
-
-  private static Tensor weight(PeftModel model) {
-    return model.namedParameters().get(WEIGHT).tensor();
-  }
-
   @ParameterizedTest
-  @EnumSource(Method.class)
-  void logitsStandBehindThoseOfVirtualTokens(Method method) {
+  @EnumSource(PromptCase.class)
+  void logitsStandBehindThoseOfVirtualTokens(PromptCase method) {
     try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config())) {
       assertEquals(
           List.of(2L, 5L + method.logits, 40L),
-          Arrays.stream(model.forward(batch().build()).logits().orElseThrow().shape().toArray())
+          Arrays.stream(model.forward(PromptCase.batch().build()).logits().orElseThrow().shape().toArray())
               .boxed()
               .toList());
       assertEquals(Set.of("default"), model.peftConfig().keySet());
@@ -137,11 +83,11 @@ class PromptLearningTest {
 
   @Test
   void givenEmbeddingsAreAsGoodAsIds() {
-    try (PeftModelForCausalLM model = Peft.getPeftModel(base, prompt().build())) {
+    try (PeftModelForCausalLM model = Peft.getPeftModel(base, PromptCase.prompt().build())) {
       Tensor ids = Creation.ofLongs(new long[][] {{2, 5, 6, 17, 8}, {2, 9, 33, 1, 1}});
       ModelInput given =
-          batch().inputsEmbeds(base.backbone().inputEmbeddings().forward(ids)).build();
-      assertArrayEquals(logits(model), model.forward(given).logits().orElseThrow().toFloats());
+          PromptCase.batch().inputsEmbeds(base.backbone().inputEmbeddings().forward(ids)).build();
+      assertArrayEquals(PromptCase.logits(model), model.forward(given).logits().orElseThrow().toFloats());
     }
   }
 
@@ -150,7 +96,7 @@ class PromptLearningTest {
     try (PeftModelForCausalLM model =
         Peft.getPeftModel(
             base,
-            prompt()
+            PromptCase.prompt()
                 .numVirtualTokens(12)
                 .promptTuningInit(PromptTuningInit.SAMPLE_VOCAB)
                 .build())) {
@@ -192,7 +138,7 @@ class PromptLearningTest {
         try (PeftModelForCausalLM model =
             Peft.getPeftModel(
                 wide,
-                prompt()
+                PromptCase.prompt()
                     .numVirtualTokens(tokens)
                     .promptTuningInit(PromptTuningInit.TEXT)
                     .promptTuningInitText("hello world , hello")
@@ -230,12 +176,12 @@ class PromptLearningTest {
 
   @Test
   void severalAdaptersTakeTurns(@TempDir Path folder) {
-    try (PeftModelForCausalLM model = Peft.getPeftModel(base, prompt().build())) {
-      float[] first = logits(model);
-      model.addAdapter("other", prompt().numVirtualTokens(2).build());
-      assertArrayEquals(first, logits(model), "a new adapter waits");
+    try (PeftModelForCausalLM model = Peft.getPeftModel(base, PromptCase.prompt().build())) {
+      float[] first = PromptCase.logits(model);
+      model.addAdapter("other", PromptCase.prompt().numVirtualTokens(2).build());
+      assertArrayEquals(first, PromptCase.logits(model), "a new adapter waits");
       model.setAdapter("other");
-      float[] second = logits(model);
+      float[] second = PromptCase.logits(model);
       assertEquals(2 * 7 * 40, second.length);
       assertFalse(model.namedParameters().get(WEIGHT).requiresGrad());
       assertTrue(
@@ -243,141 +189,35 @@ class PromptLearningTest {
       assertThrows(IllegalArgumentException.class, () -> model.setAdapter("default", "other"));
       model.savePretrained(folder);
       model.deleteAdapter("other");
-      assertArrayEquals(first, logits(model), "the first acts again");
+      assertArrayEquals(first, PromptCase.logits(model), "the first acts again");
       assertFalse(model.namedParameters().containsKey("prompt_encoder.other.embedding.weight"));
       model.loadAdapter(folder.resolve("other"), options -> options.adapterName("again"));
       model.setAdapter("again");
-      assertArrayEquals(second, logits(model));
+      assertArrayEquals(second, PromptCase.logits(model));
     }
   }
 
   @ParameterizedTest
-  @EnumSource(Method.class)
-  void theBaseIsAsItWas(Method method) {
-    float[] plain = base.forward(batch().build()).logits().orElseThrow().toFloats();
+  @EnumSource(PromptCase.class)
+  void theBaseIsAsItWas(PromptCase method) {
+    float[] plain = base.forward(PromptCase.batch().build()).logits().orElseThrow().toFloats();
     Set<String> names = base.namedState().keySet();
     base.requiresGrad(true);
     PeftModelForCausalLM model = Peft.getPeftModel(base, method.config());
-    assertFalse(Arrays.equals(plain, logits(model)));
-    assertArrayEquals(plain, model.withoutAdapter(() -> logits(model)));
+    assertFalse(Arrays.equals(plain, PromptCase.logits(model)));
+    assertArrayEquals(plain, model.withoutAdapter(() -> PromptCase.logits(model)));
     String message = assertThrows(IllegalStateException.class, model::mergeAdapter).getMessage();
     assertTrue(message.contains("cannot be merged"), message);
     model.close();
-    assertArrayEquals(plain, base.forward(batch().build()).logits().orElseThrow().toFloats());
+    assertArrayEquals(plain, base.forward(PromptCase.batch().build()).logits().orElseThrow().toFloats());
     assertEquals(names, base.namedState().keySet());
     assertTrue(base.namedParameters().values().stream().allMatch(Parameter::requiresGrad));
-  }
-
-  /** Sequences in which each token is the one before plus 3. */
-  private static Dataset counting() {
-    return Dataset.of(
-        IntStream.range(0, 24)
-            .mapToObj(
-                row ->
-                    Example.of(
-                        IntStream.range(0, 5 + row % 3)
-                            .mapToLong(t -> 4 + (row + 3L * t) % 36)
-                            .toArray()))
-            .toList());
-  }
-
-  private static Trainer trainer(
-      PeftModelForCausalLM model, Path folder, Consumer<TrainingArguments.Builder> more) {
-    TrainingArguments.Builder arguments =
-        TrainingArguments.builder()
-            .outputDir(folder.toString())
-            .maxSteps(8)
-            .saveSteps(4)
-            .learningRate(0.05)
-            .perDeviceTrainBatchSize(6);
-    more.accept(arguments);
-    return Trainer.builder().model(model).args(arguments.build()).trainDataset(counting()).build();
-  }
-
-  @ParameterizedTest
-  @EnumSource(Method.class)
-  void theTrainerTrainsAndResumes(Method method, @TempDir Path folder) {
-    Path checkpoint = folder.resolve("checkpoint-4");
-    float[] whole;
-    try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config())) {
-      List<float[]> frozen =
-          base.namedParameters().values().stream().map(p -> p.tensor().toFloats()).toList();
-      trainer(model, folder, options -> {}).train();
-      assertTrue(Files.isRegularFile(checkpoint.resolve("adapter_model.safetensors")));
-      List<float[]> after =
-          base.namedParameters().values().stream().map(p -> p.tensor().toFloats()).toList();
-      for (int i = 0; i < frozen.size(); i++) {
-        assertArrayEquals(frozen.get(i), after.get(i));
-      }
-      model.eval();
-      whole = logits(model);
-    }
-    try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config())) {
-      trainer(model, folder, o -> o.resumeFromCheckpoint(checkpoint)).train();
-      model.eval();
-      assertArrayEquals(whole, logits(model), 1e-5f);
-    }
-    try (PeftModelForCausalLM model =
-        PeftModel.fromPretrained(
-            base, folder.resolve("checkpoint-8"), options -> options.isTrainable(true))) {
-      model.eval();
-      assertArrayEquals(whole, logits(model));
-      assertTrue(model.trainableParameters().trainable() > 0);
-    }
-  }
-
-  /** Python's files lack the network: training cannot go on, and the model stays as it was. */
-  @Test
-  void aNetworkThatIsNotThereIsNamed() {
-    for (String folder : List.of("prefix_gpt2_projected", "ptuning_gpt2_mlp")) {
-      try (CausalLM gpt2 = AutoModelForCausalLM.fromPretrained(Goldens.path(folder + "/base"))) {
-        String message =
-            assertThrows(
-                    IllegalArgumentException.class,
-                    () ->
-                        PeftModel.fromPretrained(
-                            gpt2,
-                            Goldens.path(folder + "/adapter"),
-                            options -> options.isTrainable(true)))
-                .getMessage();
-        assertTrue(message.contains("prompt_encoder.safetensors"), message);
-      }
-    }
-  }
-
-  @Test
-  void layersCanBeComputedAgainBehindAPrompt() {
-    try (PeftModelForCausalLM model = Peft.getPeftModel(base, prompt().build())) {
-      float[] kept = gradient(model);
-      model.gradientCheckpointing(true);
-      assertArrayEquals(kept, gradient(model), 1e-6f);
-    }
-    try (PeftModelForCausalLM model = Peft.getPeftModel(base, Method.PREFIX.config())) {
-      String message =
-          assertThrows(IllegalStateException.class, () -> gradient(model)).getMessage();
-      assertTrue(message.contains("prefix"), message);
-    } finally {
-      base.gradientCheckpointing(false);
-    }
-  }
-
-  private static float[] gradient(PeftModelForCausalLM model) {
-    model.train(true);
-    ModelInput input = batch().build();
-    model
-        .forward(input.toBuilder().labels(input.inputIds()).build())
-        .loss()
-        .orElseThrow()
-        .backward();
-    float[] gradient = weight(model).grad().orElseThrow().toFloats();
-    model.zeroGrad();
-    return gradient;
   }
 
   @Test
   void generationLooksAtTheTextAlone() {
     TokenBatch text = TokenBatch.of(new long[][] {{2, 5, 6}});
-    for (Method method : Method.values()) {
+    for (PromptCase method : PromptCase.values()) {
       try (PeftModelForCausalLM model = Peft.getPeftModel(base, method.config())) {
         model.eval();
         long[][] ids = model.generate(text, g -> g.maxNewTokens(5).eosTokenId()).ids();
@@ -400,13 +240,13 @@ class PromptLearningTest {
   @Test
   void whatCannotWorkIsRefused() {
     refused("numVirtualTokens must be set", () -> PromptTuningConfig.builder().build());
-    refused("tokenDim to 16", () -> prompt().tokenDim(8).build());
-    refused("taskType is SEQ_CLS", () -> prompt().taskType(TaskType.SEQ_CLS).build());
+    refused("tokenDim to 16", () -> PromptCase.prompt().tokenDim(8).build());
+    refused("taskType is SEQ_CLS", () -> PromptCase.prompt().taskType(TaskType.SEQ_CLS).build());
     for (Supplier<PromptLearningConfig> wrong :
         List.<Supplier<PromptLearningConfig>>of(
-            () -> prompt().numVirtualTokens(0).build(),
-            () -> prompt().promptTuningInit(PromptTuningInit.TEXT).build(),
-            () -> prompt().tokenizerKwargs(Map.of("use_fast", true)).build(),
+            () -> PromptCase.prompt().numVirtualTokens(0).build(),
+            () -> PromptCase.prompt().promptTuningInit(PromptTuningInit.TEXT).build(),
+            () -> PromptCase.prompt().tokenizerKwargs(Map.of("use_fast", true)).build(),
             () -> PrefixTuningConfig.builder().initWeights("ones").build(),
             () -> PromptEncoderConfig.builder().encoderDropout(1).build(),
             () -> PromptEncoderConfig.builder().encoderNumLayers(0).build())) {
@@ -415,7 +255,7 @@ class PromptLearningTest {
     String message =
         assertThrows(
                 IllegalArgumentException.class,
-                () -> Peft.getPeftModel((Module) base, prompt().build()))
+                () -> Peft.getPeftModel((Module) base, PromptCase.prompt().build()))
             .getMessage();
     assertTrue(message.contains("AutoModel"), message);
     assertEquals(
@@ -428,7 +268,7 @@ class PromptLearningTest {
                 IllegalArgumentException.class,
                 () -> {
                   try (PeftModelForCausalLM model = Peft.getPeftModel(base, config.get())) {
-                    logits(model);
+                    PromptCase.logits(model);
                   }
                 })
             .getMessage();
@@ -437,19 +277,19 @@ class PromptLearningTest {
 
   @Test
   void kindsOfAdaptersDoNotMix() {
-    try (PeftModelForCausalLM model = Peft.getPeftModel(base, prompt().build())) {
+    try (PeftModelForCausalLM model = Peft.getPeftModel(base, PromptCase.prompt().build())) {
       assertThrows(
           IllegalArgumentException.class,
           () -> model.addAdapter("lora", LoraConfig.builder().build()));
       assertThrows(
           IllegalArgumentException.class,
-          () -> model.addAdapter("prefix", Method.PREFIX.config()));
+          () -> model.addAdapter("prefix", PromptCase.PREFIX.config()));
       String message =
           assertThrows(
                   IllegalArgumentException.class,
                   () ->
                       model.forward(
-                          batch().attentionMask(Creation.ofLongs(new long[][] {{1}, {1}})).build()))
+                          PromptCase.batch().attentionMask(Creation.ofLongs(new long[][] {{1}, {1}})).build()))
               .getMessage();
       assertTrue(message.contains("without the virtual tokens"), message);
       assertEquals(List.of("default"), List.copyOf(model.peftConfig().keySet()));
