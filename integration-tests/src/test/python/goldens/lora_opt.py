@@ -78,27 +78,35 @@ def write_model_case(folder, base, config, note):
     assert (tensors["adapter.logits"] - tensors["base.logits"]).abs().max() > 0.05, "the adapter must be audible"
 
 
-def generate(model, left):
+GREEDY = dict(max_new_tokens=NEW_TOKENS, do_sample=False, num_beams=1, pad_token_id=common.PAD)
+
+
+def generate_greedily(model, left, uncached=True):
     """Greedy ids of a left-padded batch with the key-value cache, and the logits of every new token."""
-    settings = dict(max_new_tokens=NEW_TOKENS, do_sample=False, num_beams=1, pad_token_id=common.PAD)
     model.generation_config.eos_token_id = None  # else it would stop the rows that find it
     output = model.generate(
         **left,
-        generation_config=GenerationConfig(eos_token_id=None, **settings),
+        generation_config=GenerationConfig(eos_token_id=None, **GREEDY),
         use_cache=True,
         return_dict_in_generate=True,
         output_logits=True,
     )
-    plain = model.generate(**left, generation_config=GenerationConfig(eos_token_id=None, **settings), use_cache=False)
-    assert torch.equal(output.sequences, plain), "cached and uncached generation differ"
+    if uncached:
+        plain = model.generate(**left, generation_config=GenerationConfig(eos_token_id=None, **GREEDY), use_cache=False)
+        assert torch.equal(output.sequences, plain), "cached and uncached generation differ"
     logits = torch.stack(output.logits)
     top = logits.topk(2, dim=-1).values
     assert (top[..., 0] - top[..., 1]).min() > 1e-3, "greedy choice too close to a tie"
-    stop = stop_token(output.sequences[:, left["input_ids"].shape[1] :])
-    stopped = model.generate(**left, generation_config=GenerationConfig(eos_token_id=stop, **settings))
+    return {"gen.ids": output.sequences, "gen.logits": logits}
+
+
+def generate(model, left):
+    """The same, and the ids with a token that ends the rows at different steps."""
+    found = generate_greedily(model, left)
+    stop = stop_token(found["gen.ids"][:, left["input_ids"].shape[1] :])
+    stopped = model.generate(**left, generation_config=GenerationConfig(eos_token_id=stop, **GREEDY))
     return {
-        "gen.ids": output.sequences,
-        "gen.logits": logits,
+        **found,
         "gen.stop_token": torch.tensor(stop),
         "gen.stopped_ids": stopped,
     }

@@ -37,10 +37,17 @@ final class Golden {
 
   static Golden open(String name) {
     Golden golden = new Golden(ROOT.resolve(name));
-    try (WeightSource source = Safetensors.open(golden.folder.resolve("io.safetensors"))) {
-      source.names().forEach(key -> golden.tensors.put(key, source.tensor(key)));
-    }
+    golden.tensors.putAll(tensors(golden.folder.resolve("io.safetensors")));
     return golden;
+  }
+
+  /** All tensors of a file, by name; owned by the current scope. */
+  static Map<String, Tensor> tensors(Path file) {
+    Map<String, Tensor> result = new LinkedHashMap<>();
+    try (WeightSource source = Safetensors.open(file)) {
+      source.names().forEach(key -> result.put(key, source.tensor(key)));
+    }
+    return result;
   }
 
   static JsonNode json(Path file) {

@@ -4,14 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,69 +17,19 @@ import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
-import org.peftjava.torch.optim.AdamW;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** LoRA on OPT beside the real PEFT: optimizer steps and generation. */
 @ExtendWith(NoLeaks.class)
 class GoldenLoraStepsIT {
-  private static AdamW optimizer(Golden golden, Map<String, Parameter> parameters) {
-    JsonNode settings = golden.facts().get("optimizer");
-    return new AdamW(
-        parameters,
-        new AdamW.Options(
-            settings.get("lr").asDouble(),
-            settings.get("betas").get(0).asDouble(),
-            settings.get("betas").get(1).asDouble(),
-            settings.get("eps").asDouble(),
-            settings.get("weight_decay").asDouble()));
-  }
-
-  private static List<Float> train(
-      Golden golden, PeftModelForCausalLM model, Map<String, Parameter> parameters) {
-    List<Float> losses = new ArrayList<>();
-    try (AdamW optimizer = optimizer(golden, parameters)) {
-      int steps = golden.facts().at("/optimizer/steps").asInt();
-      for (int step = 0; step < steps; step++) {
-        try (TensorScope scope = TensorScope.openGraph("step")) {
-          Tensor loss = LoraCase.loss(golden, model);
-          losses.add((float) loss.toDouble());
-          loss.backward();
-        }
-        optimizer.step();
-        optimizer.zeroGrad();
-      }
-    }
-    return losses;
-  }
-
   @ParameterizedTest
   @FieldSource("org.peftjava.it.LoraCase#FLOAT32")
   void threeSteps(String name) throws IOException {
     LoraCase.with(
         name,
-        (golden, base, model) -> {
-          Map<String, Parameter> parameters = LoraCase.trainable(model);
-          List<Float> losses = train(golden, model, parameters);
-          double tolerance = golden.tolerance("afterSteps");
-          float[] expected = golden.get("train.losses").toFloats();
-          assertEquals(3, losses.size());
-          for (int step = 0; step < 3; step++) {
-            assertEquals(expected[step], losses.get(step), 2 * tolerance, "loss of step " + step);
-          }
-          assertTrue(losses.get(2) < losses.get(0) - 0.01, losses::toString);
-          Set<String> unstable = new TreeSet<>();
-          golden.facts().get("unstableAfterSteps").forEach(key -> unstable.add(key.textValue()));
-          assertEquals(
-              LoraCase.keysBelow(golden, "train.after."), new TreeSet<>(parameters.keySet()));
-          parameters.forEach(
-              (key, parameter) -> {
-                if (!unstable.contains(key)) {
-                  Golden.assertClose(
-                      golden.get("train.after." + key), parameter.tensor(), tolerance, key);
-                }
-              });
-        });
+        (golden, base, model) ->
+            GoldenSteps.check(
+                golden, LoraCase.trainable(model), () -> LoraCase.loss(golden, model)));
   }
 
   /**
@@ -96,7 +42,8 @@ class GoldenLoraStepsIT {
         LoraCase.BFLOAT16,
         (golden, base, model) -> {
           Map<String, Parameter> parameters = LoraCase.trainable(model);
-          List<Float> losses = train(golden, model, parameters);
+          List<Float> losses =
+              GoldenSteps.train(golden, parameters, () -> LoraCase.loss(golden, model));
           assertEquals(
               golden.get("train.losses").toFloats()[0],
               losses.get(0),

@@ -62,7 +62,7 @@ final class LoraCase {
         .orElseThrow();
   }
 
-  static Map<String, Parameter> trainable(PeftModelForCausalLM model) {
+  static Map<String, Parameter> trainable(PeftModel model) {
     Map<String, Parameter> result = new LinkedHashMap<>();
     model
         .namedParameters()

@@ -54,13 +54,13 @@ final class AdapterFolders {
     TunerConfig config = options.config().orElseGet(() -> AdapterConfigJson.read(folder));
     String name = options.adapterName();
     AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
-    model
-        .tuned()
-        .add(
-            name,
-            PeftConstruction.completed(
-                config.with("inference_mode", !options.isTrainable()), Optional.empty()),
-            options.autocastAdapterDtype());
+    model.add(
+        name,
+        PeftConstruction.completed(
+            config.with("inference_mode", !options.isTrainable()),
+            Optional.empty(),
+            model.promptShape()),
+        options.autocastAdapterDtype());
     try {
       LoadReport report = AdapterCheckpoint.load(model.tuned(), name, folder, options.lenient());
       if (!options.isTrainable()) {

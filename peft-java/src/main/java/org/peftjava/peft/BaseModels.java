@@ -2,6 +2,7 @@ package org.peftjava.peft;
 
 import java.util.Map;
 import java.util.Optional;
+import org.peftjava.peft.prompt.ModelPromptSite;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
@@ -42,7 +43,8 @@ final class BaseModels {
         architecture.parentLibrary(),
         Optional.of(architecture.modelType()),
         tablePath,
-        ModulePath.find(model, head).map(found -> head));
+        ModulePath.find(model, head).map(found -> head),
+        Optional.of(new ModelPromptSite(backbone::inputEmbeddings)));
   }
 
   /** Throws if the config is for another task than the model's. */

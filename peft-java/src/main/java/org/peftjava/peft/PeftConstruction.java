@@ -4,11 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.LayerWrapper;
+import org.peftjava.peft.tuner.PromptLearningConfig;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.peft.tuner.TunerMethods;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,8 +33,9 @@ final class PeftConstruction {
   }
 
   /** The config with what the model and the task add to it. */
-  static TunerConfig completed(TunerConfig config, Optional<String> baseModelName) {
-    TunerConfig result = config;
+  static TunerConfig completed(
+      TunerConfig config, Optional<String> baseModelName, Optional<PromptShape> shape) {
+    TunerConfig result = shaped(config, shape);
     Optional<String> named = config.baseModelNameOrPath();
     if (baseModelName.isPresent() && !baseModelName.equals(named)) {
       if (named.isPresent()) {
@@ -48,6 +52,15 @@ final class PeftConstruction {
     return saved.size() == config.modulesToSave().size()
         ? result
         : result.with("modules_to_save", saved);
+  }
+
+  private static TunerConfig shaped(TunerConfig config, Optional<PromptShape> shape) {
+    if (config instanceof PromptLearningConfig prompt && shape.isPresent()) {
+      return shape
+          .get()
+          .complete(prompt, TunerMethods.ofPrompts(config.peftType()).orElseThrow().place());
+    }
+    return config;
   }
 
   /** Says which adapters go on acting through biases that they trained in the base. */

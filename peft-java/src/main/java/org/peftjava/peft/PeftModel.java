@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.peftjava.peft.io.ModelCard;
+import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TunedModel;
@@ -40,8 +41,7 @@ public sealed class PeftModel extends Module
 
   PeftModel(BaseModel base, boolean ownsBase) {
     this.ownsBase = ownsBase;
-    tuned = child("base_model", PeftConstruction.tune(base));
-    train(base.root().isTraining());
+    tuned = PeftConstruction.tune(base);
   }
 
   /** Loads an adapter, from a folder or the hub, onto a model. */
@@ -121,11 +121,24 @@ public sealed class PeftModel extends Module
   }
 
   final void add(TunerConfig config, AdapterOptions options) {
-    tuned()
-        .add(
-            options.adapterName(),
-            PeftConstruction.completed(config, baseModelName()),
-            options.autocastAdapterDtype());
+    add(
+        options.adapterName(),
+        PeftConstruction.completed(config, baseModelName(), promptShape()),
+        options.autocastAdapterDtype());
+  }
+
+  /** Adds an adapter with a complete config. The first one decides how parameters are named. */
+  final void add(String adapterName, TunerConfig config, boolean autocast) {
+    tuned().add(adapterName, config, autocast);
+    if (children().isEmpty()) {
+      if (tuned.prompts().all().isEmpty()) {
+        child("base_model", tuned);
+      } else {
+        child("base_model", tuned.base().root());
+        child("prompt_encoder", tuned.prompts());
+      }
+      train(tuned.base().root().isTraining());
+    }
   }
 
   /** Lets exactly these adapters act, and trains them. Merged adapters are unmerged first. */
@@ -284,6 +297,11 @@ public sealed class PeftModel extends Module
 
   /** Folder or id that the base model was loaded from. */
   Optional<String> baseModelName() {
+    return Optional.empty();
+  }
+
+  /** What virtual tokens need to know of the model; empty if it cannot take any. */
+  Optional<PromptShape> promptShape() {
     return Optional.empty();
   }
 

@@ -4,6 +4,10 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
+import org.peftjava.peft.prompt.CausalPrompt;
+import org.peftjava.peft.prompt.PromptShape;
+import org.peftjava.peft.prompt.PromptedDecoder;
+import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
@@ -12,6 +16,7 @@ import org.peftjava.transformers.CausalLanguageModel;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.KvCache;
@@ -32,8 +37,21 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
   @Override
   public ModelOutput forward(ModelInput input) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
-      return base.forward(input);
+      Optional<ActingPrompt> prompt = tuned().prompts().acting();
+      return prompt.isPresent()
+          ? CausalPrompt.forward(prompt.get(), base, input)
+          : base.forward(input);
     }
+  }
+
+  @Override
+  public DecoderModel decoderModel() {
+    DecoderModel plain = CausalLanguageModel.super.decoderModel();
+    return tuned()
+        .prompts()
+        .acting()
+        .<DecoderModel>map(prompt -> new PromptedDecoder(plain, prompt.tokens()))
+        .orElse(plain);
   }
 
   @Override
@@ -116,6 +134,11 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
   @Override
   Optional<String> baseModelName() {
     return base.config().nameOrPath().filter(name -> !name.isEmpty());
+  }
+
+  @Override
+  Optional<PromptShape> promptShape() {
+    return Optional.of(new PromptShape(base.config().json(), 1));
   }
 
   @Override

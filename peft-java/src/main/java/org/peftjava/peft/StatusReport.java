@@ -1,6 +1,7 @@
 package org.peftjava.peft;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -87,8 +88,12 @@ final class StatusReport {
   }
 
   private static List<String> devices(LayerAdapter adapter) {
-    return adapter.weights().stream()
-        .map(weight -> weight.parameter().tensor().device().type())
+    return devices(adapter.weights().stream().map(LayerAdapter.Weight::parameter).toList());
+  }
+
+  private static List<String> devices(Collection<Parameter> parameters) {
+    return parameters.stream()
+        .map(parameter -> parameter.tensor().device().type())
         .distinct()
         .sorted()
         .toList();
@@ -114,6 +119,15 @@ final class StatusReport {
           .devices()
           .forEach((name, found) -> devices.merge(name, found, StatusReport::sortedUnion));
     }
+    model
+        .prompts()
+        .all()
+        .forEach(
+            (name, prompt) -> {
+              Map<String, Parameter> weights = prompt.encoder().namedParameters();
+              trained.put(name, parameters(weights).trainable() > 0);
+              devices.put(name, devices(weights.values()));
+            });
     return new ModelStatus(
         model.base().className(),
         model.configs().values().stream()

@@ -6,11 +6,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.peftjava.peft.tuner.AdapterState;
+import org.peftjava.peft.tuner.AdapterTensor;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.torch.nn.StateDict.ShapeConflict;
 import org.peftjava.transformers.checkpoint.FileBatch;
@@ -35,7 +36,8 @@ public final class AdapterCheckpoint {
 
   private static final Logger LOG = LoggerFactory.getLogger(AdapterCheckpoint.class);
   private static final String PICKLE = "adapter_model.bin"; // what PEFT wrote before 0.5
-  private static final Map<String, String> METADATA = Map.of("format", "pt");
+  static final Map<String, String> METADATA = Map.of("format", "pt");
+
   private static final int SHOWN = 3;
 
   private AdapterCheckpoint() {}
@@ -69,17 +71,21 @@ public final class AdapterCheckpoint {
   public static LoadReport load(TunedModel model, String adapter, Path folder, boolean lenient) {
     try (WeightSource source = open(folder)) {
       Path file = Path.of(source.toString());
-      Map<String, Parameter> required = AdapterKeys.required(model, adapter);
-      Map<String, Parameter> places = new LinkedHashMap<>(required);
-      AdapterKeys.optional(model).forEach(places::putIfAbsent);
-      checkPrefix(source, file);
+      Map<String, AdapterTensor> required = AdapterKeys.required(model, adapter);
+      Map<String, AdapterTensor> places = new LinkedHashMap<>(required);
+      AdapterKeys.optional(model, adapter).forEach(places::putIfAbsent);
+      if (model.prompts().all().isEmpty()) {
+        checkPrefix(source, file);
+      }
       LoadReport report = compare(source, required, places);
       check(report, file, lenient);
+      AdapterState.network(model, adapter)
+          .ifPresent(network -> PromptNetworkFile.load(network, folder));
       for (String name : source.names()) {
-        Parameter parameter = places.get(name);
-        if (parameter != null) {
+        AdapterTensor place = places.get(name);
+        if (place != null) {
           try (TensorScope scope = TensorScope.open("load adapter")) {
-            parameter.copyFrom(source.tensor(name));
+            place.write().accept(source.tensor(name));
           }
         }
       }
@@ -88,17 +94,17 @@ public final class AdapterCheckpoint {
   }
 
   private static LoadReport compare(
-      WeightSource source, Map<String, Parameter> required, Map<String, Parameter> places) {
+      WeightSource source, Map<String, AdapterTensor> required, Map<String, AdapterTensor> places) {
     List<String> missing =
         required.keySet().stream().filter(name -> !source.names().contains(name)).toList();
     List<String> unexpected = new ArrayList<>();
     Map<String, ShapeConflict> mismatched = new LinkedHashMap<>();
     for (String name : source.names()) {
-      Parameter parameter = places.get(name);
-      if (parameter == null) {
+      AdapterTensor place = places.get(name);
+      if (place == null) {
         unexpected.add(name);
-      } else if (!parameter.shape().equals(source.shape(name))) {
-        mismatched.put(name, new ShapeConflict(source.shape(name), parameter.shape()));
+      } else if (!place.shape().equals(source.shape(name))) {
+        mismatched.put(name, new ShapeConflict(source.shape(name), place.shape()));
       }
     }
     return new LoadReport(missing, List.copyOf(unexpected), mismatched);
@@ -179,8 +185,10 @@ public final class AdapterCheckpoint {
         FileBatch files = FileBatch.open(folder)) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       AdapterKeys.saved(model, adapter, config, embeddings)
-          .forEach((name, parameter) -> tensors.put(name, parameter.tensor().detach()));
+          .forEach((name, entry) -> tensors.put(name, entry.read().get()));
       Safetensors.write(files, FILE_NAME, tensors, METADATA);
+      AdapterState.network(model, adapter)
+          .ifPresent(network -> PromptNetworkFile.write(network, files));
       files.write(AdapterConfigJson.FILE_NAME, AdapterConfigJson.bytes(config));
       files.commit();
     }

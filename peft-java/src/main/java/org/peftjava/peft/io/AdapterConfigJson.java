@@ -14,8 +14,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.peft.tuner.AdapterMethod;
 import org.peftjava.peft.tuner.TunerConfig;
-import org.peftjava.peft.tuner.TunerMethod;
 import org.peftjava.peft.tuner.TunerMethods;
 import org.peftjava.transformers.checkpoint.FileBatch;
 import org.peftjava.transformers.config.InvalidFileException;
@@ -75,7 +75,7 @@ public final class AdapterConfigJson {
       values.remove("peft_version");
     }
     try {
-      TunerMethod<?> method = TunerMethods.get(type);
+      AdapterMethod<?> method = TunerMethods.get(type);
       TunerConfig config = method.parse(values);
       List<String> unknown = config.fields().unknownNames();
       if (!unknown.isEmpty() && REPORTED.add(unknown)) {

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.peftjava.peft.tuner.AdapterState;
+import org.peftjava.peft.tuner.AdapterTensor;
 import org.peftjava.peft.tuner.TargetModules;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
@@ -16,7 +17,7 @@ import org.peftjava.torch.nn.Parameter;
  * <p>Reference: PEFT {@code save_and_load.py::get_peft_model_state_dict}.
  */
 final class AdapterKeys {
-  /** What every key begins with. */
+  /** What every key begins with, except those of adapters with virtual tokens. */
   static final String PREFIX = "base_model.model.";
 
   private static final String ROOT = "base_model.";
@@ -25,33 +26,28 @@ final class AdapterKeys {
   private AdapterKeys() {}
 
   /** What the adapter's file must hold. */
-  static Map<String, Parameter> required(TunedModel model, String adapter) {
-    Map<String, Parameter> result = prefixed(AdapterState.of(model, adapter));
-    addShared(result, model, adapter);
+  static Map<String, AdapterTensor> required(TunedModel model, String adapter) {
+    Map<String, AdapterTensor> result =
+        new LinkedHashMap<>(prefixed(AdapterState.of(model, adapter), prefix(model, adapter)));
+    result.putAll(AdapterState.prompts(model, adapter));
+    result.putAll(prefixed(AdapterState.shared(model, adapter), ROOT));
     return result;
   }
 
   /** What the adapter's file may hold: embeddings of the base model. */
-  static Map<String, Parameter> optional(TunedModel model) {
-    return prefixed(AdapterState.embeddings(model, false));
+  static Map<String, AdapterTensor> optional(TunedModel model, String adapter) {
+    return prefixed(AdapterState.embeddings(model, false), prefix(model, adapter));
   }
 
   /** What is written for the adapter. */
-  static Map<String, Parameter> saved(
+  static Map<String, AdapterTensor> saved(
       TunedModel model, String adapter, TunerConfig config, SaveEmbeddings embeddings) {
-    Map<String, Parameter> result = new LinkedHashMap<>(AdapterState.of(model, adapter));
+    Map<String, AdapterTensor> result = new LinkedHashMap<>(required(model, adapter));
     boolean targeted = targetsEmbeddings(model, config);
     if (embeddings == SaveEmbeddings.YES || (embeddings == SaveEmbeddings.AUTO && targeted)) {
-      result.putAll(AdapterState.embeddings(model, targeted));
+      result.putAll(prefixed(AdapterState.embeddings(model, targeted), prefix(model, adapter)));
     }
-    Map<String, Parameter> saved = prefixed(result);
-    addShared(saved, model, adapter);
-    return saved;
-  }
-
-  private static void addShared(Map<String, Parameter> result, TunedModel model, String adapter) {
-    AdapterState.shared(model, adapter)
-        .forEach((name, parameter) -> result.put(ROOT + name, parameter));
+    return result;
   }
 
   private static boolean targetsEmbeddings(TunedModel model, TunerConfig config) {
@@ -63,9 +59,14 @@ final class AdapterKeys {
     return model.layers().keySet().stream().anyMatch(path -> end.matcher(path).matches());
   }
 
-  private static Map<String, Parameter> prefixed(Map<String, Parameter> state) {
-    Map<String, Parameter> result = new LinkedHashMap<>();
-    state.forEach((name, parameter) -> result.put(PREFIX + name, parameter));
+  /** Where Python's model with virtual tokens holds the base: in itself, not in a tuner. */
+  private static String prefix(TunedModel model, String adapter) {
+    return model.prompts().all().containsKey(adapter) ? ROOT : PREFIX;
+  }
+
+  private static Map<String, AdapterTensor> prefixed(Map<String, Parameter> state, String prefix) {
+    Map<String, AdapterTensor> result = new LinkedHashMap<>();
+    state.forEach((name, parameter) -> result.put(prefix + name, AdapterTensor.of(parameter)));
     return result;
   }
 }

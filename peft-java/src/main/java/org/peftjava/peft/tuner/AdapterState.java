@@ -17,6 +17,19 @@ import org.peftjava.torch.nn.Parameter;
 public final class AdapterState {
   private AdapterState() {}
 
+  /** What is not below the base model: the virtual tokens of the adapter, if it has some. */
+  public static Map<String, AdapterTensor> prompts(TunedModel model, String adapter) {
+    ActingPrompt prompt = model.prompts().all().get(adapter);
+    return prompt == null ? Map.of() : prompt.encoder().saved();
+  }
+
+  /** The network that computes the adapter's virtual tokens, if one does. */
+  public static Optional<PromptEncoder> network(TunedModel model, String adapter) {
+    return Optional.ofNullable(model.prompts().all().get(adapter))
+        .map(ActingPrompt::encoder)
+        .filter(PromptEncoder::isNetwork);
+  }
+
   /** The adapter's own parameters, its full copies of modules, and the biases it trains. */
   public static Map<String, Parameter> of(TunedModel model, String adapter) {
     model.adapters().checkKnown(List.of(adapter));

@@ -15,6 +15,7 @@ import org.peftjava.torch.nn.Module;
  * @param modelType the architecture, such as "opt", if it is a known one
  * @param inputEmbeddings path of the token embeddings, if it has any
  * @param outputEmbeddings path of the layer that makes the logits, if it has one
+ * @param promptSite what virtual tokens may use of the model, if it can take any
  */
 public record BaseModel(
     Module root,
@@ -22,7 +23,18 @@ public record BaseModel(
     String library,
     Optional<String> modelType,
     Optional<String> inputEmbeddings,
-    Optional<String> outputEmbeddings) {
+    Optional<String> outputEmbeddings,
+    Optional<PromptSite> promptSite) {
+  /** A model that takes no virtual tokens. */
+  public BaseModel(
+      Module root,
+      String className,
+      String library,
+      Optional<String> modelType,
+      Optional<String> inputEmbeddings,
+      Optional<String> outputEmbeddings) {
+    this(root, className, library, modelType, inputEmbeddings, outputEmbeddings, Optional.empty());
+  }
 
   /** A module tree of unknown architecture. */
   public static BaseModel of(Module root) {

@@ -57,7 +57,7 @@ public final class LayerInjector<C extends TunerConfig> {
    */
   public static Injection inject(
       BaseModel model, AdapterSet set, TunerConfig config, String name, boolean autocast) {
-    return inject(model, set, TunerMethods.get(config.peftType()), config, name, autocast);
+    return inject(model, set, TunerMethods.ofLayers(config.peftType()), config, name, autocast);
   }
 
   private static <C extends TunerConfig> Injection inject(
@@ -91,7 +91,7 @@ public final class LayerInjector<C extends TunerConfig> {
     Map<String, LayerAdapter> adapters = newAdapters(layers, config, autocast, shared);
     set.add(name);
     adapters.forEach((path, adapter) -> adaptedLayer(path).add(name, adapter));
-    saved.keySet().forEach(path -> savedModule(path).add(name));
+    saved.keySet().forEach(path -> savedModule(model, set, path).add(name));
     return new Injection(
         config, match.paths(), match.modulesToSave(), shared, List.copyOf(warnings));
   }
@@ -127,7 +127,7 @@ public final class LayerInjector<C extends TunerConfig> {
     }
   }
 
-  private static void checkCopyable(String path, Module module) {
+  static void checkCopyable(String path, Module module) {
     if (!ModuleCopies.canCopy(module)) {
       throw new IllegalArgumentException(
           "modulesToSave selects \""
@@ -174,7 +174,7 @@ public final class LayerInjector<C extends TunerConfig> {
     return layer;
   }
 
-  private SavedModule savedModule(String path) {
+  static SavedModule savedModule(BaseModel model, AdapterSet set, String path) {
     Module present = ModulePath.get(model.root(), path);
     if (present instanceof SavedModule module) {
       return module;

@@ -114,8 +114,16 @@ public final class TargetMatcher {
   }
 
   private boolean isSaved(String path) {
-    return spec.modulesToSave().stream()
-        .anyMatch(name -> path.equals(name) || path.endsWith("." + name));
+    return isNamed(spec.modulesToSave(), path);
+  }
+
+  /** The modules that names in modulesToSave mean: the whole path, or its end after a dot. */
+  static List<String> named(BaseModel model, List<String> names) {
+    return model.modules().keySet().stream().filter(path -> isNamed(names, path)).toList();
+  }
+
+  private static boolean isNamed(List<String> names, String path) {
+    return names.stream().anyMatch(name -> path.equals(name) || path.endsWith("." + name));
   }
 
   private static Predicate<String> excluded(TargetSpec spec) {

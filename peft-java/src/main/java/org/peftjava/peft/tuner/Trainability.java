@@ -60,6 +60,7 @@ final class Trainability {
                     .adapters()
                     .forEach((name, adapter) -> train(adapter.weights(), isTrained(name))));
     model.shared().forEach((name, shared) -> train(shared.weights(), isTrained(name)));
+    model.prompts().all().forEach((name, prompt) -> prompt.encoder().requiresGrad(isTrained(name)));
     model
         .savedModules()
         .values()
@@ -87,7 +88,9 @@ final class Trainability {
   }
 
   static BiasTraining bias(TunerConfig config) {
-    return bias(TunerMethods.get(config.peftType()), config);
+    return TunerMethods.get(config.peftType()) instanceof TunerMethod<?> method
+        ? bias(method, config)
+        : BiasTraining.NONE;
   }
 
   private static <C extends TunerConfig> BiasTraining bias(

@@ -26,6 +26,7 @@ public final class TunedModel extends Module {
 
   private final BaseModel base;
   private final AdapterSet set = new AdapterSet();
+  private final PromptEncoders prompts = new PromptEncoders(set);
   private final Map<String, TunerConfig> configs = new LinkedHashMap<>();
   private final Map<String, SharedWeights> shared = new LinkedHashMap<>();
   private final Trainability trainability;
@@ -52,6 +53,11 @@ public final class TunedModel extends Module {
   /** The configs of the adapters by name, in order of addition. */
   public Map<String, TunerConfig> configs() {
     return Collections.unmodifiableMap(configs);
+  }
+
+  /** The virtual tokens of adapters that have some; not below this module. */
+  public PromptEncoders prompts() {
+    return prompts;
   }
 
   /** The adapted layers by path. */
@@ -83,7 +89,10 @@ public final class TunedModel extends Module {
    */
   public Injection add(String name, TunerConfig config, boolean autocast) {
     checkFits(name, config);
-    Injection injection = LayerInjector.inject(base, set, config, name, autocast);
+    Injection injection =
+        TunerMethods.ofPrompts(config.peftType())
+            .map(method -> new PromptInjector(base, set, prompts).add(method, config, name))
+            .orElseGet(() -> LayerInjector.inject(base, set, config, name, autocast));
     configs.put(name, injection.config());
     addShared(name, injection.shared());
     trainability.allow(name, !config.inferenceMode());
@@ -151,6 +160,7 @@ public final class TunedModel extends Module {
   public void activate(List<String> names) {
     set.checkKnown(names);
     set.checkIdle("activate " + names);
+    prompts.checkActivation(names);
     savedModules().forEach((path, module) -> module.checkActivation(path, names));
     if (!set.merged().isEmpty()) {
       LOG.warn("Adapters {} are merged and are unmerged before {} act.", set.merged(), names);
@@ -170,6 +180,7 @@ public final class TunedModel extends Module {
   /** Removes an adapter and frees it. If it acted alone, the next one acts. */
   public void delete(String name) {
     set.remove(name);
+    prompts.delete(name);
     layers().values().forEach(layer -> layer.delete(name));
     savedModules().values().forEach(module -> module.delete(name));
     configs.remove(name);
@@ -190,6 +201,11 @@ public final class TunedModel extends Module {
   public void merge(List<String> names, boolean safe) {
     set.checkKnown(names);
     set.checkIdle("merge adapters");
+    if (!prompts.all().isEmpty()) {
+      throw new IllegalStateException(
+          "Virtual tokens are no part of any weight and cannot be merged. Save the adapter and load"
+              + " it with the model.");
+    }
     List<String> wanted = names.stream().filter(name -> !set.merged().contains(name)).toList();
     if (wanted.isEmpty()) {
       LOG.warn("Adapters {} are already merged; nothing to do.", names);
@@ -270,6 +286,7 @@ public final class TunedModel extends Module {
     Set<Parameter> kept = Collections.newSetFromMap(new IdentityHashMap<>());
     kept.addAll(root.namedState().values());
     before.stream().filter(parameter -> !kept.contains(parameter)).forEach(Parameter::close);
+    prompts.close();
     root.requiresGrad(false);
     return root;
   }

@@ -3,16 +3,15 @@ package org.peftjava.peft.tuner;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.nn.Module;
 
 /**
- * A tuning method, such as LoRA: how its config is read, which modules it takes, and what adapter
+ * A tuning method that adapts single layers, such as LoRA: which modules it takes, and what adapter
  * it puts on a layer.
  *
  * @param <C> its config
  */
-public interface TunerMethod<C extends TunerConfig> {
+public interface TunerMethod<C extends TunerConfig> extends AdapterMethod<C> {
   /** Which biases of the base model are trained together with the adapter. */
   enum BiasTraining {
     /** None. */
@@ -22,21 +21,6 @@ public interface TunerMethod<C extends TunerConfig> {
     /** Those of the adapted layers. */
     ADAPTED
   }
-
-  /** The name in {@code peft_type}, such as "LORA". */
-  String peftType();
-
-  /** Python's class of the adapted model, such as "LoraModel". */
-  String modelClass();
-
-  /** How names of its parameters begin, such as "lora_". */
-  String prefix();
-
-  /** The class of its configs. */
-  Class<C> configType();
-
-  /** The config with these values of adapter_config.json. */
-  C parse(Map<String, ? extends @Nullable Object> values);
 
   /** Throws if the config asks for something that this version cannot do. */
   void checkSupported(C config);

@@ -2,6 +2,7 @@ package org.peftjava.peft.tuner;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import org.peftjava.peft.tuner.boft.BOFTMethod;
 import org.peftjava.peft.tuner.c3a.C3AMethod;
@@ -14,6 +15,9 @@ import org.peftjava.peft.tuner.lokr.LoKrMethod;
 import org.peftjava.peft.tuner.lora.LoraMethod;
 import org.peftjava.peft.tuner.miss.MissMethod;
 import org.peftjava.peft.tuner.oft.OFTMethod;
+import org.peftjava.peft.tuner.prefixtuning.PrefixTuningMethod;
+import org.peftjava.peft.tuner.prompttuning.PromptTuningMethod;
+import org.peftjava.peft.tuner.ptuning.PTuningMethod;
 import org.peftjava.peft.tuner.randlora.RandLoraMethod;
 import org.peftjava.peft.tuner.road.RoadMethod;
 import org.peftjava.peft.tuner.shira.ShiraMethod;
@@ -21,12 +25,12 @@ import org.peftjava.peft.tuner.vera.VeraMethod;
 
 /** All tuning methods: one line each. Others join through {@link ServiceLoader}. */
 public final class TunerMethods {
-  private static final List<TunerMethod<?>> METHODS = methods();
+  private static final List<AdapterMethod<?>> METHODS = methods();
 
   private TunerMethods() {}
 
   /** The method with this {@code peft_type}. */
-  public static TunerMethod<?> get(String peftType) {
+  public static AdapterMethod<?> get(String peftType) {
     return METHODS.stream()
         .filter(method -> method.peftType().equals(peftType))
         .findFirst()
@@ -42,11 +46,26 @@ public final class TunerMethods {
 
   /** The {@code peft_type}s of all methods. */
   public static List<String> peftTypes() {
-    return METHODS.stream().<String>map(TunerMethod::peftType).toList();
+    return METHODS.stream().<String>map(AdapterMethod::peftType).toList();
   }
 
-  private static List<TunerMethod<?>> methods() {
-    List<TunerMethod<?>> result = new ArrayList<>();
+  /** The method with this {@code peft_type}, which must adapt layers. */
+  public static TunerMethod<?> ofLayers(String peftType) {
+    if (get(peftType) instanceof TunerMethod<?> method) {
+      return method;
+    }
+    throw new IllegalArgumentException(peftType + " does not adapt single layers of a model.");
+  }
+
+  /** The method that learns virtual tokens with this {@code peft_type}, if it does. */
+  public static Optional<PromptLearningMethod<?>> ofPrompts(String peftType) {
+    return get(peftType) instanceof PromptLearningMethod<?> method
+        ? Optional.of(method)
+        : Optional.empty();
+  }
+
+  private static List<AdapterMethod<?>> methods() {
+    List<AdapterMethod<?>> result = new ArrayList<>();
     result.add(new BOFTMethod());
     result.add(new C3AMethod());
     result.add(new FourierFTMethod());
@@ -58,6 +77,9 @@ public final class TunerMethods {
     result.add(new LoraMethod());
     result.add(new MissMethod());
     result.add(new OFTMethod());
+    result.add(new PrefixTuningMethod());
+    result.add(new PromptTuningMethod());
+    result.add(new PTuningMethod());
     result.add(new RandLoraMethod());
     result.add(new RoadMethod());
     result.add(new ShiraMethod());

@@ -18,9 +18,9 @@ import org.peftjava.torch.TensorScope;
  * <p>Memory for {@code capacity} tokens is reserved at once and doubled when it is full; a new
  * token is written in place. Letters: {@code b} batch, {@code h} heads, {@code t} new tokens,
  * {@code s} all tokens, {@code d} size of a head. The cache owns its memory: close it. Not for
- * recording gradients, which in-place writes would falsify.
+ * recording gradients, which in-place writes would falsify; a {@link PrefixCache} is.
  */
-public final class KvCache implements AutoCloseable {
+public sealed class KvCache implements AutoCloseable permits PrefixCache {
   private static final long SMALLEST = 16;
 
   private final @Nullable Tensor[] keys;

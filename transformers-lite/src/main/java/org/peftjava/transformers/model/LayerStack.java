@@ -53,7 +53,11 @@ public final class LayerStack {
   private static void checkRecomputable(LayerContext<?> context) {
     if (context.past() != null) {
       throw new IllegalStateException(
-          "Gradient checkpointing cannot be combined with a KvCache. Switch one of them off.");
+          context.past() instanceof PrefixCache
+              ? "Gradient checkpointing cannot be combined with a prefix of keys and values, such"
+                  + " as that of prefix tuning. Switch it off."
+              : "Gradient checkpointing cannot be combined with a KvCache. Switch one of them"
+                  + " off.");
     }
     LayerTrace trace = context.trace();
     if (trace != null && trace.keepsAttentions()) {

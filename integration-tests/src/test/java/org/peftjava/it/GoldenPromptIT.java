@@ -1,0 +1,198 @@
+package org.peftjava.it;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.TreeSet;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.peftjava.peft.Peft;
+import org.peftjava.peft.PeftConfig;
+import org.peftjava.peft.PeftModel;
+import org.peftjava.peft.PeftModelForCausalLM;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Parameter;
+import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.CausalLanguageModel;
+import org.peftjava.transformers.tokenizer.TokenBatch;
+
+/** Prompt learning on language models beside the real PEFT. */
+@ExtendWith(NoLeaks.class)
+class GoldenPromptIT {
+  /** What is done with a case. */
+  private interface Work {
+    void run(Golden golden, CausalLM base, PeftModelForCausalLM model) throws IOException;
+  }
+
+  /** A new adapter with the golden values: a file alone cannot be trained on. */
+  private static void with(String name, Work work) throws IOException {
+    try (TensorScope scope = TensorScope.openGraph(name)) {
+      Golden golden = Golden.open(name);
+      try (CausalLM base = AutoModelForCausalLM.fromPretrained(golden.folder("base"));
+          PeftModelForCausalLM model =
+              Peft.getPeftModel(
+                  base,
+                  PeftConfig.fromPretrained(golden.folder("adapter"))
+                      .with("inference_mode", false))) {
+        model.eval();
+        Map<String, Parameter> trainable = LoraCase.trainable(model);
+        assertEquals(LoraCase.keysBelow(golden, "param."), new TreeSet<>(trainable.keySet()));
+        trainable.forEach((key, value) -> value.copyFrom(golden.get("param." + key)));
+        work.run(golden, base, model);
+      }
+    }
+  }
+
+  private static void assertLogits(
+      Golden golden, String key, CausalLanguageModel model, String side) {
+    Tensor actual = model.forward(golden.input(side).build()).logits().orElseThrow();
+    Tensor expected = golden.get(key);
+    Tensor mask = golden.get(side + ".attention_mask");
+    long virtual = expected.size(1) - mask.size(1);
+    Golden.assertClose(
+        visible(expected, mask, virtual),
+        visible(actual, mask, virtual),
+        golden.tolerance("forward"),
+        key);
+    if (virtual > 0) {
+      Golden.assertClose(
+          expected.narrow(1, 0, virtual),
+          actual.narrow(1, 0, virtual),
+          golden.tolerance("forward"),
+          key + " of virtual tokens");
+    }
+  }
+
+  private static Tensor visible(Tensor logits, Tensor mask, long virtual) {
+    return logits.narrow(1, virtual, mask.size(1)).maskedFill(mask.eq(0).unsqueeze(-1), 0);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "prompt_opt",
+        "prompt_llama",
+        "prompt_head",
+        "prefix_opt",
+        "prefix_llama",
+        "prefix_gpt2_projected",
+        "ptuning_gpt2_mlp",
+        "ptuning_opt_lstm"
+      })
+  void forwardGradientsGenerationFilesAndSteps(String name, @TempDir Path saved)
+      throws IOException {
+    with(
+        name,
+        (golden, base, model) -> {
+          assertForward(golden, model);
+          assertGradients(golden, model);
+          assertGeneration(golden, model);
+          assertFiles(golden, model, saved);
+          assertLoads(golden, saved);
+          GoldenSteps.check(golden, LoraCase.trainable(model), () -> LoraCase.loss(golden, model));
+        });
+  }
+
+  private static void assertForward(Golden golden, PeftModelForCausalLM model) {
+    try (GradMode off = GradMode.noGrad()) {
+      assertLogits(golden, "adapter.logits", model, "in");
+      assertLogits(golden, "adapter.left_logits", model, "left");
+      try (PeftModel.AdapterSwitch disabled = model.disableAdapter()) {
+        assertLogits(golden, "base.logits", model, "in");
+      }
+      assertLogits(golden, "adapter.logits", model, "in");
+    }
+  }
+
+  private static void assertGradients(Golden golden, PeftModelForCausalLM model) {
+    JsonNode facts = golden.facts();
+    assertEquals(
+        facts.get("trainableParameters").asLong(), model.trainableParameters().trainable());
+    assertEquals(facts.get("allParameters").asLong(), model.trainableParameters().all());
+    Tensor loss = LoraCase.loss(golden, model);
+    Golden.assertClose(golden.get("adapter.loss"), loss, golden.tolerance("forward"), "loss");
+    loss.backward();
+    LoraCase.trainable(model)
+        .forEach(
+            (key, parameter) ->
+                Golden.assertClose(
+                    golden.get("grad." + key),
+                    parameter.tensor().grad().orElseThrow(),
+                    golden.tolerance("gradient"),
+                    key));
+    model.zeroGrad();
+  }
+
+  private static void assertGeneration(Golden golden, PeftModelForCausalLM model) {
+    TokenBatch prompt =
+        TokenBatch.of(golden.rows("left.input_ids"), golden.rows("left.attention_mask"));
+    for (boolean useCache : new boolean[] {true, false}) {
+      assertArrayEquals(
+          golden.rows("gen.ids"),
+          model.generate(prompt, g -> g.maxNewTokens(6).eosTokenId().useCache(useCache)).ids());
+      assertArrayEquals(
+          golden.rows("gen.beam_ids"),
+          model
+              .generate(prompt, g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache))
+              .ids());
+    }
+    assertArrayEquals(
+        golden.rows("gen.ids"),
+        model.generate(prompt, g -> g.maxNewTokens(6).eosTokenId().prefillChunkSize(3)).ids());
+  }
+
+  private static void assertFiles(Golden golden, PeftModelForCausalLM model, Path saved)
+      throws IOException {
+    model.savePretrained(saved);
+    String weights = "adapter_model.safetensors";
+    if (golden.facts().at("/config/peft_type").asText().equals("P_TUNING")
+        || golden.facts().at("/config/prefix_projection").asBoolean()) {
+      Golden.assertClose(
+          prompts(golden.folder("adapter").resolve(weights)),
+          prompts(saved.resolve(weights)),
+          golden.tolerance("forward"),
+          "saved tokens");
+    } else {
+      assertArrayEquals(
+          Files.readAllBytes(golden.folder("adapter").resolve(weights)),
+          Files.readAllBytes(saved.resolve(weights)));
+    }
+    ObjectNode expected = (ObjectNode) config(golden.folder("adapter"));
+    ObjectNode actual = (ObjectNode) config(saved);
+    assertEquals(
+        golden.folder("base").toString(), actual.get("base_model_name_or_path").textValue());
+    actual.set("base_model_name_or_path", expected.get("base_model_name_or_path"));
+    assertEquals(expected, actual);
+  }
+
+  private static Tensor prompts(Path file) {
+    return Golden.tensors(file).get("prompt_embeddings");
+  }
+
+  private static JsonNode config(Path folder) {
+    return Golden.json(folder.resolve("adapter_config.json"));
+  }
+
+  /** Python's file and ours compute the same. */
+  private static void assertLoads(Golden golden, Path saved) {
+    for (Path folder : new Path[] {golden.folder("adapter"), saved}) {
+      try (GradMode off = GradMode.noGrad();
+          CausalLM base = AutoModelForCausalLM.fromPretrained(golden.folder("base"));
+          PeftModelForCausalLM model = PeftModel.fromPretrained(base, folder.toString())) {
+        assertEquals(0, model.trainableParameters().trainable());
+        assertLogits(golden, "adapter.logits", model, "in");
+      }
+    }
+  }
+}

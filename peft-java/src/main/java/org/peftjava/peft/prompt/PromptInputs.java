@@ -1,0 +1,73 @@
+package org.peftjava.peft.prompt;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.CrossEntropy;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Tensor;
+
+/**
+ * The parts of a model's input with room for n virtual tokens at the front of each row.
+ *
+ * <p>Letters: {@code b} rows, {@code n} virtual tokens, {@code t} tokens, {@code d} size of a
+ * vector.
+ */
+final class PromptInputs {
+  private PromptInputs() {}
+
+  /** A mask (b, t) as (b, n + t): virtual tokens are seen by all. Null stays null. */
+  static @Nullable Tensor mask(@Nullable Tensor mask, long n) {
+    return mask == null ? null : inFront(1, mask, n);
+  }
+
+  /** Labels (b, t) as (b, n + t): virtual tokens are nobody's label. Null stays null. */
+  static @Nullable Tensor labels(@Nullable Tensor labels, long n) {
+    return labels == null ? null : inFront(CrossEntropy.IGNORED, labels, n);
+  }
+
+  /** Segments (b, t) as (b, n + t): virtual tokens are of the first. Null stays null. */
+  static @Nullable Tensor segments(@Nullable Tensor types, long n) {
+    return types == null ? null : inFront(0, types, n);
+  }
+
+  private static Tensor inFront(long value, Tensor numbers, long n) {
+    Tensor front = Creation.full(numbers.dtype(), value, numbers.size(0), n);
+    return Creation.cat(List.of(front.to(numbers.device()), numbers), 1);
+  }
+
+  /** Vectors (b, t, d) behind the virtual tokens (b, n, d). */
+  static Tensor embeddings(Tensor prompts, Tensor embeds) {
+    if (prompts.size(2) != embeds.size(2)) {
+      throw new IllegalArgumentException(
+          "The virtual tokens have vectors of size "
+              + prompts.size(2)
+              + " (token_dim), but the model's token embedding has "
+              + embeds.size(2)
+              + ". Set tokenDim to "
+              + embeds.size(2)
+              + " in the adapter's config.");
+    }
+    return Creation.cat(List.of(prompts, embeds), 1);
+  }
+
+  /**
+   * The positions (b, t) of tokens behind n virtual ones: those that are given, or counted over the
+   * unpadded tokens of each row; null for a plain range.
+   *
+   * @param given (b, t), or null
+   * @param mask (b, s) over all tokens but the virtual ones, or null
+   */
+  static @Nullable Tensor positions(
+      @Nullable Tensor given, @Nullable Tensor mask, long tokens, long n) {
+    if (given != null) {
+      return given.add((double) n);
+    }
+    if (mask == null) {
+      return null;
+    }
+    Tensor counted = mask.cumsum(1).add(n - 1.0).to(DType.INT64);
+    Tensor visible = counted.maskedFill(mask.eq(0), n);
+    return visible.narrow(1, mask.size(1) - tokens, tokens);
+  }
+}
