@@ -59,6 +59,24 @@ public final class CodeBook {
     return Creation.ofFloats(values, values.length);
   }
 
+  /** Throws if a table from a file is not this one; -0 counts as 0. */
+  void checkEqual(String name, Tensor table) {
+    float[] given = table.toFloats();
+    for (int code = 0; code < values.length; code++) {
+      if (given[code] != values[code]) {
+        throw new IllegalArgumentException(
+            name
+                + " says that code "
+                + code
+                + " stands for "
+                + given[code]
+                + ", but in its format it stands for "
+                + values[code]
+                + ". The file is damaged, or its codes mean something else.");
+      }
+    }
+  }
+
   /** The code of the value 0. */
   int zero() {
     for (int code = 0; code < values.length; code++) {
