@@ -95,7 +95,11 @@ public final class LayerReplacement {
     if (bias != null) {
       bias.requiresGrad(false);
     }
-    ModulePath.replace(model, path, config.layer(packed, bias));
+    QuantizedLinear layer = config.layer(packed, bias);
+    if (dense instanceof Conv1D) {
+      layer.storedTransposed();
+    }
+    ModulePath.replace(model, path, layer);
     weight(dense).close();
   }
 

@@ -11,6 +11,8 @@ import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Conv1D;
+import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
@@ -24,6 +26,7 @@ import org.peftjava.torch.nn.Parameter;
 public abstract class QuantizedLinear extends Module implements LinearLayer {
   private final QuantizedWeight weight;
   private final @Nullable Parameter bias;
+  private boolean storedTransposed;
 
   /**
    * A layer that takes over the weight and the bias.
@@ -145,6 +148,34 @@ public abstract class QuantizedLinear extends Module implements LinearLayer {
   @Override
   public final Optional<Parameter> bias() {
     return Optional.ofNullable(bias);
+  }
+
+  /**
+   * A dense layer with the values that this one stands for, and with its bias. The quantized weight
+   * is freed.
+   */
+  public final Module toDense(DType type) {
+    Module dense =
+        storedTransposed
+            ? new Conv1D(inFeatures(), outFeatures(), type)
+            : new Linear(inFeatures(), outFeatures(), bias != null, type);
+    try (TensorScope scope = TensorScope.open("dequantize")) {
+      Tensor values = weight.dequantize(type);
+      Parameter target = LayerReplacement.weight(dense);
+      target.adopt(storedTransposed ? values.t().contiguous() : values);
+      target.requiresGrad(false);
+    }
+    if (bias != null) {
+      bias.to(type);
+      dense.share("bias", bias);
+    }
+    weight.close();
+    return dense;
+  }
+
+  /** Says that the dense layer was one that stores its weight the other way round. */
+  final void storedTransposed() {
+    storedTransposed = true;
   }
 
   /** A change is added in float32 and quantized again. */

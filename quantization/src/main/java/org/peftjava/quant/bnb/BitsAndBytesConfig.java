@@ -89,6 +89,25 @@ public record BitsAndBytesConfig(
     return new Builder();
   }
 
+  /** The config that makes such a layer. */
+  public static BitsAndBytesConfig of(QuantizedLinear layer) {
+    Builder builder = builder();
+    if (layer instanceof Linear8bitLt eight) {
+      return builder.loadIn8bit(true).llmInt8Threshold(eight.threshold()).build();
+    }
+    if (layer instanceof Linear4bit four) {
+      return builder
+          .loadIn4bit(true)
+          .bnb4bitComputeDtype(four.computeDtype())
+          .bnb4bitQuantType(four.quantType())
+          .bnb4bitUseDoubleQuant(four.compressStatistics())
+          .bnb4bitQuantStorage(four.quantStorage())
+          .build();
+    }
+    throw new IllegalArgumentException(
+        "A " + layer.getClass().getSimpleName() + " is no layer of bitsandbytes.");
+  }
+
   @Override
   public Optional<List<String>> skipModules() {
     return llmInt8SkipModules;

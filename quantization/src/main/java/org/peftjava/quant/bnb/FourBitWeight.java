@@ -276,8 +276,10 @@ public final class FourBitWeight implements QuantizedWeight {
   public void checkLoaded(String path) {
     if (nestedAbsmax != null) {
       LoadedScales.check(path + ".weight.nested_absmax", nestedAbsmax.tensor());
-      // Scales near 0 may come out below it: what was taken from them is rounded.
-      LoadedScales.checkFinite(path + ".weight.absmax", scales());
+      try (TensorScope scope = TensorScope.open("check scales")) {
+        // Scales near 0 may come out below it: what was taken from them is rounded.
+        LoadedScales.checkFinite(path + ".weight.absmax", scales());
+      }
     } else {
       LoadedScales.check(path + ".weight.absmax", absmax.tensor());
     }

@@ -1,6 +1,7 @@
 package org.peftjava.quant.bnb;
 
 import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
 
 /** Checks scales that came from a file. */
 final class LoadedScales {
@@ -17,7 +18,11 @@ final class LoadedScales {
   }
 
   private static void check(String name, Tensor scales, double least) {
-    if (!scales.isFinite() || scales.min().toDouble() < least) {
+    boolean sound;
+    try (TensorScope scope = TensorScope.open("check scales")) {
+      sound = scales.isFinite() && scales.min().toDouble() >= least;
+    }
+    if (!sound) {
       throw new IllegalArgumentException(
           name
               + " holds NaN, infinite or negative scales. Expected the largest magnitude of each"
