@@ -27,7 +27,7 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
 /** LoRA on OPT beside the real PEFT: optimizer steps and generation. */
 @ExtendWith(NoLeaks.class)
 class GoldenLoraStepsIT {
-  private static AdamW optimizer(Golden golden, Map<String, Parameter> parameters) {
+  static AdamW optimizer(Golden golden, Map<String, Parameter> parameters) {
     JsonNode settings = golden.facts().get("optimizer");
     return new AdamW(
         parameters,
