@@ -117,7 +117,7 @@ def write(folder, name, note):
     model = get_peft_model(model, config).train()
     common.fill_trainable(model)
     model.save_pretrained(folder / "adapter")
-    tensors |= {f"param.{n}": p for n, p in model.named_parameters() if p.requires_grad}
+    tensors |= {f"param.{n}": p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
     tensors["adapter.logits"] = common.logits_of(model, batch)
     tensors["adapter.loss"], grads = common.gradients_of(model, batch)
     tensors |= {f"grad.{key}": value for key, value in grads.items()}
