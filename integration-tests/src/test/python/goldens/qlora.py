@@ -151,3 +151,31 @@ SECTIONS = {
     "qlora_fp4": section("fp4", "FP4"),
     "qlora_int8": section("int8", "LLM.int8() in training mode on the CPU: the weight is made dense"),
 }
+
+
+def write_converted(path):
+    """Which layers transformers would replace, by default and with lists of its own, in the tiny models of other sections."""
+    import transformers
+    from transformers.pytorch_utils import Conv1D
+    from transformers.quantizers.base import HfQuantizer
+    from transformers.quantizers.quantizers_utils import should_convert_module
+
+    rows = []
+    sections = ("decoder_", "heads_", "t5_", "opt_lora", "opt350_lora")
+    for config_file in sorted(BNB.parent.glob("*/*/config.json")):
+        source = config_file.parent
+        name = (json.loads(config_file.read_text()).get("architectures") or [None])[0]
+        if name is None or not source.parent.name.startswith(sections):
+            continue
+        config = transformers.AutoConfig.from_pretrained(source)
+        model = getattr(transformers, name)(config)
+        for skipped in (None, ["self_attn", "attention"], []):
+            excluded = HfQuantizer.get_modules_to_not_convert(model, skipped, model._keep_in_fp32_modules)
+            layers = [n for n, m in model.named_modules() if isinstance(m, Conv1D) or type(m) is torch.nn.Linear]
+            converted = [n for n in layers if should_convert_module(n, excluded)]
+            folder = str(source.relative_to(BNB.parent))
+            rows.append({"folder": folder, "class": name, "skipped": skipped, "converted": " ".join(converted)})
+    common.write_json(path, {"rows": rows})
+
+
+SECTIONS["quantized_layers.json"] = write_converted

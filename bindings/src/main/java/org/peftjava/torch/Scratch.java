@@ -40,8 +40,7 @@ public final class Scratch {
     try (TensorScope scope = TensorScope.open("dense weight")) {
       long bytes = shape.numel() * type.byteSize();
       Tensor floats = floats(Purpose.DENSE_WEIGHT, (bytes + 3) / 4);
-      return scope.keep(
-          floats.viewAs(type).narrow(0, 0, shape.numel()).reshape(shape.toArray()));
+      return scope.keep(floats.viewAs(type).narrow(0, 0, shape.numel()).reshape(shape.toArray()));
     }
   }
 

@@ -200,8 +200,7 @@ class GoldenQloraIT {
           assertTrue(change > 0.1, () -> "largest change " + change);
           try (GradMode off = GradMode.noGrad()) {
             Tensor padding = golden.get("in.attention_mask").eq(0).unsqueeze(-1);
-            Tensor logits =
-                merged.forward(golden.input("in").build()).logits().orElseThrow();
+            Tensor logits = merged.forward(golden.input("in").build()).logits().orElseThrow();
             Tensor difference = logits.sub(adapted).maskedFill(padding, 0);
             double off4 = difference.pow(2).mean().sqrt().toDouble();
             double loud = adapted.pow(2).mean().sqrt().toDouble();

@@ -82,8 +82,7 @@ public final class LayerReplacement {
     try (TensorScope scope = TensorScope.open("quantize " + path);
         GradMode off = GradMode.noGrad()) {
       DType rounded = weight(dense).dtype();
-      packed =
-          config.quantize(dense instanceof Conv1D ? values.detach().t() : values, rounded);
+      packed = config.quantize(dense instanceof Conv1D ? values.detach().t() : values, rounded);
     }
     replace(path, packed);
   }

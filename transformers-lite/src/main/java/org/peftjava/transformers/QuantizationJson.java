@@ -55,8 +55,7 @@ final class QuantizationJson {
       }
       return builder.build();
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(
-          json.source() + ", " + KEY + ": " + e.getMessage(), e);
+      throw new IllegalArgumentException(json.source() + ", " + KEY + ": " + e.getMessage(), e);
     }
   }
 

@@ -148,6 +148,7 @@ final class QuantizedLoading {
     LinearLayer layer = (LinearLayer) dense;
     Shape expected = Shape.of(layer.outFeatures(), layer.inFeatures());
     if (!weight.shape().equals(expected)) {
+      weight.close();
       throw new IllegalArgumentException(
           path
               + WEIGHT

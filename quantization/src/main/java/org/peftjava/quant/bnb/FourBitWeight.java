@@ -120,11 +120,9 @@ public final class FourBitWeight implements QuantizedWeight {
   public static FourBitWeight quantize(Tensor dense, DType rounded, Format format) {
     DenseMatrix.check(dense);
     Shape packedShape = packedShape(dense.shape(), format.storage);
-    BlockwiseQuantizer codec =
-        new BlockwiseQuantizer(format.type.codeBook(), format.blockSize);
+    BlockwiseQuantizer codec = new BlockwiseQuantizer(format.type.codeBook(), format.blockSize);
     OptionalDouble offset = format.doubleQuant ? OptionalDouble.of(0) : OptionalDouble.empty();
-    QuantState form =
-        new QuantState(format.type, format.blockSize, rounded, dense.shape(), offset);
+    QuantState form = new QuantState(format.type, format.blockSize, rounded, dense.shape(), offset);
     try (TensorScope scope = TensorScope.open("quantize weight");
         GradMode off = GradMode.noGrad()) {
       Parts parts = parts(dense, codec, form, packedShape, format.storage);
@@ -256,8 +254,7 @@ public final class FourBitWeight implements QuantizedWeight {
     try (TensorScope scope = TensorScope.open("requantize weight");
         GradMode off = GradMode.noGrad()) {
       QuantState form = quantState.withDtype(dense.dtype());
-      Parts parts =
-          parts(dense.to(device()), codec, form, packed.shape(), packed.dtype());
+      Parts parts = parts(dense.to(device()), codec, form, packed.shape(), packed.dtype());
       packed.adopt(parts.packed);
       absmax.adopt(parts.absmax);
       if (nestedAbsmax != null && parts.nestedAbsmax != null) {

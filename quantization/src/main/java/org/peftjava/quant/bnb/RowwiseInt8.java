@@ -13,8 +13,8 @@ import org.peftjava.torch.TensorScope;
  * The arithmetic of LLM.int8() on libtorch's operators, for any device.
  *
  * <p>{@code code = round(v * 127 / absmax)} with {@code absmax = max |v|} of the row and v rounded
- * to float16, halves to even; {@code v' = code * absmax / 127}. Products are sums of integers, exact
- * however long the rows are. Reference: {@code bitsandbytes.functional.int8_vectorwise_quant,
+ * to float16, halves to even; {@code v' = code * absmax / 127}. Products are sums of integers,
+ * exact however long the rows are. Reference: {@code bitsandbytes.functional.int8_vectorwise_quant,
  * int8_vectorwise_dequant, int8_mixed_scaled_mm}.
  */
 final class RowwiseInt8 {

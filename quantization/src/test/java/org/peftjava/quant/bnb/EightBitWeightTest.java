@@ -34,8 +34,7 @@ class EightBitWeightTest extends ScopedTest {
           GOLDEN.get("w." + type + ".CB").toBytes(),
           weight.state().get("weight").tensor().toBytes());
       assertArrayEquals(
-          GOLDEN.get("w." + type + ".SCB").toBytes(),
-          weight.state().get("SCB").tensor().toBytes());
+          GOLDEN.get("w." + type + ".SCB").toBytes(), weight.state().get("SCB").tensor().toBytes());
       assertArrayEquals(
           GOLDEN.get("w." + type + ".dequant").toFloats(),
           weight.dequantize(DType.FLOAT32).toFloats());
@@ -107,8 +106,7 @@ class EightBitWeightTest extends ScopedTest {
       Tensor expected = MatrixOps.linear(input, weight.dequantize(DType.FLOAT32), null);
       // without outliers one scale serves the whole row
       assertTrue(weight.product(input, null, false).isFinite());
-      assertClose(
-          expected.select(0, 1), weight.product(input.select(0, 1), null, false), 4e-2);
+      assertClose(expected.select(0, 1), weight.product(input.select(0, 1), null, false), 4e-2);
     }
   }
 
