@@ -26,7 +26,7 @@ final class QuantizationJson {
     boolean eight = json.getBoolean("load_in_8bit", false);
     boolean four = json.getBoolean("load_in_4bit", false);
     String method = json.getString("quant_method", BitsAndBytesConfig.QUANT_METHOD);
-    if (!eight && !four || !method.equals(BitsAndBytesConfig.QUANT_METHOD)) {
+    if ((!eight && !four) || !method.equals(BitsAndBytesConfig.QUANT_METHOD)) {
       throw new UnsupportedOperationException(
           json.source()
               + " says that the weights are quantized by \""
