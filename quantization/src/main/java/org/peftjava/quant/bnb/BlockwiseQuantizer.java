@@ -23,7 +23,7 @@ public final class BlockwiseQuantizer {
   public static final List<Integer> BLOCK_SIZES = List.of(32, 64, 128, 256, 512, 1024, 2048, 4096);
 
   /** Elements per pass, a multiple of every block size. */
-  private static final long BAND = 1 << 20;
+  private static final long BAND = 1 << 18;
 
   /** What the CPU build takes for a smaller absmax, so that its inverse is finite. */
   private static final double LEAST_SCALE = 1e-38;

@@ -30,7 +30,10 @@ public final class CodeBook {
    * The signed map with a dynamic exponent, for statistics: {@code
    * bitsandbytes.functional.create_dynamic_map()}; arXiv:1511.04561.
    */
-  public static final CodeBook DYNAMIC = new DynamicMap().codeBook();
+  public static final CodeBook DYNAMIC = new DynamicMap(true).codeBook();
+
+  /** The same for numbers that are not negative: {@code create_dynamic_map(signed=False)}. */
+  public static final CodeBook DYNAMIC_UNSIGNED = new DynamicMap(false).codeBook();
 
   private final int bits;
   private final float[] values;

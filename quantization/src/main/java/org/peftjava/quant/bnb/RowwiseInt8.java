@@ -19,7 +19,7 @@ import org.peftjava.torch.TensorScope;
  */
 final class RowwiseInt8 {
   /** Elements of a weight that are handled at a time. */
-  private static final long BAND = 1 << 20;
+  private static final long BAND = 1 << 18;
 
   /** Products of two codes whose sum float32 holds exactly, in whatever order: 2^24 / 127^2. */
   private static final int EXACT_TERMS = 1024;
