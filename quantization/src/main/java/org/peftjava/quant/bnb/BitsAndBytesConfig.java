@@ -151,8 +151,8 @@ public record BitsAndBytesConfig(
         : FourBitWeight.quantize(dense, rounded, format());
   }
 
-  private FourBitWeight.Format format() {
-    return new FourBitWeight.Format(
+  private FourBitFormat format() {
+    return new FourBitFormat(
         bnb4bitQuantType, BLOCK_SIZE, bnb4bitUseDoubleQuant, bnb4bitQuantStorage);
   }
 

@@ -54,22 +54,6 @@ public final class FourBitWeight implements QuantizedWeight {
   private record Parts(
       Tensor packed, Tensor absmax, @Nullable Tensor nestedAbsmax, QuantState state) {}
 
-  /**
-   * How a weight is stored.
-   *
-   * @param type of the codes
-   * @param blockSize one of {@link BlockwiseQuantizer#BLOCK_SIZES}; 64 in transformers
-   * @param doubleQuant whether the scales are quantized too
-   * @param storage the type of the tensor that holds the codes; uint8 unless something else needs
-   *     another one, such as the sharding of parameters
-   */
-  public record Format(QuantType type, int blockSize, boolean doubleQuant, DType storage) {
-    /** The usual storage. */
-    public Format(QuantType type, int blockSize, boolean doubleQuant) {
-      this(type, blockSize, doubleQuant, DType.UINT8);
-    }
-  }
-
   private FourBitWeight(QuantState state, Parts parts) {
     quantState = state;
     codec = new BlockwiseQuantizer(state.type().codeBook(), state.blockSize());
@@ -88,7 +72,7 @@ public final class FourBitWeight implements QuantizedWeight {
     quantState = state;
     codec = new BlockwiseQuantizer(state.type().codeBook(), state.blockSize());
     long blocks = codec.blocksOf(shape().numel());
-    packed = PackedParameter.unloaded(storage, packedShape(shape(), storage));
+    packed = PackedParameter.unloaded(storage, FourBitFormat.packedShape(shape(), storage));
     packed.encodes(shape().numel());
     boolean nested = state.nestedOffset().isPresent();
     absmax = PackedParameter.unloaded(nested ? DType.UINT8 : DType.FLOAT32, Shape.of(blocks));
@@ -108,7 +92,7 @@ public final class FourBitWeight implements QuantizedWeight {
    */
   public static FourBitWeight quantize(
       Tensor dense, QuantType type, int blockSize, boolean doubleQuant) {
-    return quantize(dense, dense.dtype(), new Format(type, blockSize, doubleQuant));
+    return quantize(dense, dense.dtype(), new FourBitFormat(type, blockSize, doubleQuant));
   }
 
   /**
@@ -117,15 +101,15 @@ public final class FourBitWeight implements QuantizedWeight {
    * @param dense (o, d) of a floating-point type
    * @param rounded the type that its values are rounded to first, and that the weight stands for
    */
-  public static FourBitWeight quantize(Tensor dense, DType rounded, Format format) {
+  public static FourBitWeight quantize(Tensor dense, DType rounded, FourBitFormat format) {
     DenseMatrix.check(dense);
-    Shape packedShape = packedShape(dense.shape(), format.storage);
-    BlockwiseQuantizer codec = new BlockwiseQuantizer(format.type.codeBook(), format.blockSize);
-    OptionalDouble offset = format.doubleQuant ? OptionalDouble.of(0) : OptionalDouble.empty();
-    QuantState form = new QuantState(format.type, format.blockSize, rounded, dense.shape(), offset);
+    Shape packedShape = FourBitFormat.packedShape(dense.shape(), format.storage());
+    BlockwiseQuantizer codec = new BlockwiseQuantizer(format.type().codeBook(), format.blockSize());
+    OptionalDouble offset = format.doubleQuant() ? OptionalDouble.of(0) : OptionalDouble.empty();
+    QuantState form = new QuantState(format.type(), format.blockSize(), rounded, dense.shape(), offset);
     try (TensorScope scope = TensorScope.open("quantize weight");
         GradMode off = GradMode.noGrad()) {
-      Parts parts = parts(dense, codec, form, packedShape, format.storage);
+      Parts parts = parts(dense, codec, form, packedShape, format.storage());
       return new FourBitWeight(parts.state, parts);
     }
   }
@@ -140,22 +124,6 @@ public final class FourBitWeight implements QuantizedWeight {
    */
   public static FourBitWeight unloaded(byte[] json, DType storage, String name) {
     return new FourBitWeight(QuantState.parse(json, name), storage, json);
-  }
-
-  private static Shape packedShape(Shape shape, DType storage) {
-    long bytes = (shape.numel() + 1) / 2;
-    if (bytes % storage.byteSize() != 0) {
-      throw new IllegalArgumentException(
-          "A 4-bit weight of shape "
-              + shape
-              + " takes "
-              + bytes
-              + " bytes, which "
-              + storage
-              + " elements cannot hold. Use bnb_4bit_quant_storage uint8, or skip this layer"
-              + " (llm_int8_skip_modules).");
-    }
-    return Shape.of(bytes / storage.byteSize(), 1);
   }
 
   private static Parts parts(
