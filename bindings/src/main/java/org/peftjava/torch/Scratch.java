@@ -11,9 +11,11 @@ import org.bytedeco.pytorch.global.torch;
  * in, which costs more than the arithmetic on it. Not counted by the ledger, as an allocator's
  * cache is not.
  */
-final class Scratch {
+public final class Scratch {
   /** What a buffer is for; two purposes may be in use at once, one purpose only once. */
   enum Purpose {
+    /** A quantized weight made dense. */
+    DENSE_WEIGHT,
     /** Float32 copy of a block of 16-bit weights. */
     WIDENED_WEIGHT,
     /** Logits of some rows, and then their gradient. */
@@ -26,6 +28,21 @@ final class Scratch {
       ThreadLocal.withInitial(() -> new EnumMap<>(Purpose.class));
 
   private Scratch() {}
+
+  /**
+   * Memory for a weight (o, d) that is made dense for one product: contents arbitrary, valid until
+   * this thread asks again, owned by the current scope. On the CPU it is kept.
+   */
+  public static Tensor denseWeight(DType type, Device device, Shape shape) {
+    if (device.isCuda()) {
+      return Creation.empty(type, device, shape.toArray());
+    }
+    try (TensorScope scope = TensorScope.open("dense weight")) {
+      long bytes = shape.numel() * type.byteSize();
+      Tensor floats = floats(Purpose.DENSE_WEIGHT, (bytes + 3) / 4);
+      return scope.keep(floats.viewAs(type).narrow(0, 0, shape.numel()).reshape(shape.toArray()));
+    }
+  }
 
   /** A float32 vector of this length, contents arbitrary, valid until this thread asks again. */
   static Tensor floats(Purpose purpose, long length) {

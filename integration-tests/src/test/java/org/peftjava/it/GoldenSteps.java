@@ -60,7 +60,7 @@ final class GoldenSteps {
     return losses;
   }
 
-  private static AdamW optimizer(Golden golden, Map<String, Parameter> parameters) {
+  static AdamW optimizer(Golden golden, Map<String, Parameter> parameters) {
     JsonNode settings = golden.facts().get("optimizer");
     return new AdamW(
         parameters,

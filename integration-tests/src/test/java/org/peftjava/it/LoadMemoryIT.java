@@ -43,15 +43,38 @@ class LoadMemoryIT {
     long allowed = parameters * 2 + largest + 16 * MEBIBYTE;
     assertTrue(parameters * 4 > allowed, "the file itself would not be noticed");
     for (String name : List.of("one", "shards")) {
-      long took = took(folder.resolve(name));
+      long took = took(folder.resolve(name), "dense");
       assertTrue(took <= allowed, name + " took " + took + " bytes, allowed are " + allowed);
     }
   }
 
-  private long took(Path model) throws IOException, InterruptedException {
+  /** A model that is quantized while it is loaded: the packed weights and one tensor of the file. */
+  @Test
+  void aQuantizedModelPeaksAtItsPackedSizeAndOneTensor() throws IOException, InterruptedException {
+    long linear = 8L * (4 * HIDDEN * HIDDEN + 2 * HIDDEN * 4 * HIDDEN);
+    long dense;
+    try (CausalLM small = TinyOpt.model(TinyOpt.config());
+        CausalLM large = AutoModelForCausalLM.fromConfig(config(), DType.FLOAT32)) {
+      small.savePretrained(folder.resolve("small"));
+      large.savePretrained(folder.resolve("shards"), options -> options.maxShardSize("20MB"));
+      dense =
+          large.namedParameters().values().stream().mapToLong(p -> p.shape().numel()).sum()
+              - linear;
+    }
+    long largest = (long) VOCABULARY * HIDDEN * Float.BYTES;
+    for (String format : List.of("nf4", "int8")) {
+      long packed = format.equals("nf4") ? linear * 516 / 1000 : linear;
+      long allowed = packed + dense * 2 + largest + 16 * MEBIBYTE;
+      assertTrue((linear + dense) * 4 > allowed, "the file itself would not be noticed");
+      long took = took(folder.resolve("shards"), format);
+      assertTrue(took <= allowed, format + " took " + took + " bytes, allowed are " + allowed);
+    }
+  }
+
+  private long took(Path model, String format) throws IOException, InterruptedException {
     Process child =
         ChildJvm.start(
-            LoadingChild.class, folder.resolve("small").toString(), model.toString(), "bfloat16");
+            LoadingChild.class, folder.resolve("small").toString(), model.toString(), "bfloat16", format);
     List<String> output = child.inputReader().lines().toList();
     assertEquals(0, child.waitFor(), () -> String.join("\n", output));
     Matcher took = TOOK.matcher(output.get(output.size() - 1));

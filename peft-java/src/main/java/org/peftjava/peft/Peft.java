@@ -1,11 +1,14 @@
 package org.peftjava.peft;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import java.util.function.Consumer;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.torch.DType;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
 
@@ -76,6 +79,47 @@ public final class Peft {
   public static PeftModel getPeftModel(
       Module model, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
     return PeftConstruction.create(new PeftModel(BaseModel.of(model), false), config, of(options));
+  }
+
+  /**
+   * Prepares a model, usually a quantized one, for the training of an adapter: freezes it, makes
+   * what is left in 16 bits float32, and, for a quantized one, switches gradient checkpointing on.
+   * Call it before {@code getPeftModel}.
+   *
+   * <p>Reference: {@code peft.prepare_model_for_kbit_training}. Python also makes the output of the
+   * token embedding require gradients, which its checkpointing needs; ours does not.
+   *
+   * @return the same model
+   */
+  @CanIgnoreReturnValue
+  public static <M extends PretrainedModel> M prepareModelForKbitTraining(M model) {
+    return prepareModelForKbitTraining(model, options -> {});
+  }
+
+  /** The same with options. */
+  @CanIgnoreReturnValue
+  public static <M extends PretrainedModel> M prepareModelForKbitTraining(
+      M model, Consumer<KbitTrainingOptions.Builder> options) {
+    KbitTrainingOptions.Builder builder = KbitTrainingOptions.builder();
+    options.accept(builder);
+    KbitTrainingOptions chosen = builder.build();
+    model.module().requiresGrad(false);
+    if (chosen.castToFloat32()) {
+      model
+          .module()
+          .namedParameters()
+          .values()
+          .forEach(
+              parameter -> {
+                if (parameter.dtype().isHalfPrecision()) {
+                  parameter.to(DType.FLOAT32);
+                }
+              });
+    }
+    if (chosen.useGradientCheckpointing() && (model.isLoadedIn4bit() || model.isLoadedIn8bit())) {
+      model.gradientCheckpointing(true);
+    }
+    return model;
   }
 
   /** Throws if the config is for another task than the model's. */

@@ -26,7 +26,7 @@ final class StatusReport {
     long trainable = 0;
     long all = 0;
     for (Parameter parameter : parameters.values()) {
-      all += parameter.numel();
+      all += parameter.represented();
       trainable += parameter.requiresGrad() ? parameter.numel() : 0;
     }
     return new TrainableParameters(trainable, all);

@@ -1,13 +1,14 @@
 package org.peftjava.quant;
 
-import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
+import java.util.Objects;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Conv1D;
 import org.peftjava.torch.nn.Linear;
@@ -15,107 +16,113 @@ import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.torch.nn.Parameter;
 
-/** One walk over a model that turns its dense linear layers into quantized ones. */
-final class LayerReplacement {
-  private static final String WEIGHT = ".weight";
-
-  private final QuantizationConfig config;
+/**
+ * The dense linear layers of a model that are to become quantized ones, and their replacement one
+ * by one, as their values come.
+ */
+public final class LayerReplacement {
   private final Module model;
-  private final List<Pattern> skipped;
-  private final IdentityHashMap<Parameter, Integer> uses = new IdentityHashMap<>();
+  private final QuantizationConfig config;
+  private final Map<String, Module> layers = new LinkedHashMap<>();
 
-  LayerReplacement(QuantizationConfig config, Module model, Collection<String> outputHeads) {
-    this.config = config;
+  private LayerReplacement(Module model, QuantizationConfig config) {
     this.model = model;
-    skipped = patterns(config.skipModules().orElseGet(() -> defaultSkips(model, outputHeads)));
-    model.namedState().values().forEach(parameter -> uses.merge(parameter, 1, Integer::sum));
+    this.config = config;
   }
 
-  List<String> run() {
-    Map<String, Module> chosen = new LinkedHashMap<>();
+  /**
+   * Chooses the layers; nothing changes yet. Layers that share their weight are never chosen.
+   *
+   * @param byDefault names of modules that are skipped where the config has no list of its own
+   * @param always names of modules that are skipped in any case
+   */
+  public static LayerReplacement of(
+      Module model,
+      QuantizationConfig config,
+      Collection<String> byDefault,
+      Collection<String> always) {
+    LayerReplacement result = new LayerReplacement(model, config);
+    SkipPatterns skipped = SkipPatterns.of(model, config, byDefault, always);
+    IdentityHashMap<Parameter, Integer> uses = new IdentityHashMap<>();
+    model.namedState().values().forEach(parameter -> uses.merge(parameter, 1, Integer::sum));
     model
         .namedModules()
         .forEach(
             (path, module) -> {
-              if ((module instanceof Linear || module instanceof Conv1D)
-                  && !isSkipped(path)
+              if (isDense(module)
+                  && !skipped.matches(path)
                   && uses.getOrDefault(weight(module), 0) == 1) {
-                check(path, module);
-                chosen.put(path, module);
+                if (path.isEmpty()) {
+                  throw new IllegalArgumentException(
+                      "The model to quantize is a single "
+                          + module.getClass().getSimpleName()
+                          + ", which nothing holds. Expected a module with linear layers below"
+                          + " it.");
+                }
+                result.layers.put(path, module);
               }
             });
-    chosen.forEach(this::replace);
-    return List.copyOf(chosen.keySet());
+    return result;
   }
 
-  private void replace(String path, Module dense) {
+  /** Whether a module is a linear layer that could be quantized. */
+  public static boolean isDense(Module module) {
+    return module instanceof Linear || module instanceof Conv1D;
+  }
+
+  /** The chosen layers by path. */
+  public Map<String, Module> layers() {
+    return Collections.unmodifiableMap(layers);
+  }
+
+  /** Quantizes values for a chosen layer, in the form in which it stores them, and replaces it. */
+  public void quantize(String path, Tensor values) {
+    Module dense = Objects.requireNonNull(layers.get(path), path);
     QuantizedWeight packed;
-    try (TensorScope scope = TensorScope.open("quantize " + path)) {
-      packed =
-          config.quantize(
-              dense instanceof Conv1D transposed
-                  ? transposed.denseWeight(transposed.computeDtype())
-                  : weight(dense).tensor());
+    try (TensorScope scope = TensorScope.open("quantize " + path);
+        GradMode off = GradMode.noGrad()) {
+      DType rounded = weight(dense).dtype();
+      packed = config.quantize(dense instanceof Conv1D ? values.detach().t() : values, rounded);
     }
+    replace(path, packed);
+  }
+
+  /** Puts a quantized weight, loaded or not, in the place of a chosen layer's. */
+  public void replace(String path, QuantizedWeight packed) {
+    Module dense = Objects.requireNonNull(layers.get(path), path);
     Parameter bias = dense.ownParameters().get("bias");
-    ModulePath.replace(model, path, new QuantizedLinear(packed, bias, config.computeDtype()));
+    if (bias != null) {
+      bias.requiresGrad(false);
+    }
+    QuantizedLinear layer = config.layer(packed, bias);
+    if (dense instanceof Conv1D) {
+      layer.storedTransposed();
+    }
+    ModulePath.replace(model, path, layer);
     weight(dense).close();
   }
 
-  private static void check(String path, Module module) {
-    if (path.isEmpty()) {
-      throw new IllegalArgumentException(
-          "The model to quantize is a single "
-              + module.getClass().getSimpleName()
-              + ", which nothing holds. Expected a module with linear layers below it.");
-    }
-    if (!weight(module).isMaterialized()) {
-      throw new IllegalStateException(
-          "The weight of "
-              + path
-              + " has no values to quantize. Load or initialize the model first.");
-    }
+  /** Quantizes the chosen layers that have not been replaced yet. */
+  public void quantizeRest() {
+    layers.forEach(
+        (path, module) -> {
+          if (ModulePath.get(model, path) == module && !weight(module).isMaterialized()) {
+            throw new IllegalStateException(
+                "The weight of "
+                    + path
+                    + " has no values to quantize. Load or initialize the model first.");
+          }
+        });
+    layers.forEach(
+        (path, module) -> {
+          if (ModulePath.get(model, path) == module) {
+            quantize(path, weight(module).tensor());
+          }
+        });
   }
 
-  private static Parameter weight(Module module) {
+  /** The weight of a dense layer. */
+  public static Parameter weight(Module module) {
     return module instanceof Linear linear ? linear.weight() : ((Conv1D) module).weight();
-  }
-
-  /** {@code get_keys_to_not_convert}: the output head, and the module of the last parameter. */
-  private static List<String> defaultSkips(Module model, Collection<String> outputHeads) {
-    List<String> result = new ArrayList<>();
-    outputHeads.forEach(head -> result.add(Pattern.quote(head)));
-    String last = "";
-    for (String name : model.namedParameters().keySet()) {
-      last = name;
-    }
-    if (last.endsWith(WEIGHT)) {
-      result.add(Pattern.quote(last.substring(0, last.length() - WEIGHT.length())));
-    }
-    return result;
-  }
-
-  /** {@code transformers.quantizers.quantizers_utils.should_convert_module}, negated. */
-  private boolean isSkipped(String path) {
-    return skipped.stream().anyMatch(pattern -> pattern.matcher(path).find());
-  }
-
-  private static List<Pattern> patterns(List<String> names) {
-    List<Pattern> result = new ArrayList<>();
-    for (String name : names) {
-      try {
-        result.add(Pattern.compile("^(?:" + name + ")"));
-        result.add(Pattern.compile(Pattern.quote(name) + "$"));
-      } catch (PatternSyntaxException e) {
-        throw new IllegalArgumentException(
-            "The name '"
-                + name
-                + "' of modules to skip is no regular expression: "
-                + e.getDescription()
-                + ". Expected a module name, such as lm_head, or an expression for its path.",
-            e);
-      }
-    }
-    return result;
   }
 }

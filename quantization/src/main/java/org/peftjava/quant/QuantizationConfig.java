@@ -2,10 +2,13 @@ package org.peftjava.quant;
 
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
 
 /** How the linear layers of a model are quantized, and which of them. */
 public interface QuantizationConfig {
@@ -19,11 +22,29 @@ public interface QuantizationConfig {
    */
   Optional<List<String>> skipModules();
 
-  /** The type in which quantized layers compute. */
-  DType computeDtype();
+  /** The same config with another list of {@link #skipModules}. */
+  QuantizationConfig withSkipModules(List<String> names);
 
-  /** Quantizes one dense matrix (o, d), whose memory is not touched. */
-  QuantizedWeight quantize(Tensor dense);
+  /**
+   * Quantizes one dense matrix (o, d), whose memory is not touched.
+   *
+   * @param rounded the type of the model's weights, that values are rounded to first
+   */
+  QuantizedWeight quantize(Tensor dense, DType rounded);
+
+  /** A layer over a quantized weight and a bias (o), which may be null. */
+  QuantizedLinear layer(QuantizedWeight weight, @Nullable Parameter bias);
+
+  /**
+   * A weight without memory for what a checkpoint holds, if that is in this format.
+   *
+   * @param dtype the type of the model's weights
+   * @throws IllegalArgumentException if it is damaged
+   */
+  Optional<QuantizedWeight> stored(StoredLayer file, DType dtype);
+
+  /** Every setting under its name in {@code config.json}. */
+  Map<String, @Nullable Object> toDict();
 
   /** Checks that this build can do what is asked, before a model is touched. */
   void checkSupported();
@@ -40,7 +61,9 @@ public interface QuantizationConfig {
    */
   default List<String> applyTo(Module model, Collection<String> outputHeads) {
     checkSupported();
-    return new LayerReplacement(this, model, outputHeads).run();
+    LayerReplacement replacement = LayerReplacement.of(model, this, outputHeads, List.of());
+    replacement.quantizeRest();
+    return List.copyOf(replacement.layers().keySet());
   }
 
   /** {@link #applyTo(Module, Collection)} with the {@link #DEFAULT_OUTPUT_HEADS}. */

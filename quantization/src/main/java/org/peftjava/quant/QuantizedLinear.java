@@ -8,47 +8,33 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.CustomGradient;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
-import org.peftjava.torch.MatrixOps;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Conv1D;
+import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
 
 /**
- * A linear layer over a quantized weight: {@code y = x W^T + b}, computed in the compute type and
- * returned in x's type.
+ * A linear layer over a quantized weight: {@code y = x W^T + b}, returned in x's type.
  *
- * <p>The weight is made dense for each product and let go again, in the forward and once more in
- * the backward pass, so that between the two nothing but the packed weight is alive. It is never
- * trained; a bias may be.
- *
- * <p>The backward pass multiplies by the weight as {@link QuantizedWeight#dtype} holds it: a matrix
- * that was quantized from bfloat16 and is computed in float32 is rounded to bfloat16 there.
- * Reference: {@code bitsandbytes.nn.Linear4bit.forward} and {@code
- * bitsandbytes.autograd._functions.MatMul4Bit}.
+ * <p>Between the forward and the backward pass nothing but the packed weight is alive: neither x
+ * nor a dense weight is saved. The weight is never trained; a bias may be.
  */
-public final class QuantizedLinear extends Module implements LinearLayer {
+public abstract class QuantizedLinear extends Module implements LinearLayer {
   private final QuantizedWeight weight;
   private final @Nullable Parameter bias;
-  private final DType computeDtype;
+  private boolean storedTransposed;
 
   /**
    * A layer that takes over the weight and the bias.
    *
    * @param bias (o), or null
-   * @param computeDtype the floating-point type of the product
    */
-  public QuantizedLinear(QuantizedWeight weight, @Nullable Parameter bias, DType computeDtype) {
-    if (!computeDtype.isFloatingPoint()) {
-      throw new IllegalArgumentException(
-          "The compute type of a quantized layer is "
-              + computeDtype
-              + ". Expected float32, bfloat16, float16 or float64.");
-    }
+  protected QuantizedLinear(QuantizedWeight weight, @Nullable Parameter bias) {
     this.weight = weight;
-    this.computeDtype = computeDtype;
     if (bias != null && !bias.shape().equals(Shape.of(outFeatures()))) {
       throw new IllegalArgumentException(
           "A bias of shape "
@@ -63,11 +49,11 @@ public final class QuantizedLinear extends Module implements LinearLayer {
         .state()
         .forEach(
             (name, tensor) -> {
-              if (name.contains(".")) {
-                registerBuffer(name, tensor);
-              } else {
+              if (name.equals(QuantizedWeight.WEIGHT)) {
                 tensor.requiresGrad(false);
                 register(name, tensor);
+              } else {
+                registerBuffer(name, tensor);
               }
             });
     this.bias = bias == null ? null : register("bias", bias);
@@ -78,19 +64,20 @@ public final class QuantizedLinear extends Module implements LinearLayer {
     return weight;
   }
 
+  /** The type in which the product with an input of this type is computed. */
+  protected abstract DType productType(DType inputType);
+
   @Override
-  public Tensor forward(Tensor x) {
+  public final Tensor forward(Tensor x) {
     check(x);
-    Tensor input = x.to(computeDtype);
+    Tensor input = x.to(productType(x.dtype()));
     List<Tensor> inputs = new ArrayList<>(List.of(input));
     if (bias != null) {
-      inputs.add(bias.tensor().to(computeDtype));
+      inputs.add(bias.tensor().to(input.dtype()));
     }
     Tensor value;
-    try (TensorScope scope = TensorScope.open("quantized linear");
-        GradMode off = GradMode.noGrad()) {
-      Tensor dense = weight.dequantize(computeDtype);
-      value = scope.keep(MatrixOps.linear(input, dense, bias == null ? null : inputs.get(1)));
+    try (GradMode off = GradMode.noGrad()) {
+      value = weight.product(input, bias == null ? null : inputs.get(1), isTraining());
     }
     boolean needsX = input.requiresGrad();
     boolean needsBias = bias != null && bias.requiresGrad();
@@ -101,18 +88,11 @@ public final class QuantizedLinear extends Module implements LinearLayer {
 
   private List<@Nullable Tensor> backward(Tensor gradient, boolean needsX, boolean needsBias) {
     List<@Nullable Tensor> result = new ArrayList<>();
-    result.add(needsX ? gradientOfX(gradient) : null);
+    result.add(needsX ? weight.inputGradient(gradient) : null);
     if (bias != null) {
       result.add(needsBias ? gradient.reshape(-1, outFeatures()).sum(0) : null);
     }
     return result;
-  }
-
-  private Tensor gradientOfX(Tensor gradient) {
-    try (TensorScope scope = TensorScope.open("quantized linear backward")) {
-      Tensor dense = weight.dequantize(weight.dtype()).to(gradient.dtype());
-      return scope.keep(MatrixOps.inputGradient(gradient, dense));
-    }
   }
 
   private void check(Tensor x) {
@@ -121,7 +101,7 @@ public final class QuantizedLinear extends Module implements LinearLayer {
           "The input of a quantized layer has type "
               + x.dtype()
               + ". Expected a floating-point type. Convert it with x.to(DType."
-              + computeDtype.name()
+              + computeDtype().name()
               + ").");
     }
     if (x.rank() == 0 || x.size(-1) != inFeatures()) {
@@ -137,22 +117,22 @@ public final class QuantizedLinear extends Module implements LinearLayer {
   }
 
   @Override
-  public long inFeatures() {
+  public final long inFeatures() {
     return weight.shape().get(1);
   }
 
   @Override
-  public long outFeatures() {
+  public final long outFeatures() {
     return weight.shape().get(0);
   }
 
   @Override
-  public Tensor denseWeight(DType type) {
+  public final Tensor denseWeight(DType type) {
     return weight.dequantize(type);
   }
 
   @Override
-  public void replaceWeight(Tensor dense) {
+  public final void replaceWeight(Tensor dense) {
     weight.requantize(dense);
     Map<String, Parameter> registered = ownBuffers();
     weight
@@ -166,12 +146,41 @@ public final class QuantizedLinear extends Module implements LinearLayer {
   }
 
   @Override
-  public Optional<Parameter> bias() {
+  public final Optional<Parameter> bias() {
     return Optional.ofNullable(bias);
   }
 
+  /**
+   * A dense layer with the values that this one stands for, and with its bias. The quantized weight
+   * is freed.
+   */
+  public final Module toDense(DType type) {
+    Module dense =
+        storedTransposed
+            ? new Conv1D(inFeatures(), outFeatures(), type)
+            : new Linear(inFeatures(), outFeatures(), bias != null, type);
+    try (TensorScope scope = TensorScope.open("dequantize")) {
+      Tensor values = weight.dequantize(type);
+      Parameter target = LayerReplacement.weight(dense);
+      target.adopt(storedTransposed ? values.t().contiguous() : values);
+      target.requiresGrad(false);
+    }
+    if (bias != null) {
+      bias.to(type);
+      dense.share("bias", bias);
+    }
+    weight.close();
+    return dense;
+  }
+
+  /** Says that the dense layer was one that stores its weight the other way round. */
+  final void storedTransposed() {
+    storedTransposed = true;
+  }
+
+  /** A change is added in float32 and quantized again. */
   @Override
-  public DType computeDtype() {
-    return computeDtype;
+  public final DType changeDtype() {
+    return DType.FLOAT32;
   }
 }

@@ -15,6 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.peftjava.quant.bnb.FourBitWeight;
+import org.peftjava.quant.bnb.Linear4bit;
 import org.peftjava.quant.bnb.QuantType;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -52,7 +53,7 @@ class QuantizedLinearTest extends ScopedTest {
     FourBitWeight weight =
         FourBitWeight.quantize(w, QuantType.parse(name.substring(0, 3)), 64, name.contains(".dq."));
     Parameter bias = parameter(GOLDEN.get("b"), false);
-    try (QuantizedLinear layer = new QuantizedLinear(weight, bias, type(name, "compute_"))) {
+    try (Linear4bit layer = new Linear4bit(weight, bias, type(name, "compute_"))) {
       Tensor x = GOLDEN.get("X").to(type(name, "x_")).copy().requiresGrad(true);
       Tensor y = layer.forward(x);
       y.backward(Creation.ones(y.dtype(), y.shape().toArray()));
@@ -65,7 +66,7 @@ class QuantizedLinearTest extends ScopedTest {
   @ParameterizedTest
   @CsvSource({"FLOAT32, false", "FLOAT32, true", "BFLOAT16, true", "FLOAT64, false"})
   void gradientsAreThoseOfTheDequantizedWeight(DType type, boolean doubleQuant) {
-    try (QuantizedLinear layer = layer(type, doubleQuant, true)) {
+    try (Linear4bit layer = layer(type, doubleQuant, true)) {
       Tensor x = Creation.randn(type, 2, ROWS, 72).requiresGrad(true);
       Tensor gradient = Creation.randn(type, 2, ROWS, 40);
       layer.forward(x).backward(gradient);
@@ -86,7 +87,7 @@ class QuantizedLinearTest extends ScopedTest {
   /** Between forward and backward one tensor of the caller's is alive, and no dense weight. */
   @Test
   void keepsNothingForTheBackwardPass() {
-    try (QuantizedLinear layer = layer(DType.FLOAT32, true, false)) {
+    try (Linear4bit layer = layer(DType.FLOAT32, true, false)) {
       Tensor x = Creation.randn(DType.FLOAT32, ROWS, 72).requiresGrad(true);
       long before = TensorLedger.liveTensors();
       for (int step = 0; step < 3; step++) {
@@ -103,7 +104,7 @@ class QuantizedLinearTest extends ScopedTest {
 
   @Test
   void recordsNothingWithoutGradients() {
-    try (QuantizedLinear layer = layer(DType.FLOAT32, false, false)) {
+    try (Linear4bit layer = layer(DType.FLOAT32, false, false)) {
       Tensor x = Creation.randn(DType.FLOAT32, 3, 72);
       assertFalse(layer.forward(x).requiresGrad());
       try (GradMode off = GradMode.noGrad()) {
@@ -116,7 +117,7 @@ class QuantizedLinearTest extends ScopedTest {
   @ParameterizedTest
   @CsvSource({"false", "true"})
   void aMergedWeightIsWhatTheLayerComputesWith(boolean doubleQuant) {
-    try (QuantizedLinear layer = layer(DType.FLOAT32, doubleQuant, false)) {
+    try (Linear4bit layer = layer(DType.FLOAT32, doubleQuant, false)) {
       Tensor merged =
           layer.denseWeight(DType.FLOAT32).add(Creation.randn(DType.FLOAT32, 40, 72), 0.3);
       layer.replaceWeight(merged);
@@ -131,7 +132,7 @@ class QuantizedLinearTest extends ScopedTest {
 
   @Test
   void stateHasTheNamesOfBitsandbytesAndKeepsItsTypes() {
-    try (QuantizedLinear layer = layer(DType.FLOAT32, true, true)) {
+    try (Linear4bit layer = layer(DType.FLOAT32, true, true)) {
       assertEquals(
           Set.of(
               "weight",
@@ -153,7 +154,7 @@ class QuantizedLinearTest extends ScopedTest {
 
   @Test
   void inputsThatDoNotFitAreRefused() {
-    try (QuantizedLinear layer = layer(DType.FLOAT32, false, false)) {
+    try (Linear4bit layer = layer(DType.FLOAT32, false, false)) {
       Tensor ids = Creation.ofLongs(new long[72], 1, 72);
       assertMessage(
           "The input of a quantized layer has type int64. Expected a floating-point type.",
@@ -163,20 +164,20 @@ class QuantizedLinearTest extends ScopedTest {
       assertMessage("cannot take values of shape [2, 71]", () -> layer.replaceWeight(narrow));
       assertMessage(
           "The compute type of a quantized layer is int8",
-          () -> new QuantizedLinear(layer.weight(), null, DType.INT8));
+          () -> new Linear4bit(layer.weight(), null, DType.INT8));
       Parameter bias = new Parameter(narrow.shape(), DType.FLOAT32, Init.zeros());
       assertMessage(
           "A bias of shape [2, 71] does not fit a weight of shape [40, 72]",
-          () -> new QuantizedLinear(layer.weight(), bias, DType.FLOAT32));
+          () -> new Linear4bit(layer.weight(), bias, DType.FLOAT32));
     }
   }
 
-  private static QuantizedLinear layer(DType type, boolean doubleQuant, boolean withBias) {
+  private static Linear4bit layer(DType type, boolean doubleQuant, boolean withBias) {
     try (TensorScope scope = TensorScope.open("layer")) {
       FourBitWeight weight =
           FourBitWeight.quantize(Creation.randn(type, 40, 72), QuantType.NF4, 64, doubleQuant);
       Parameter bias = withBias ? parameter(Creation.randn(type, 40), true) : null;
-      return new QuantizedLinear(weight, bias, type);
+      return new Linear4bit(weight, bias, type);
     }
   }
 

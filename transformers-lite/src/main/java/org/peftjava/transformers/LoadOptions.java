@@ -4,6 +4,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
+import org.peftjava.quant.bnb.BitsAndBytesConfig;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.transformers.config.ConfigJson;
@@ -14,18 +15,22 @@ import org.peftjava.transformers.hub.HubOptions;
  * How {@code fromPretrained} of an {@code AutoModel} loads a model.
  *
  * @param dtype the weights' type; empty for the one that the config names, else the file's
- * @param deviceMap where the weights go
+ * @param deviceMap where the weights go; empty for the CPU, or for a quantized model a CUDA card if
+ *     there is one
  * @param ignoreMismatchedSizes whether a weight of another shape in the file is left, and the
  *     model's gets fresh values, instead of an error
  * @param configChanges what is changed in the settings of {@code config.json} before the model is
  *     built
+ * @param quantizationConfig how linear layers are quantized while they are loaded; empty for what
+ *     {@code config.json} says
  * @param hub how a name that is no folder is looked up
  */
 public record LoadOptions(
     Optional<DType> dtype,
-    DeviceMap deviceMap,
+    Optional<DeviceMap> deviceMap,
     boolean ignoreMismatchedSizes,
     UnaryOperator<ConfigJson> configChanges,
+    Optional<BitsAndBytesConfig> quantizationConfig,
     Consumer<HubOptions.Builder> hub) {
   /** The defaults: the file's type, on the CPU. */
   public static Builder builder() {
@@ -41,9 +46,10 @@ public record LoadOptions(
   /** Builds {@link LoadOptions}. */
   public static final class Builder {
     private Optional<DType> dtype = Optional.empty();
-    private DeviceMap deviceMap = DeviceMap.of(Device.CPU);
+    private Optional<DeviceMap> deviceMap = Optional.empty();
     private boolean ignoreMismatchedSizes;
     private UnaryOperator<ConfigJson> configChanges = json -> json;
+    private Optional<BitsAndBytesConfig> quantizationConfig = Optional.empty();
     private Consumer<HubOptions.Builder> hub = options -> {};
 
     private Builder() {}
@@ -69,7 +75,7 @@ public record LoadOptions(
 
     /** Where the weights go. */
     public Builder device(Device target) {
-      deviceMap = DeviceMap.of(target);
+      deviceMap = Optional.of(DeviceMap.of(target));
       return this;
     }
 
@@ -80,13 +86,22 @@ public record LoadOptions(
 
     /** Where the weights go: "auto", or a device as in {@link #device(String)}. */
     public Builder deviceMap(String name) {
-      deviceMap = DeviceMap.parse(name);
+      deviceMap = Optional.of(DeviceMap.parse(name));
       return this;
     }
 
     /** Where each part goes: the name of a module, or "" for all, to a device. */
     public Builder deviceMap(Map<String, String> devices) {
-      deviceMap = DeviceMap.parse(devices);
+      deviceMap = Optional.of(DeviceMap.parse(devices));
+      return this;
+    }
+
+    /**
+     * Quantizes linear layers while they are loaded, one tensor at a time. For a checkpoint that is
+     * quantized already it may only say the same as its {@code config.json}.
+     */
+    public Builder quantizationConfig(BitsAndBytesConfig config) {
+      quantizationConfig = Optional.of(config);
       return this;
     }
 
@@ -130,7 +145,8 @@ public record LoadOptions(
 
     /** The options. */
     public LoadOptions build() {
-      return new LoadOptions(dtype, deviceMap, ignoreMismatchedSizes, configChanges, hub);
+      return new LoadOptions(
+          dtype, deviceMap, ignoreMismatchedSizes, configChanges, quantizationConfig, hub);
     }
   }
 }

@@ -5,6 +5,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.peftjava.quant.QuantizationConfig;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.StateDict;
 import org.peftjava.transformers.checkpoint.Checkpoints;
@@ -50,6 +52,11 @@ final class PretrainedFiles {
             .without("_name_or_path")
             .with("architectures", List.of(model.architecture().className(model.task())))
             .with("dtype", model.dtype().pythonName());
+    Optional<QuantizationConfig> quantization = ModelQuantization.toSave(model);
+    json =
+        quantization.isPresent()
+            ? json.with(QuantizationJson.KEY, quantization.get().toDict())
+            : json.without(QuantizationJson.KEY);
     return model.ties().isEmpty()
         ? json
         : json.with("tie_word_embeddings", !model.ties().tied().isEmpty());

@@ -1,6 +1,8 @@
 package org.peftjava.transformers;
 
 import java.nio.file.Path;
+import org.peftjava.quant.bnb.Linear4bit;
+import org.peftjava.quant.bnb.Linear8bitLt;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.Module;
@@ -53,6 +55,34 @@ public interface PretrainedModel extends AutoCloseable {
 
   /** Recomputes each layer in the backward pass instead of keeping its intermediates. */
   void gradientCheckpointing(boolean on);
+
+  /** Whether linear layers of this model are 4-bit ones of bitsandbytes. */
+  default boolean isLoadedIn4bit() {
+    return ModelQuantization.layers(module()).values().stream()
+        .anyMatch(Linear4bit.class::isInstance);
+  }
+
+  /** Whether linear layers of this model are 8-bit ones of bitsandbytes. */
+  default boolean isLoadedIn8bit() {
+    return ModelQuantization.layers(module()).values().stream()
+        .anyMatch(Linear8bitLt.class::isInstance);
+  }
+
+  /** Makes quantized layers dense, in the type of the hidden states; see the other overload. */
+  default void dequantize() {
+    dequantize(dtype());
+  }
+
+  /**
+   * Makes quantized layers dense, one after the other, with the values that they stand for: what
+   * quantizing lost does not come back. Adapters stay, so that they can be merged into dense
+   * weights.
+   *
+   * @param dtype of the dense weights
+   */
+  default void dequantize(DType dtype) {
+    ModelQuantization.dequantize(module(), dtype);
+  }
 
   /** Writes the model to a folder that Python and this library load. */
   void savePretrained(Path folder);

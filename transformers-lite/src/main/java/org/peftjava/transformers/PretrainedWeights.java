@@ -8,7 +8,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.BiConsumer;
 import java.util.function.BiFunction;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
@@ -38,6 +37,11 @@ final class PretrainedWeights {
   private final WeightNames names;
   private final Map<String, Parameter> state;
 
+  /** Brings the value of one weight to where it belongs. */
+  private interface Move {
+    void accept(String name, String key, Parameter parameter);
+  }
+
   private PretrainedWeights(CheckpointModel model, WeightSource source, Path folder) {
     this.model = model;
     this.source = source;
@@ -53,11 +57,15 @@ final class PretrainedWeights {
       LoadOptions options,
       BiFunction<PretrainedConfig, DType, M> factory) {
     try (WeightSource source = Checkpoints.open(folder)) {
+      PretrainedConfig settings = QuantizedLoading.settings(config, options);
       DType dtype = options.dtype().orElseGet(() -> dtypeOf(config, source));
-      M model = factory.apply(config, dtype);
+      M model = factory.apply(settings, dtype);
       try {
         untieIfDifferent(model, source, folder);
-        new PretrainedWeights(model, source, folder).adopt(options);
+        QuantizedLoading quantized =
+            QuantizedLoading.prepare(
+                model, source, QuantizationJson.read(config).isPresent(), folder);
+        new PretrainedWeights(model, source, folder).adopt(options, quantized);
       } catch (RuntimeException e) {
         model.close();
         throw e;
@@ -69,28 +77,56 @@ final class PretrainedWeights {
 
   /** Copies the values into the memory that the model's parameters have already. */
   static void copyInto(CheckpointModel model, Path folder) {
+    if (!ModelQuantization.layers(model.module()).isEmpty()) {
+      throw new UnsupportedOperationException(
+          "A quantized model cannot take other weights from "
+              + folder
+              + ". Load that folder with fromPretrained, or load an adapter.");
+    }
     try (WeightSource source = Checkpoints.open(folder)) {
       PretrainedWeights weights = new PretrainedWeights(model, source, folder);
       WeightReport report = weights.compare();
-      report.throwUnless(name -> false, false);
-      weights.transfer(report, Parameter::copyFrom);
+      report.throwUnless(name -> false, name -> false);
+      weights.transfer(
+          report,
+          (name, key, parameter) -> parameter.copyFrom(source.tensor(key, parameter.dtype())));
       report.warn();
     }
   }
 
-  private void adopt(LoadOptions options) {
+  private void adopt(LoadOptions options, QuantizedLoading quantized) {
     WeightReport report = compare();
-    report.throwUnless(model::mayBeNew, options.ignoreMismatchedSizes());
-    Device device = options.deviceMap().device(state.keySet());
-    transfer(report, (parameter, value) -> adopt(parameter, value, device));
-    state.values().stream()
+    report.throwUnless(
+        name -> model.mayBeNew(name) && !quantized.isStored(name),
+        name -> options.ignoreMismatchedSizes() && !quantized.isStored(name));
+    quantized.checkTypes(names.keys(), source, state);
+    Device device = deviceMap(options).device(state.keySet());
+    transfer(
+        report,
+        (name, key, parameter) -> {
+          if (quantized.quantizes(name)) {
+            source.read(key, values -> quantized.quantize(name, values, device));
+          } else {
+            adopt(parameter, source.tensor(key, parameter.dtype()), device);
+          }
+        });
+    model.module().namedState().values().stream()
         .filter(parameter -> !parameter.isMaterialized())
         .forEach(
             parameter -> {
               parameter.initialize();
               parameter.to(device);
             });
+    quantized.finish();
     report.warn();
+  }
+
+  /** As in transformers, a quantized model goes to a card where there is one. */
+  private DeviceMap deviceMap(LoadOptions options) {
+    boolean packed = QuantizationJson.read(model.config()).isPresent();
+    return options
+        .deviceMap()
+        .orElseGet(() -> packed ? DeviceMap.parse("auto") : DeviceMap.of(Device.CPU));
   }
 
   /** In the parameter's type, which need not be the model's: some weights stay in float32. */
@@ -145,7 +181,7 @@ final class PretrainedWeights {
         names.unexpected());
   }
 
-  private void transfer(WeightReport report, BiConsumer<Parameter, Tensor> move) {
+  private void transfer(WeightReport report, Move move) {
     Set<Parameter> filled = Collections.newSetFromMap(new IdentityHashMap<>());
     names
         .keys()
@@ -154,7 +190,7 @@ final class PretrainedWeights {
               Parameter parameter = Objects.requireNonNull(state.get(name));
               if (!report.mismatched().containsKey(name) && filled.add(parameter)) {
                 try (TensorScope scope = TensorScope.open("load weight")) {
-                  move.accept(parameter, source.tensor(key, parameter.dtype()));
+                  move.accept(name, key, parameter);
                 }
               }
             });

@@ -29,11 +29,14 @@ record WeightReport(
   private static final int NAMES_SHOWN = 8;
 
   /** Throws if weights are missing that may not be, or have other shapes. */
-  void throwUnless(Predicate<String> mayBeNew, boolean mayMismatch) {
+  void throwUnless(Predicate<String> mayBeNew, Predicate<String> mayMismatch) {
     List<String> problems = new ArrayList<>();
-    if (!mayMismatch) {
-      mismatched.forEach((name, shapes) -> problems.add(conflict(name, shapes)));
-    }
+    mismatched.forEach(
+        (name, shapes) -> {
+          if (!mayMismatch.test(name)) {
+            problems.add(conflict(name, shapes));
+          }
+        });
     boolean onlyHeads = !problems.isEmpty() && mismatched.keySet().stream().allMatch(mayBeNew);
     missing.forEach(
         (name, shape) -> {

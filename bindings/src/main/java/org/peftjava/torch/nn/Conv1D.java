@@ -17,7 +17,7 @@ import org.peftjava.torch.Tensor;
 public final class Conv1D extends Module implements LinearLayer {
   private final long inFeatures;
   private final long outFeatures;
-  private final Parameter bias;
+  private Parameter bias;
   private Parameter weight;
 
   /**
@@ -35,10 +35,11 @@ public final class Conv1D extends Module implements LinearLayer {
 
   @Override
   protected void shared(String name, Parameter parameter) {
-    if (!name.equals("weight")) {
-      super.shared(name, parameter);
+    if (name.equals("bias")) {
+      bias = parameter;
+    } else {
+      weight = parameter;
     }
-    weight = parameter;
   }
 
   /** The weight as stored, (d, o). */

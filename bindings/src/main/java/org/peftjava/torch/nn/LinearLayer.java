@@ -32,6 +32,14 @@ public interface LinearLayer extends Layer {
    */
   void replaceWeight(Tensor dense);
 
+  /**
+   * The type in which a change of the weight is computed before {@link #replaceWeight}: the
+   * weight's own, or float32 for a quantized one.
+   */
+  default DType changeDtype() {
+    return computeDtype();
+  }
+
   /** The bias (o), if there is one. */
   Optional<Parameter> bias();
 

@@ -22,6 +22,7 @@ public final class Parameter implements AutoCloseable {
   private Init init;
   private boolean requiresGrad;
   private boolean fixedDtype;
+  private long encoded;
   private @Nullable Tensor tensor;
 
   /** A trainable parameter without memory; {@code init} says how {@link #initialize} fills it. */
@@ -30,6 +31,7 @@ public final class Parameter implements AutoCloseable {
     this.dtype = dtype;
     this.init = init;
     this.requiresGrad = true;
+    encoded = shape.numel();
   }
 
   /** Sizes. */
@@ -45,6 +47,11 @@ public final class Parameter implements AutoCloseable {
   /** Number of elements. */
   public long numel() {
     return shape.numel();
+  }
+
+  /** How many numbers the elements stand for: as many, or what {@link #encodes} says. */
+  public long represented() {
+    return encoded;
   }
 
   /** Whether values have been loaded or initialised. */
@@ -115,6 +122,16 @@ public final class Parameter implements AutoCloseable {
     return this;
   }
 
+  /**
+   * Says that the elements are a code for so many numbers, whatever their type: it is never
+   * converted and never trained. Returns this.
+   */
+  public Parameter encodes(long numbers) {
+    encoded = numbers;
+    requiresGrad(false);
+    return fixDtype();
+  }
+
   /** Converts to another floating-point type; integer parameters and those of fixed type stay. */
   public void to(DType type) {
     if (fixedDtype || !dtype.isFloatingPoint() || dtype == type) {
@@ -145,10 +162,10 @@ public final class Parameter implements AutoCloseable {
 
   /**
    * Makes this parameter collect gradients, or stop; stopping drops the gradient. While the type is
-   * no floating-point one, there are none to collect.
+   * no floating-point one, there are none to collect; nor are there for a code ({@link #encodes}).
    */
   public void requiresGrad(boolean required) {
-    requiresGrad = required;
+    requiresGrad = required && encoded == shape.numel();
     applyRequiresGrad();
   }
 

@@ -16,6 +16,7 @@ import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
+import org.peftjava.torch.nn.Slot;
 
 /**
  * A layer of the base model with its adapters: the loop over them, the types, merging and
@@ -29,18 +30,18 @@ import org.peftjava.torch.nn.Parameter;
 public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     permits AdaptedLinear, AdaptedEmbedding, AdaptedNorm {
   private final AdapterSet set;
-  private final Module base;
+  private final Slot<Module> base;
   private final Map<String, LayerAdapter> adapters = new LinkedHashMap<>();
   private @Nullable Parameter tied;
 
   AdaptedLayer(AdapterSet set, Module base) {
     this.set = set;
-    this.base = child("base_layer", base);
+    this.base = child("base_layer", Module.class, base);
   }
 
   @Override
   public final Module original() {
-    return base;
+    return base.get();
   }
 
   /** The adapters of this layer by name, in order of addition. */
@@ -195,8 +196,8 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
   final void retie() {
     Parameter shared = tied;
     if (shared != null) {
-      Parameter own = base.ownParameters().get("weight");
-      base.share("weight", shared);
+      Parameter own = original().ownParameters().get("weight");
+      original().share("weight", shared);
       if (own != null) {
         own.close();
       }
@@ -210,12 +211,12 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
   }
 
   private void untie(Set<Parameter> isShared) {
-    Parameter weight = base.ownParameters().get("weight");
+    Parameter weight = original().ownParameters().get("weight");
     if (weight != null && tied == null && isShared.contains(weight)) {
       Parameter own = new Parameter(weight.shape(), weight.dtype(), tensor -> {});
       own.adopt(weight.tensor().detach().copy());
       own.requiresGrad(weight.requiresGrad());
-      base.share("weight", own);
+      original().share("weight", own);
       tied = weight;
     }
   }

@@ -10,11 +10,12 @@ import org.peftjava.torch.nn.Parameter;
 
 /** A linear layer of any kind of weight with its adapters. */
 public final class AdaptedLinear extends AdaptedLayer implements LinearLayer {
-  private final LinearLayer linear;
-
   AdaptedLinear(AdapterSet set, Module base) {
     super(set, base);
-    linear = (LinearLayer) base;
+  }
+
+  private LinearLayer linear() {
+    return (LinearLayer) original();
   }
 
   /** Maps (..., d) to (..., o). */
@@ -30,52 +31,57 @@ public final class AdaptedLinear extends AdaptedLayer implements LinearLayer {
 
   @Override
   Layer baseLayer() {
-    return linear;
+    return linear();
   }
 
   @Override
   Tensor readWeight() {
-    return linear.denseWeight(linear.computeDtype());
+    return linear().denseWeight(linear().changeDtype());
   }
 
   @Override
   void writeWeight(Tensor dense) {
-    linear.replaceWeight(dense);
+    linear().replaceWeight(dense);
   }
 
   @Override
   Optional<Parameter> baseBias() {
-    return linear.bias();
+    return linear().bias();
   }
 
   @Override
   public long inFeatures() {
-    return linear.inFeatures();
+    return linear().inFeatures();
   }
 
   @Override
   public long outFeatures() {
-    return linear.outFeatures();
+    return linear().outFeatures();
   }
 
   /** The base's weight: adapters are in it only while merged. */
   @Override
   public Tensor denseWeight(DType type) {
-    return linear.denseWeight(type);
+    return linear().denseWeight(type);
   }
 
   @Override
   public void replaceWeight(Tensor dense) {
-    linear.replaceWeight(dense);
+    linear().replaceWeight(dense);
   }
 
   @Override
   public Optional<Parameter> bias() {
-    return linear.bias();
+    return linear().bias();
   }
 
   @Override
   public DType computeDtype() {
-    return linear.computeDtype();
+    return linear().computeDtype();
+  }
+
+  @Override
+  public DType changeDtype() {
+    return linear().changeDtype();
   }
 }

@@ -51,4 +51,9 @@ final class SavedLinear extends SavedModule implements LinearLayer {
   public DType computeDtype() {
     return layer().computeDtype();
   }
+
+  @Override
+  public DType changeDtype() {
+    return layer().changeDtype();
+  }
 }

@@ -1,11 +1,17 @@
 package org.peftjava.quant.bnb;
 
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.quant.QuantizationConfig;
+import org.peftjava.quant.QuantizedLinear;
 import org.peftjava.quant.QuantizedWeight;
+import org.peftjava.quant.StoredLayer;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.Parameter;
 
 /**
  * How a model's linear layers are quantized, with the names, meanings and defaults of transformers'
@@ -46,6 +52,9 @@ public record BitsAndBytesConfig(
   /** The block size that transformers always uses. */
   private static final int BLOCK_SIZE = 64;
 
+  /** What {@code quant_method} is in {@code config.json}. */
+  public static final String QUANT_METHOD = "bitsandbytes";
+
   /** Checks what contradicts itself. */
   public BitsAndBytesConfig {
     llmInt8SkipModules = llmInt8SkipModules.map(List::copyOf);
@@ -80,41 +89,115 @@ public record BitsAndBytesConfig(
     return new Builder();
   }
 
+  /** The config that makes such a layer. */
+  public static BitsAndBytesConfig of(QuantizedLinear layer) {
+    Builder builder = builder();
+    if (layer instanceof Linear8bitLt eight) {
+      return builder.loadIn8bit(true).llmInt8Threshold(eight.threshold()).build();
+    }
+    if (layer instanceof Linear4bit four) {
+      return builder
+          .loadIn4bit(true)
+          .bnb4bitComputeDtype(four.computeDtype())
+          .bnb4bitQuantType(four.quantType())
+          .bnb4bitUseDoubleQuant(four.compressStatistics())
+          .bnb4bitQuantStorage(four.quantStorage())
+          .build();
+    }
+    throw new IllegalArgumentException(
+        "A " + layer.getClass().getSimpleName() + " is no layer of bitsandbytes.");
+  }
+
   @Override
   public Optional<List<String>> skipModules() {
     return llmInt8SkipModules;
   }
 
   @Override
-  public DType computeDtype() {
-    return bnb4bitComputeDtype;
+  public BitsAndBytesConfig withSkipModules(List<String> names) {
+    return new BitsAndBytesConfig(
+        loadIn8bit,
+        loadIn4bit,
+        llmInt8Threshold,
+        Optional.of(names),
+        llmInt8EnableFp32CpuOffload,
+        llmInt8HasFp16Weight,
+        bnb4bitComputeDtype,
+        bnb4bitQuantType,
+        bnb4bitUseDoubleQuant,
+        bnb4bitQuantStorage);
   }
 
   @Override
   public void checkSupported() {
-    if (loadIn8bit) {
-      throw new UnsupportedOperationException(
-          "load_in_8bit is set, but int8 weights come in a later version. Use"
-              + " loadIn4bit(true).");
-    }
-    if (!loadIn4bit) {
+    if (!loadIn4bit && !loadIn8bit) {
       throw new IllegalArgumentException(
           "The BitsAndBytesConfig asks for no quantization: load_in_4bit and load_in_8bit are both"
-              + " false. Set loadIn4bit(true), or leave the config away.");
+              + " false. Set one of them, or leave the config away.");
     }
-    if (bnb4bitQuantStorage != DType.UINT8) {
+    if (loadIn8bit && llmInt8HasFp16Weight) {
       throw new UnsupportedOperationException(
-          "bnb_4bit_quant_storage is "
-              + bnb4bitQuantStorage
-              + ", but other types than uint8 come in a later version. Leave it at uint8; the"
-              + " values are the same.");
+          "llm_int8_has_fp16_weight is set: a 16-bit copy of the weights beside the int8 ones, for"
+              + " training them. Quantized weights are not trained here; leave it false, or load"
+              + " the model without quantization.");
     }
   }
 
   @Override
-  public QuantizedWeight quantize(Tensor dense) {
+  public QuantizedWeight quantize(Tensor dense, DType rounded) {
     checkSupported();
-    return FourBitWeight.quantize(dense, bnb4bitQuantType, BLOCK_SIZE, bnb4bitUseDoubleQuant);
+    return loadIn8bit
+        ? EightBitWeight.quantize(dense, rounded, llmInt8Threshold)
+        : FourBitWeight.quantize(dense, rounded, format());
+  }
+
+  private FourBitFormat format() {
+    return new FourBitFormat(
+        bnb4bitQuantType, BLOCK_SIZE, bnb4bitUseDoubleQuant, bnb4bitQuantStorage);
+  }
+
+  @Override
+  public QuantizedLinear layer(QuantizedWeight weight, @Nullable Parameter bias) {
+    return weight instanceof EightBitWeight eight
+        ? new Linear8bitLt(eight, bias)
+        : new Linear4bit((FourBitWeight) weight, bias, bnb4bitComputeDtype);
+  }
+
+  @Override
+  public Optional<QuantizedWeight> stored(StoredLayer file, DType dtype) {
+    if (loadIn8bit) {
+      return file.has("SCB")
+          ? Optional.of(EightBitWeight.unloaded(file.shape(), dtype, llmInt8Threshold))
+          : Optional.empty();
+    }
+    for (QuantType type : QuantType.values()) {
+      String state = "weight.quant_state.bitsandbytes__" + type.pythonName();
+      if (file.has(state)) {
+        return Optional.of(
+            FourBitWeight.unloaded(file.bytes(state), file.dtype(), file.name(state)));
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** Every setting under its name in {@code config.json}, as transformers writes them. */
+  @Override
+  public Map<String, @Nullable Object> toDict() {
+    Map<String, @Nullable Object> result = new TreeMap<>();
+    result.put("_load_in_4bit", loadIn4bit);
+    result.put("_load_in_8bit", loadIn8bit);
+    result.put("bnb_4bit_compute_dtype", bnb4bitComputeDtype.pythonName());
+    result.put("bnb_4bit_quant_storage", bnb4bitQuantStorage.pythonName());
+    result.put("bnb_4bit_quant_type", bnb4bitQuantType.pythonName());
+    result.put("bnb_4bit_use_double_quant", bnb4bitUseDoubleQuant);
+    result.put("llm_int8_enable_fp32_cpu_offload", llmInt8EnableFp32CpuOffload);
+    result.put("llm_int8_has_fp16_weight", llmInt8HasFp16Weight);
+    result.put("llm_int8_skip_modules", llmInt8SkipModules.orElse(null));
+    result.put("llm_int8_threshold", llmInt8Threshold);
+    result.put("load_in_4bit", loadIn4bit);
+    result.put("load_in_8bit", loadIn8bit);
+    result.put("quant_method", QUANT_METHOD);
+    return result;
   }
 
   /** Builds a {@link BitsAndBytesConfig}; each method sets the component of its name. */
@@ -154,6 +237,11 @@ public record BitsAndBytesConfig(
     public Builder llmInt8SkipModules(List<String> value) {
       llmInt8SkipModules = Optional.of(value);
       return this;
+    }
+
+    /** The same as arguments. */
+    public Builder llmInt8SkipModules(String... value) {
+      return llmInt8SkipModules(List.of(value));
     }
 
     /** Keeps what is placed on the CPU unquantized. */

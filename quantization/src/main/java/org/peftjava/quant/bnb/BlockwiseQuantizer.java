@@ -23,7 +23,7 @@ public final class BlockwiseQuantizer {
   public static final List<Integer> BLOCK_SIZES = List.of(32, 64, 128, 256, 512, 1024, 2048, 4096);
 
   /** Elements per pass, a multiple of every block size. */
-  private static final long BAND = 1 << 20;
+  private static final long BAND = 1 << 18;
 
   /** What the CPU build takes for a smaller absmax, so that its inverse is finite. */
   private static final double LEAST_SCALE = 1e-38;
@@ -55,7 +55,13 @@ public final class BlockwiseQuantizer {
    * @throws IllegalArgumentException for another type, or for NaN or infinite elements
    */
   public Blocks quantize(Tensor x) {
+    return quantize(x, x.dtype());
+  }
+
+  /** The same for the elements rounded to another type, which happens band by band. */
+  public Blocks quantize(Tensor x, DType rounded) {
     checkFloatingPoint(x.dtype());
+    checkFloatingPoint(rounded);
     try (TensorScope scope = TensorScope.open("quantize");
         GradMode off = GradMode.noGrad()) {
       Tensor flat = x.detach().contiguous().reshape(-1);
@@ -65,7 +71,8 @@ public final class BlockwiseQuantizer {
       eachBand(
           n,
           (start, length, width) -> {
-            Tensor band = flat.narrow(0, start, length).to(DType.FLOAT32).reshape(-1, width);
+            Tensor part = flat.narrow(0, start, length).to(rounded);
+            Tensor band = part.to(DType.FLOAT32).reshape(-1, width);
             quantizeBand(
                 band,
                 codes.narrow(0, bytesOf(start), bytesOf(length)),
@@ -92,13 +99,21 @@ public final class BlockwiseQuantizer {
    */
   public Tensor dequantize(Tensor codes, Tensor absmax, Tensor values, long n, DType type) {
     checkFloatingPoint(type);
+    Tensor result = Creation.empty(type, codes.device(), n);
+    dequantizeInto(result, codes, absmax, values);
+    return result;
+  }
+
+  /** The same into a gapless tensor of a floating-point type, whose elements it replaces. */
+  public void dequantizeInto(Tensor out, Tensor codes, Tensor absmax, Tensor values) {
+    long n = out.numel();
     checkCount("codes", codes.numel(), bytesOf(n), n);
     checkCount("absmax", absmax.numel(), blocksOf(n), n);
     try (TensorScope scope = TensorScope.open("dequantize");
         GradMode off = GradMode.noGrad()) {
       Tensor flat = codes.reshape(-1);
+      Tensor result = out.reshape(-1);
       Tensor table = book.bits() == 4 ? pairs(values) : values;
-      Tensor result = Creation.empty(type, codes.device(), n);
       eachBand(
           n,
           (start, length, width) -> {
@@ -108,7 +123,6 @@ public final class BlockwiseQuantizer {
             Tensor scaled = band.reshape(-1, width).mulInPlace(scale).reshape(length);
             result.narrow(0, start, length).copyInPlace(scaled);
           });
-      return scope.keep(result);
     }
   }
 
@@ -168,7 +182,8 @@ public final class BlockwiseQuantizer {
     return book.bits() == 4 ? (n + 1) / 2 : n;
   }
 
-  private long blocksOf(long n) {
+  /** How many scales so many elements have. */
+  long blocksOf(long n) {
     return (n + blockSize - 1) / blockSize;
   }
 

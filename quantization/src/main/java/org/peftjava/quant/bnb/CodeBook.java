@@ -30,7 +30,10 @@ public final class CodeBook {
    * The signed map with a dynamic exponent, for statistics: {@code
    * bitsandbytes.functional.create_dynamic_map()}; arXiv:1511.04561.
    */
-  public static final CodeBook DYNAMIC = new DynamicMap().codeBook();
+  public static final CodeBook DYNAMIC = new DynamicMap(true).codeBook();
+
+  /** The same for numbers that are not negative: {@code create_dynamic_map(signed=False)}. */
+  public static final CodeBook DYNAMIC_UNSIGNED = new DynamicMap(false).codeBook();
 
   private final int bits;
   private final float[] values;
@@ -57,6 +60,24 @@ public final class CodeBook {
   /** The value of each code, float32 (2^bits), on the CPU, owned by the current scope. */
   public Tensor values() {
     return Creation.ofFloats(values, values.length);
+  }
+
+  /** Throws if a table from a file is not this one; -0 counts as 0. */
+  void checkEqual(String name, Tensor table) {
+    float[] given = table.toFloats();
+    for (int code = 0; code < values.length; code++) {
+      if (given[code] != values[code]) {
+        throw new IllegalArgumentException(
+            name
+                + " says that code "
+                + code
+                + " stands for "
+                + given[code]
+                + ", but in its format it stands for "
+                + values[code]
+                + ". The file is damaged, or its codes mean something else.");
+      }
+    }
   }
 
   /** The code of the value 0. */

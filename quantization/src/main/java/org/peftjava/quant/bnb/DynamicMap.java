@@ -3,28 +3,37 @@ package org.peftjava.quant.bnb;
 import java.util.Arrays;
 
 /**
- * Builds the signed 8-bit map: for each of seven decades twice as many values as in the decade
- * below, evenly spread, with both signs; 0; and 1.
+ * Builds the 8-bit maps: for each of seven decades twice as many values as in the decade below,
+ * evenly spread; 0; and 1. The signed one has each value with both signs, the unsigned one twice as
+ * many of them.
  *
- * <p>Reference: {@code bitsandbytes.functional.create_dynamic_map(signed=True, max_exponent_bits=7,
+ * <p>Reference: {@code bitsandbytes.functional.create_dynamic_map(signed, max_exponent_bits=7,
  * total_bits=8)}, to the bit, with torch's order of operations in {@code linspace}.
  */
 final class DynamicMap {
   private static final int DECADES = 7;
+
+  private final boolean signed;
+
+  DynamicMap(boolean signed) {
+    this.signed = signed;
+  }
 
   CodeBook codeBook() {
     float[] values = values();
     return CodeBook.ascending(8, values, thresholds(values));
   }
 
-  private static float[] values() {
+  private float[] values() {
     float[] result = new float[256];
     int next = 0;
     for (int decade = 0; decade < DECADES; decade++) {
       float scale = (float) Math.pow(10, decade - (DECADES - 1));
-      for (float mean : CodeBook.midpoints(linspace(1 << decade))) {
+      for (float mean : CodeBook.midpoints(linspace(signed ? 1 << decade : 2 << decade))) {
         result[next++] = mean * scale;
-        result[next++] = -mean * scale;
+        if (signed) {
+          result[next++] = -mean * scale;
+        }
       }
     }
     result[next++] = 0;

@@ -4,14 +4,17 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.quant.DenseMatrix;
 import org.peftjava.quant.QuantizedWeight;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.GradMode;
+import org.peftjava.torch.MatrixOps;
+import org.peftjava.torch.Scratch;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.Parameter;
 
 /**
@@ -23,7 +26,7 @@ import org.peftjava.torch.nn.Parameter;
  * {@code k} blocks:
  *
  * <ul>
- *   <li>{@code weight}: uint8 ((n + 1) / 2, 1)
+ *   <li>{@code weight}: uint8 ((n + 1) / 2, 1), or the same bytes as another type
  *   <li>{@code weight.absmax}: float32 (k), or uint8 (k) when quantized
  *   <li>{@code weight.quant_map}: float32 (16)
  *   <li>{@code weight.nested_absmax}: float32 (k / 256, rounded up), {@code
@@ -51,16 +54,33 @@ public final class FourBitWeight implements QuantizedWeight {
   private record Parts(
       Tensor packed, Tensor absmax, @Nullable Tensor nestedAbsmax, QuantState state) {}
 
-  private FourBitWeight(BlockwiseQuantizer codec, Parts parts) {
-    this.codec = codec;
-    packed = owned(parts.packed);
-    absmax = owned(parts.absmax);
-    quantMap = owned(parts.state.type().codeBook().values().to(packed.tensor().device()));
+  private FourBitWeight(QuantState state, Parts parts) {
+    quantState = state;
+    codec = new BlockwiseQuantizer(state.type().codeBook(), state.blockSize());
+    packed = PackedParameter.of(parts.packed).encodes(shape().numel());
+    absmax = PackedParameter.of(parts.absmax);
+    Device device = packed.tensor().device();
+    quantMap = PackedParameter.of(state.type().codeBook().values().to(device));
     Tensor nested = parts.nestedAbsmax;
-    nestedAbsmax = nested == null ? null : owned(nested);
-    nestedQuantMap = nested == null ? null : owned(CodeBook.DYNAMIC.values().to(nested.device()));
-    quantState = parts.state;
-    stateJson = json(parts.state);
+    nestedAbsmax = nested == null ? null : PackedParameter.of(nested);
+    nestedQuantMap =
+        nested == null ? null : PackedParameter.of(CodeBook.DYNAMIC.values().to(device));
+    stateJson = json(state.json());
+  }
+
+  private FourBitWeight(QuantState state, DType storage, byte[] json) {
+    quantState = state;
+    codec = new BlockwiseQuantizer(state.type().codeBook(), state.blockSize());
+    long blocks = codec.blocksOf(shape().numel());
+    packed = PackedParameter.unloaded(storage, FourBitFormat.packedShape(shape(), storage));
+    packed.encodes(shape().numel());
+    boolean nested = state.nestedOffset().isPresent();
+    absmax = PackedParameter.unloaded(nested ? DType.UINT8 : DType.FLOAT32, Shape.of(blocks));
+    quantMap = PackedParameter.unloaded(DType.FLOAT32, Shape.of(16));
+    long scales = SCALE_CODEC.blocksOf(blocks);
+    nestedAbsmax = nested ? PackedParameter.unloaded(DType.FLOAT32, Shape.of(scales)) : null;
+    nestedQuantMap = nested ? PackedParameter.unloaded(DType.FLOAT32, Shape.of(256)) : null;
+    stateJson = json(json);
   }
 
   /**
@@ -72,38 +92,60 @@ public final class FourBitWeight implements QuantizedWeight {
    */
   public static FourBitWeight quantize(
       Tensor dense, QuantType type, int blockSize, boolean doubleQuant) {
-    if (dense.rank() != 2 || dense.numel() == 0) {
-      throw new IllegalArgumentException(
-          "A weight to quantize has shape "
-              + dense.shape()
-              + ". Expected a matrix [out_features, in_features] with at least one element.");
-    }
-    BlockwiseQuantizer codec = new BlockwiseQuantizer(type.codeBook(), blockSize);
-    OptionalDouble offset = doubleQuant ? OptionalDouble.of(0) : OptionalDouble.empty();
-    QuantState form = new QuantState(type, blockSize, dense.dtype(), dense.shape(), offset);
+    return quantize(dense, dense.dtype(), new FourBitFormat(type, blockSize, doubleQuant));
+  }
+
+  /**
+   * Quantizes a dense matrix, whose memory is not touched.
+   *
+   * @param dense (o, d) of a floating-point type
+   * @param rounded the type that its values are rounded to first, and that the weight stands for
+   */
+  public static FourBitWeight quantize(Tensor dense, DType rounded, FourBitFormat format) {
+    DenseMatrix.check(dense);
+    Shape packedShape = FourBitFormat.packedShape(dense.shape(), format.storage());
+    BlockwiseQuantizer codec = new BlockwiseQuantizer(format.type().codeBook(), format.blockSize());
+    OptionalDouble offset = format.doubleQuant() ? OptionalDouble.of(0) : OptionalDouble.empty();
+    QuantState form = new QuantState(format.type(), format.blockSize(), rounded, dense.shape(), offset);
     try (TensorScope scope = TensorScope.open("quantize weight");
         GradMode off = GradMode.noGrad()) {
-      return new FourBitWeight(codec, parts(dense, codec, form));
+      Parts parts = parts(dense, codec, form, packedShape, format.storage());
+      return new FourBitWeight(parts.state, parts);
     }
   }
 
-  private static Parts parts(Tensor dense, BlockwiseQuantizer codec, QuantState form) {
-    BlockwiseQuantizer.Blocks blocks = codec.quantize(dense);
-    Tensor packed = blocks.codes().reshape(-1, 1);
+  /**
+   * A weight that waits for its tensors from a checkpoint.
+   *
+   * @param json the checkpoint's bytes of the {@link QuantState}
+   * @param storage the type of the tensor that holds the codes
+   * @param name of the weight, for messages
+   * @throws IllegalArgumentException if the JSON is none that bitsandbytes writes
+   */
+  public static FourBitWeight unloaded(byte[] json, DType storage, String name) {
+    return new FourBitWeight(QuantState.parse(json, name), storage, json);
+  }
+
+  private static Parts parts(
+      Tensor dense, BlockwiseQuantizer codec, QuantState form, Shape packedShape, DType storage) {
+    BlockwiseQuantizer.Blocks blocks = codec.quantize(dense, form.dtype());
+    Tensor packed = blocks.codes().viewAs(storage).reshape(packedShape.toArray());
     if (form.nestedOffset().isEmpty()) {
       return new Parts(packed, blocks.absmax(), null, form);
     }
     double offset = blocks.absmax().mean().toDouble();
     BlockwiseQuantizer.Blocks scales = SCALE_CODEC.quantize(blocks.absmax().add(-offset));
-    QuantState state =
-        new QuantState(
-            form.type(), form.blockSize(), form.dtype(), form.shape(), OptionalDouble.of(offset));
-    return new Parts(packed, scales.codes(), scales.absmax(), state);
+    return new Parts(packed, scales.codes(), scales.absmax(), form.withNestedOffset(offset));
   }
 
   /** The format, and the offset of the scales. */
   public QuantState quantState() {
     return quantState;
+  }
+
+  /** The type of the tensor that holds the codes. */
+  public DType quantStorage() {
+    return packed.dtype();
   }
 
   @Override
@@ -118,12 +160,45 @@ public final class FourBitWeight implements QuantizedWeight {
 
   @Override
   public Tensor dequantize(DType type) {
+    Tensor result = Creation.empty(type, device(), shape().toArray());
+    dequantizeInto(result);
+    return result;
+  }
+
+  private void dequantizeInto(Tensor out) {
     try (TensorScope scope = TensorScope.open("dequantize weight");
         GradMode off = GradMode.noGrad()) {
-      Tensor flat =
-          codec.dequantize(packed.tensor(), scales(), quantMap.tensor(), shape().numel(), type);
-      return scope.keep(flat.reshape(shape().toArray()));
+      codec.dequantizeInto(out, packed.tensor().viewAs(DType.UINT8), scales(), quantMap.tensor());
     }
+  }
+
+  @Override
+  public Tensor product(Tensor x, @Nullable Tensor bias, boolean training) {
+    try (TensorScope scope = TensorScope.open("4-bit product");
+        GradMode off = GradMode.noGrad()) {
+      return scope.keep(MatrixOps.linear(x, dense(x.dtype()), bias));
+    }
+  }
+
+  /** By the weight as its {@link #dtype} holds it, as bitsandbytes has it. */
+  @Override
+  public Tensor inputGradient(Tensor gradient) {
+    try (TensorScope scope = TensorScope.open("4-bit backward");
+        GradMode off = GradMode.noGrad()) {
+      Tensor dense = dense(dtype()).to(gradient.dtype());
+      return scope.keep(MatrixOps.inputGradient(gradient, dense));
+    }
+  }
+
+  /** The dense matrix in kept memory, for one product. */
+  private Tensor dense(DType type) {
+    Tensor result = Scratch.denseWeight(type, device(), shape());
+    dequantizeInto(result);
+    return result;
+  }
+
+  private Device device() {
+    return packed.tensor().device();
   }
 
   private Tensor scales() {
@@ -142,34 +217,47 @@ public final class FourBitWeight implements QuantizedWeight {
 
   @Override
   public void requantize(Tensor dense) {
-    if (!dense.shape().equals(shape())) {
-      throw new IllegalArgumentException(
-          "A quantized weight of shape "
-              + shape()
-              + " cannot take values of shape "
-              + dense.shape()
-              + ".");
-    }
+    DenseMatrix.checkFits(this, dense);
+    DenseMatrix.check(dense);
     try (TensorScope scope = TensorScope.open("requantize weight");
         GradMode off = GradMode.noGrad()) {
-      Parts parts = parts(dense.to(packed.tensor().device()), codec, quantState);
+      QuantState form = quantState.withDtype(dense.dtype());
+      Parts parts = parts(dense.to(device()), codec, form, packed.shape(), packed.dtype());
       packed.adopt(parts.packed);
       absmax.adopt(parts.absmax);
       if (nestedAbsmax != null && parts.nestedAbsmax != null) {
         nestedAbsmax.adopt(parts.nestedAbsmax);
       }
-      if (!parts.state.equals(quantState)) {
+      QuantState state = parts.state.withDtype(quantState.dtype());
+      if (!state.equals(quantState)) {
         stateJson.close();
-        stateJson = json(parts.state);
-        quantState = parts.state;
+        stateJson = json(state.json());
+        quantState = state;
       }
+    }
+  }
+
+  @Override
+  public void checkLoaded(String path) {
+    if (nestedAbsmax != null) {
+      LoadedScales.check(path + ".weight.nested_absmax", nestedAbsmax.tensor());
+      try (TensorScope scope = TensorScope.open("check scales")) {
+        // Scales near 0 may come out below it: what was taken from them is rounded.
+        LoadedScales.checkFinite(path + ".weight.absmax", scales());
+      }
+    } else {
+      LoadedScales.check(path + ".weight.absmax", absmax.tensor());
+    }
+    quantState.type().codeBook().checkEqual(path + ".weight.quant_map", quantMap.tensor());
+    if (nestedQuantMap != null) {
+      CodeBook.DYNAMIC.checkEqual(path + ".weight.nested_quant_map", nestedQuantMap.tensor());
     }
   }
 
   @Override
   public Map<String, Parameter> state() {
     Map<String, Parameter> result = new LinkedHashMap<>();
-    result.put("weight", packed);
+    result.put(WEIGHT, packed);
     result.put("weight.absmax", absmax);
     result.put("weight.quant_map", quantMap);
     if (nestedAbsmax != null && nestedQuantMap != null) {
@@ -181,15 +269,9 @@ public final class FourBitWeight implements QuantizedWeight {
   }
 
   /** The JSON stays on the CPU until its module is moved. */
-  private static Parameter json(QuantState state) {
-    byte[] bytes = state.json();
-    return owned(Creation.ofBytes(bytes, bytes.length));
-  }
-
-  private static Parameter owned(Tensor values) {
-    Parameter parameter = new Parameter(values.shape(), values.dtype(), Init.zeros()).fixDtype();
-    parameter.requiresGrad(false);
-    parameter.adopt(values);
-    return parameter;
+  private static Parameter json(byte[] json) {
+    try (TensorScope scope = TensorScope.open("quant state")) {
+      return PackedParameter.of(Creation.ofBytes(json, json.length));
+    }
   }
 }

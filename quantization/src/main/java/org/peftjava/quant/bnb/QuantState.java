@@ -23,6 +23,26 @@ public record QuantState(
   /** Elements per scale of the scales. */
   public static final int NESTED_BLOCK_SIZE = 256;
 
+  /**
+   * Reads what {@link #json} writes.
+   *
+   * @param name of the tensor, for the message
+   * @throws IllegalArgumentException if it is something else
+   */
+  public static QuantState parse(byte[] json, String name) {
+    return QuantStateJson.parse(json, name);
+  }
+
+  /** The same for scales that are quantized with this offset. */
+  public QuantState withNestedOffset(double offset) {
+    return new QuantState(type, blockSize, dtype, shape, OptionalDouble.of(offset));
+  }
+
+  /** The same for a dense weight of another type. */
+  public QuantState withDtype(DType other) {
+    return new QuantState(type, blockSize, other, shape, nestedOffset);
+  }
+
   /** The name of the tensor that holds the JSON, below the weight's. */
   public String tensorName() {
     return "quant_state.bitsandbytes__" + type.pythonName();

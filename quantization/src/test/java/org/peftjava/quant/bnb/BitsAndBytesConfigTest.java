@@ -74,10 +74,9 @@ class BitsAndBytesConfigTest {
 
   @Test
   void whatThisVersionCannotDoIsSaidBeforeAModelIsTouched() {
-    assertUnsupported("load_in_8bit is set", BitsAndBytesConfig.builder().loadIn8bit(true));
     assertUnsupported(
-        "bnb_4bit_quant_storage is bfloat16",
-        BitsAndBytesConfig.builder().loadIn4bit(true).bnb4bitQuantStorage(DType.BFLOAT16));
+        "llm_int8_has_fp16_weight is set",
+        BitsAndBytesConfig.builder().loadIn8bit(true).llmInt8HasFp16Weight(true));
     BitsAndBytesConfig nothing = BitsAndBytesConfig.builder().build();
     var error = assertThrows(IllegalArgumentException.class, nothing::checkSupported);
     assertTrue(error.getMessage().contains("asks for no quantization"), error.getMessage());

@@ -19,6 +19,8 @@ class CodeBookTest extends ScopedTest {
     assertArrayEquals(GOLDEN.get("fp4").toBytes(), CodeBook.FP4.values().toBytes());
     assertArrayEquals(
         GOLDEN.get("dynamic_signed_8").toBytes(), CodeBook.DYNAMIC.values().toBytes());
+    assertArrayEquals(
+        GOLDEN.get("dynamic_unsigned_8").toBytes(), CodeBook.DYNAMIC_UNSIGNED.values().toBytes());
   }
 
   @Test

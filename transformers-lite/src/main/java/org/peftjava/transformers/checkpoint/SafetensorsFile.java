@@ -5,6 +5,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
@@ -103,6 +104,14 @@ final class SafetensorsFile implements WeightSource {
     try (TensorScope scope = TensorScope.open("convert tensor");
         MappedFile once = bytes.again()) {
       return scope.keep(tensor(once, entry).to(dtype));
+    }
+  }
+
+  @Override
+  public void read(String name, Consumer<Tensor> reader) {
+    try (TensorScope scope = TensorScope.open("read tensor");
+        MappedFile once = bytes.again()) {
+      reader.accept(tensor(once, entry(name)));
     }
   }
 

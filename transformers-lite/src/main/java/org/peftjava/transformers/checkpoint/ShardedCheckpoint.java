@@ -7,6 +7,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Shape;
@@ -126,6 +127,11 @@ final class ShardedCheckpoint implements WeightSource {
   @Override
   public Tensor tensor(String name, DType dtype) {
     return shard(name).tensor(name, dtype);
+  }
+
+  @Override
+  public void read(String name, Consumer<Tensor> reader) {
+    shard(name).read(name, reader);
   }
 
   @Override

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
@@ -116,6 +117,14 @@ public final class TorchFile implements WeightSource {
     try (TensorScope scope = TensorScope.open("convert tensor");
         MappedFile once = file.again()) {
       return scope.keep(tensor(once, name).to(dtype));
+    }
+  }
+
+  @Override
+  public void read(String name, Consumer<Tensor> reader) {
+    try (TensorScope scope = TensorScope.open("read tensor");
+        MappedFile once = file.again()) {
+      reader.accept(tensor(once, name));
     }
   }
 

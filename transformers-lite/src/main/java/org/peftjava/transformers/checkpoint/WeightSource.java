@@ -2,6 +2,7 @@ package org.peftjava.transformers.checkpoint;
 
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
@@ -39,6 +40,12 @@ public interface WeightSource extends AutoCloseable {
    * so that a model needs no more memory than its tensors and one of the file's.
    */
   Tensor tensor(String name, DType dtype);
+
+  /**
+   * Lets {@code reader} see a tensor's elements in the file's type, in a scope of their own, for
+   * making something else of them: the pages that it touches are given up again.
+   */
+  void read(String name, Consumer<Tensor> reader);
 
   /** Whether two tensors are the same elements of the file, so that one need not compare them. */
   default boolean sameElements(String first, String second) {

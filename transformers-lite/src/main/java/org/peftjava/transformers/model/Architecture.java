@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model;
 
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 import org.peftjava.torch.DType;
 import org.peftjava.transformers.config.ConfigJson;
@@ -72,6 +73,14 @@ public interface Architecture {
    */
   default boolean ignoresWeight(Task task, String name) {
     return false;
+  }
+
+  /**
+   * Names of layers that are never quantized: {@code _keep_in_fp32_modules}, whose products would
+   * not fit float16.
+   */
+  default List<String> keepInFp32Modules() {
+    return List.of();
   }
 
   /** Whether the model takes token types (segments). */

@@ -60,6 +60,11 @@ public abstract class Backbone extends Module {
     gradientCheckpointing = on;
   }
 
+  /** Whether layers are recomputed while training. */
+  public final boolean isGradientCheckpointing() {
+    return gradientCheckpointing;
+  }
+
   /** Whether layers are recomputed now. */
   protected final boolean recomputes() {
     return gradientCheckpointing && isTraining();

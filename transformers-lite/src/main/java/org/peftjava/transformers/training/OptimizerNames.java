@@ -4,6 +4,15 @@ package org.peftjava.transformers.training;
 public enum OptimizerNames {
   /** {@link org.peftjava.torch.optim.AdamW}. */
   ADAMW_TORCH,
+  /** {@link org.peftjava.quant.bnb.AdamW8bit}: a state of two bytes a number. */
+  ADAMW_8BIT,
+  /** The same under its older name. */
+  ADAMW_BNB_8BIT,
+  /**
+   * The same; in Python its state may be moved out of a card's memory. Here it is where the
+   * parameters are, which on the CPU is the same thing.
+   */
+  PAGED_ADAMW_8BIT,
   /** {@link org.peftjava.torch.optim.SGD} without momentum, as in transformers. */
   SGD
 }

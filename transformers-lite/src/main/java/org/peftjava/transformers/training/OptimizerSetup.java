@@ -1,10 +1,13 @@
 package org.peftjava.transformers.training;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.peftjava.quant.bnb.AdamW8bit;
+import org.peftjava.torch.nn.Embedding;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.optim.AdamW;
@@ -45,28 +48,43 @@ final class OptimizerSetup {
     without.keySet().removeAll(decaying);
     List<Optimizer> groups = new ArrayList<>();
     if (!with.isEmpty()) {
-      groups.add(group(with, args, args.weightDecay()));
+      groups.add(group(model, with, args, args.weightDecay()));
     }
     if (!without.isEmpty()) {
-      groups.add(group(without, args, 0));
+      groups.add(group(model, without, args, 0));
     }
     return new OptimizerGroups(groups);
   }
 
   private static Optimizer group(
-      Map<String, Parameter> parameters, TrainingArguments args, double weightDecay) {
+      Module model, Map<String, Parameter> parameters, TrainingArguments args, double weightDecay) {
+    AdamW.Options adam =
+        new AdamW.Options(
+            args.learningRate(),
+            args.adamBeta1(),
+            args.adamBeta2(),
+            args.adamEpsilon(),
+            weightDecay);
     return switch (args.optim()) {
-      case ADAMW_TORCH ->
-          new AdamW(
-              parameters,
-              new AdamW.Options(
-                  args.learningRate(),
-                  args.adamBeta1(),
-                  args.adamBeta2(),
-                  args.adamEpsilon(),
-                  weightDecay));
+      case ADAMW_TORCH -> new AdamW(parameters, adam);
+      case ADAMW_8BIT, ADAMW_BNB_8BIT, PAGED_ADAMW_8BIT ->
+          new AdamW8bit(parameters, adam, embeddings(model));
       case SGD ->
           new SGD(parameters, new SGD.Options(args.learningRate(), 0, 0, weightDecay, false));
     };
+  }
+
+  /** Names of token tables, whose optimizer state stays float32 as in transformers. */
+  private static Set<String> embeddings(Module model) {
+    Set<String> result = new HashSet<>();
+    model
+        .namedModules()
+        .forEach(
+            (path, module) -> {
+              if (module instanceof Embedding) {
+                result.add(path + ".weight");
+              }
+            });
+    return result;
   }
 }

@@ -73,7 +73,9 @@ public final class Trainer {
     if (args.bf16()) {
       convertFrozen(module);
     }
-    parts.model().gradientCheckpointing(args.gradientCheckpointing());
+    if (args.gradientCheckpointing()) {
+      parts.model().gradientCheckpointing(true);
+    }
     Randomness.manualSeed(args.seed());
     try (Optimizer optimizer = OptimizerSetup.create(module, args);
         LossMeter meter = new LossMeter(parts.model().device())) {

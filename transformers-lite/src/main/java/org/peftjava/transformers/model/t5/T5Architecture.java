@@ -105,6 +105,11 @@ public final class T5Architecture implements Architecture {
         : name.equals(UNUSED);
   }
 
+  @Override
+  public List<String> keepInFp32Modules() {
+    return List.of("wo");
+  }
+
   private static T5Config checked(PretrainedConfig config) {
     if (config instanceof T5Config t5) {
       return t5;

@@ -1,0 +1,43 @@
+package org.peftjava.peft;
+
+/**
+ * How {@link Peft#prepareModelForKbitTraining} prepares a model.
+ *
+ * @param useGradientCheckpointing whether layers are computed again in the backward pass, which
+ *     saves memory; true
+ * @param castToFloat32 whether weights in 16 bits that are not quantized, such as norms, token
+ *     embeddings and the head, are made float32; true, as in Python. Without it they keep their
+ *     memory (2 bytes a number) and hidden states their 16 bits, which is enough for models that
+ *     were trained so; adapters are float32 in either case
+ */
+public record KbitTrainingOptions(boolean useGradientCheckpointing, boolean castToFloat32) {
+  /** Python's defaults. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Collects options; each method is the one of its record component. */
+  public static final class Builder {
+    private boolean useGradientCheckpointing = true;
+    private boolean castToFloat32 = true;
+
+    private Builder() {}
+
+    /** Whether layers are computed again in the backward pass. */
+    public Builder useGradientCheckpointing(boolean value) {
+      useGradientCheckpointing = value;
+      return this;
+    }
+
+    /** Whether weights in 16 bits that are not quantized are made float32. */
+    public Builder castToFloat32(boolean value) {
+      castToFloat32 = value;
+      return this;
+    }
+
+    /** The options. */
+    public KbitTrainingOptions build() {
+      return new KbitTrainingOptions(useGradientCheckpointing, castToFloat32);
+    }
+  }
+}

@@ -1,0 +1,119 @@
+package org.peftjava.quant.bnb;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+
+/** Adam's two moments of one parameter, in codes or in float32, read and written by parts. */
+final class MomentState implements AutoCloseable {
+  /** Numbers that are updated at a time, a multiple of the block size. */
+  static final long BAND = 1 << 20;
+
+  private static final int BLOCK_SIZE = 256;
+  private static final int ZERO = 127;
+  private static final BlockwiseQuantizer MEANS =
+      new BlockwiseQuantizer(CodeBook.DYNAMIC, BLOCK_SIZE);
+  private static final BlockwiseQuantizer SQUARES =
+      new BlockwiseQuantizer(CodeBook.DYNAMIC_UNSIGNED, BLOCK_SIZE);
+
+  private final Tensor state1;
+  private final Tensor state2;
+  private final @Nullable Tensor absmax1;
+  private final @Nullable Tensor absmax2;
+  private long steps;
+
+  /** Both moments of some numbers, float32. */
+  record Moments(Tensor mean, Tensor square) {}
+
+  MomentState(long numel, Device device, boolean coded) {
+    DType type = coded ? DType.UINT8 : DType.FLOAT32;
+    state1 = Creation.zeros(type, device, numel).escape();
+    state2 = Creation.zeros(type, device, numel).escape();
+    long blocks = MEANS.blocksOf(numel);
+    absmax1 = coded ? Creation.zeros(DType.FLOAT32, device, blocks).escape() : null;
+    absmax2 = coded ? Creation.zeros(DType.FLOAT32, device, blocks).escape() : null;
+  }
+
+  /** Steps taken. */
+  long steps() {
+    return steps;
+  }
+
+  void steps(long count) {
+    steps = count;
+  }
+
+  void step() {
+    steps++;
+  }
+
+  /** The tensors by their names in bitsandbytes. */
+  Map<String, Tensor> tensors() {
+    Map<String, Tensor> result = new LinkedHashMap<>();
+    result.put("state1", state1);
+    result.put("state2", state2);
+    if (absmax1 != null && absmax2 != null) {
+      result.put("absmax1", absmax1);
+      result.put("absmax2", absmax2);
+    }
+    return result;
+  }
+
+  /** The moments of {@code length} numbers from {@code start} on, a multiple of {@link #BAND}. */
+  Moments read(long start, long length) {
+    Tensor first = state1.narrow(0, start, length);
+    Tensor second = state2.narrow(0, start, length);
+    if (absmax1 == null || absmax2 == null) {
+      return new Moments(first, second);
+    }
+    return new Moments(
+        decode(MEANS, CodeBook.DYNAMIC, first, blocks(absmax1, start, length)),
+        decode(SQUARES, CodeBook.DYNAMIC_UNSIGNED, second, blocks(absmax2, start, length)));
+  }
+
+  private static Tensor decode(
+      BlockwiseQuantizer codec, CodeBook book, Tensor codes, Tensor absmax) {
+    Tensor values = book.values().to(codes.device());
+    return codec.dequantize(codes, absmax, values, codes.numel(), DType.FLOAT32);
+  }
+
+  private static Tensor blocks(Tensor absmax, long start, long length) {
+    return absmax.narrow(0, start / BLOCK_SIZE, MEANS.blocksOf(length));
+  }
+
+  /** Replaces the moments of as many numbers from {@code start} on. */
+  void write(long start, Tensor mean, Tensor square) {
+    try (TensorScope scope = TensorScope.open("write moments")) {
+      long length = mean.numel();
+      Tensor first = state1.narrow(0, start, length);
+      Tensor second = state2.narrow(0, start, length);
+      if (absmax1 == null || absmax2 == null) {
+        first.copyInPlace(mean);
+        second.copyInPlace(square);
+        return;
+      }
+      BlockwiseQuantizer.Blocks means = MEANS.quantize(mean);
+      first.copyInPlace(signed(means.codes(), mean));
+      blocks(absmax1, start, length).copyInPlace(means.absmax());
+      BlockwiseQuantizer.Blocks squares = SQUARES.quantize(square);
+      second.copyInPlace(squares.codes());
+      blocks(absmax2, start, length).copyInPlace(squares.absmax());
+    }
+  }
+
+  /** A negative number keeps its sign: it becomes the negative code next to 0, never 0. */
+  private static Tensor signed(Tensor codes, Tensor values) {
+    Tensor lost = codes.eq(ZERO).and(values.lt(0));
+    return codes.to(DType.INT32).sub(lost.to(DType.INT32));
+  }
+
+  @Override
+  public void close() {
+    tensors().values().forEach(Tensor::close);
+  }
+}
