@@ -8,10 +8,10 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
-import org.peftjava.transformers.hub.DownloadListener;
+import org.peftjava.transformers.hub.TransferListener;
 
 /** A progress bar for each file that comes from the hub: on a terminal; elsewhere nothing. */
-final class DownloadBar implements DownloadListener, AutoCloseable {
+final class DownloadBar implements TransferListener, AutoCloseable {
   private static final int WIDTH = 110;
   private static final int UPDATE_MILLIS = 250;
   private static final long MEBIBYTE = 1 << 20;
