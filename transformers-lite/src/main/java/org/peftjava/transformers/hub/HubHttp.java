@@ -91,18 +91,18 @@ final class HubHttp {
         }
         close(answer);
         Duration wait = retryAfter(answer).orElse(Pause.backOff(failures));
-        LOG.warn("The hub answers {} with {}; asking again.", uri, answer.statusCode());
+        LOG.warn("The hub answers {} with {}; asking again.", shown(uri), answer.statusCode());
         pause.pause(wait);
       } catch (IOException e) {
         if (failures
             > Math.min(retries, e instanceof ConnectException ? CONNECT_RETRIES : retries)) {
           throw unreachable(uri, e);
         }
-        LOG.warn("Cannot reach {} ({}); trying again.", uri, e.toString());
+        LOG.warn("Cannot reach {} ({}); trying again.", shown(uri), e.toString());
         pause.pause(Pause.backOff(failures));
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
-        throw new HubException(Reason.UNAVAILABLE, "Interrupted while asking " + uri + ".", e);
+        throw new HubException(Reason.UNAVAILABLE, "Interrupted while asking " + shown(uri) + ".", e);
       }
     }
   }
@@ -131,12 +131,18 @@ final class HubHttp {
     return wait;
   }
 
+  /** An address without its query, which may be a signature that opens it. */
+  static String shown(URI uri) {
+    String text = uri.toString();
+    return text.contains("?") ? text.substring(0, text.indexOf('?')) : text;
+  }
+
   static HubException unreachable(URI uri, IOException cause) {
     String reason = cause.getMessage() == null ? "" : ": " + FileNames.shown(cause.getMessage());
     return new HubException(
         Reason.UNAVAILABLE,
         "Cannot reach "
-            + uri
+            + shown(uri)
             + " ("
             + cause.getClass().getSimpleName()
             + reason
