@@ -40,7 +40,7 @@ final class LfsUpload {
   private record Sent(
       PreparedFile file, LfsAction action, List<Part> parts, UploadProgress progress) {}
 
-  /** A part of a file, and its checksum once it is there. */
+  /** A part of a file and where it goes. */
   private record Part(URI uri, long from, long length) {}
 
   /**
@@ -175,7 +175,8 @@ final class LfsUpload {
         if (etag.isEmpty()) {
           throw invalid("lacks the ETag of a part of " + file.file().name());
         }
-        parts.addObject().put("partNumber", parts.size() + 1).put("etag", etag);
+        int number = parts.size() + 1;
+        parts.addObject().put("partNumber", number).put("etag", etag);
       }
       told(action.target(), LFS_JSON, payload, file.file().name());
     }

@@ -2,8 +2,8 @@ package org.peftjava.transformers.hub;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.net.URI;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.LinkedHashSet;
+import java.util.Set;
 import org.peftjava.transformers.hub.HubCalls.Answer;
 import org.peftjava.transformers.hub.HubException.Reason;
 
@@ -71,7 +71,7 @@ final class WriteErrors {
 
   /** The server's own words: a header, or the body's JSON. */
   static String said(Answer answer) {
-    List<String> words = new ArrayList<>();
+    Set<String> words = new LinkedHashSet<>();
     answer.headers().firstValue("X-Error-Message").ifPresent(words::add);
     if (words.isEmpty() && answer.text().stripLeading().startsWith("{")) {
       JsonNode json = answer.json();

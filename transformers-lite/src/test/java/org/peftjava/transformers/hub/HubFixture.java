@@ -63,8 +63,8 @@ final class HubFixture implements AutoCloseable {
     byte[] content = Objects.requireNonNull(files.get(file));
     String etag =
         content.length >= 1000
-            ? ServedRepository.sha256(content)
-            : ServedRepository.gitHash(content);
+            ? ServedCommit.sha256(content)
+            : ServedCommit.gitHash(content);
     return cache.resolve("models--org--model/blobs").resolve(etag);
   }
 
