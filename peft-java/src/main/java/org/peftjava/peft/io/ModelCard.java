@@ -90,7 +90,11 @@ public record ModelCard(
   }
 
   private String newBody() {
-    String base = baseModel.filter(name -> !name.isEmpty()).map(name -> " for " + name).orElse("");
+    String base =
+        baseModel
+            .filter(name -> !name.isEmpty())
+            .map(name -> " for " + name.replaceAll("\\R|\\p{Cntrl}", " "))
+            .orElse("");
     return """
 
         # %s adapter%s
