@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.transformers.checkpoint.RepoCard;
 import org.peftjava.transformers.config.InvalidFileException;
@@ -42,6 +43,15 @@ public record ModelCard(
         base.json().node("quantization_config").filter(JsonNode::isObject));
   }
 
+  /** The card of a saved adapter. */
+  public static ModelCard of(TunerConfig config) {
+    return new ModelCard(
+        config.baseModelNameOrPath().or(() -> config.taskType().map(task -> "")),
+        config.peftType(),
+        config.taskType().equals(Optional.of(TaskType.CAUSAL_LM)),
+        Optional.empty());
+  }
+
   /** The card of an adapter on a module of the user's own. */
   public static ModelCard ofCustom(String peftType) {
     return new ModelCard(Optional.empty(), peftType, false, Optional.empty());
@@ -74,6 +84,21 @@ public record ModelCard(
     addVersion(body);
     card.bodyLines(body);
     return card;
+  }
+
+  /** Whether a card's text is ours alone: nobody has written into it. */
+  public boolean isUntouched(RepoCard card) {
+    List<String> ours = newBody().lines().toList();
+    List<String> body = card.bodyLines();
+    return body.size() >= ours.size()
+        && body.subList(0, ours.size()).equals(ours)
+        && body.subList(ours.size(), body.size()).stream().allMatch(ModelCard::isOurs);
+  }
+
+  private static boolean isOurs(String line) {
+    return line.isEmpty()
+        || Set.of(PROCEDURE, QUANTIZED, FRAMEWORKS).contains(line)
+        || line.matches("- \\w+: .*|- PEFT \\S+");
   }
 
   private List<String> tags(List<String> further) {

@@ -8,37 +8,24 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.peftjava.transformers.hub.HubException.Reason;
 
 /** Pushing: the repository, the branch, the card that is there, the files, the commit. */
-public final class HubPush {
+final class HubPush {
   private static final String CARD = "README.md";
   private static final Set<Reason> NO_CARD =
       Set.of(Reason.ENTRY_NOT_FOUND, Reason.REVISION_NOT_FOUND);
 
   private HubPush() {}
 
-  /**
-   * Pushes a folder's files as they are. The repository and the branch are created if they are not
-   * there.
-   */
-  public static CommitInfo folder(
-      RepoId repo, Path folder, Consumer<PushOptions.Builder> settings) {
-    PushOptions options = PushOptions.of(settings);
-    HfApi api = new HfApi(options.hubOptions());
-    return api.uploadFolder(target(api, repo, options), folder, options);
-  }
-
   static CommitInfo push(PushToHubMixin what, RepoId repo, PushOptions options) {
-    HubOptions hub = options.hubOptions();
-    HfApi api = new HfApi(hub);
+    HfApi api = new HfApi(options.hubOptions());
     RepoId target = target(api, repo, options);
     return inTemporaryFolder(
         folder -> {
-          fetchCard(target, hub, folder);
+          fetchCard(target, options, folder);
           what.saveForHub(folder, options);
           return api.uploadFolder(target, folder, options.orMessage("Upload " + what.hubName()));
         });
@@ -75,18 +62,24 @@ public final class HubPush {
     return new RepoId(whole.name(), branch);
   }
 
-  /** Copies the repository's README.md, if it has one. */
-  private static void fetchCard(RepoId repo, HubOptions hub, Path folder) {
-    try {
-      Path card = new HubClient(hub).hfHubDownload(repo, CARD);
-      Files.copy(card, folder.resolve(CARD));
-    } catch (HubException e) {
-      if (!NO_CARD.contains(e.reason())) {
-        throw e;
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException("Cannot write into the temporary folder " + folder + ".", e);
-    }
+  /** Copies the repository's README.md, if it has one; from the hub, not from the cache. */
+  private static void fetchCard(RepoId repo, PushOptions options, Path folder) {
+    inTemporaryFolder(
+        cache -> {
+          HubOptions.Builder hub = HubOptions.builder();
+          options.hub().accept(hub);
+          try {
+            Path card = new HubClient(hub.cacheDir(cache).build()).hfHubDownload(repo, CARD);
+            return Files.copy(card, folder.resolve(CARD));
+          } catch (HubException e) {
+            if (NO_CARD.contains(e.reason())) {
+              return folder;
+            }
+            throw e;
+          } catch (IOException e) {
+            throw new UncheckedIOException("Cannot write into the folder " + folder + ".", e);
+          }
+        });
   }
 
   private static <T> T inTemporaryFolder(Function<Path, T> work) {
