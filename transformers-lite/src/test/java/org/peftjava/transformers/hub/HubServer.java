@@ -202,10 +202,10 @@ final class HubServer implements AutoCloseable {
       return;
     }
     String revisionAndFile = at < 0 ? "main" : rest.substring(at + kind.length());
-    String[] parts = revisionAndFile.split("/", 2);
-    Optional<ServedCommit> commit = repository.commit(api ? revisionAndFile : parts[0]);
+    int end = api ? revisionAndFile.length() : repository.revisionLength(revisionAndFile);
+    Optional<ServedCommit> commit = repository.commit(revisionAndFile.substring(0, end));
     if (commit.isEmpty()) {
-      error(exchange, 404, "RevisionNotFound", "Invalid rev id: " + parts[0]);
+      error(exchange, 404, "RevisionNotFound", "Invalid rev id: " + revisionAndFile);
       return;
     }
     if (repository.gated() && !opened && !kind.equals("/revision/")) {
@@ -218,7 +218,7 @@ final class HubServer implements AutoCloseable {
       exchange.getResponseHeaders().set("Content-Type", "application/json; charset=utf-8");
       send(exchange, 200, json.getBytes(StandardCharsets.UTF_8));
     } else {
-      resolve(exchange, commit.get(), parts[1]);
+      resolve(exchange, commit.get(), revisionAndFile.substring(end + 1));
     }
   }
 

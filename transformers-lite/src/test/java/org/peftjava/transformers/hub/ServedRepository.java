@@ -36,6 +36,17 @@ final class ServedRepository {
     return Optional.ofNullable(refs.getOrDefault(revision, commits.get(revision)));
   }
 
+  /** Length of the revision before a file's name; both may have slashes. */
+  synchronized int revisionLength(String revisionAndFile) {
+    int end = revisionAndFile.indexOf('/');
+    for (int at = end; at > 0; at = revisionAndFile.indexOf('/', at + 1)) {
+      if (commit(revisionAndFile.substring(0, at)).isPresent()) {
+        return at;
+      }
+    }
+    return end;
+  }
+
   synchronized void put(String ref, ServedCommit commit) {
     refs.put(ref, commit);
     commits.put(commit.hash(), commit);
