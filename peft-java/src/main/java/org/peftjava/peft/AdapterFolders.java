@@ -82,8 +82,7 @@ final class AdapterFolders {
   }
 
   /** Writes adapters, and a README.md for the hub with these tags and its own. */
-  static void save(
-      PeftModel model, Path folder, SaveAdapterOptions options, List<String> tags) {
+  static void save(PeftModel model, Path folder, SaveAdapterOptions options, List<String> tags) {
     List<String> names = options.selectedAdapters().orElseGet(model.tuned().adapters()::names);
     model.tuned().adapters().checkKnown(names);
     Optional<RepoCard> card =

@@ -45,15 +45,15 @@ class PushToHubTest {
 
   private static Consumer<PushOptions.Builder> to(TakingHub hub) {
     return options ->
-        options.hub(
-            to -> to.endpoint(hub.endpoint()).token(TakingHub.TOKEN).localFilesOnly(false));
+        options.hub(to -> to.endpoint(hub.endpoint()).token(TakingHub.TOKEN).localFilesOnly(false));
   }
 
   @Test
   void allAdaptersArriveAndTheCardIsKept() {
     try (TakingHub hub = new TakingHub()) {
       hub.files.put(
-          "README.md", "---\nlicense: mit\ntags:\n- mine\n---\n# By hand\n".getBytes(StandardCharsets.UTF_8));
+          "README.md",
+          "---\nlicense: mit\ntags:\n- mine\n---\n# By hand\n".getBytes(StandardCharsets.UTF_8));
       withModel(
           model -> {
             CommitInfo info = model.pushToHub("org/adapter", to(hub).andThen(o -> o.tags("new")));
@@ -111,8 +111,7 @@ class PushToHubTest {
             HubException error =
                 assertThrows(HubException.class, () -> model.pushToHub("org/adapter", wrong));
             assertEquals(HubException.Reason.UNAUTHORIZED, error.reason());
-            assertThrows(
-                IllegalArgumentException.class, () -> model.pushToHub("a--b", to(hub)));
+            assertThrows(IllegalArgumentException.class, () -> model.pushToHub("a--b", to(hub)));
             assertEquals(List.of("default"), model.activeAdapters());
           });
       assertEquals(List.of(), hub.messages);
@@ -124,8 +123,7 @@ class PushToHubTest {
   void aCardThatCannotBeReadStopsTheSaveAtOnce() throws IOException {
     Files.writeString(folder.resolve("README.md"), "---\n- a\n---\n");
     withModel(
-        model ->
-            assertThrows(InvalidFileException.class, () -> model.savePretrained(folder)));
+        model -> assertThrows(InvalidFileException.class, () -> model.savePretrained(folder)));
     assertEquals(1, Objects.requireNonNull(folder.toFile().list()).length);
   }
 }

@@ -109,9 +109,7 @@ public final class TakingHub implements AutoCloseable {
     exchange.getResponseHeaders().set("X-Repo-Commit", COMMIT);
     exchange.getResponseHeaders().set("ETag", "\"" + files.get(file).length + "\"");
     if (exchange.getRequestMethod().equals("HEAD")) {
-      exchange
-          .getResponseHeaders()
-          .set("Content-Length", Integer.toString(files.get(file).length));
+      exchange.getResponseHeaders().set("Content-Length", Integer.toString(files.get(file).length));
       exchange.sendResponseHeaders(200, -1);
     } else {
       send(exchange, 200, text(file));

@@ -122,8 +122,7 @@ final class PushCommand implements Callable<Integer> {
 
   private static void list(PrintWriter out, UploadPlan plan) {
     for (UploadPlan.PlannedFile file : plan.files()) {
-      out.printf(
-          Locale.ROOT, "%s %,15d  %s%n", file.sha256(), file.size(), file.pathInRepo());
+      out.printf(Locale.ROOT, "%s %,15d  %s%n", file.sha256(), file.size(), file.pathInRepo());
     }
     out.printf(
         Locale.ROOT,

@@ -38,7 +38,8 @@ record PushedFolder(Path folder, Optional<ModelCard> card) implements PushToHubM
             .findFirst()
             .orElseThrow(() -> missing("adapter", folder, AdapterConfigJson.FILE_NAME));
     return new PushedFolder(
-        folder, Optional.of(ModelCard.of(CommandFailure.data(() -> AdapterConfigJson.read(adapter)))));
+        folder,
+        Optional.of(ModelCard.of(CommandFailure.data(() -> AdapterConfigJson.read(adapter)))));
   }
 
   /** A model's folder, or exit code 66. */
@@ -65,8 +66,7 @@ record PushedFolder(Path folder, Optional<ModelCard> card) implements PushToHubM
     Optional<RepoCard> ours = RepoCard.load(folder);
     boolean theirsIsBetter =
         ours.isPresent() && card.isPresent() && card.get().isUntouched(ours.get());
-    boolean keepsTheirs =
-        RepoCard.load(target).isPresent() && (ours.isEmpty() || theirsIsBetter);
+    boolean keepsTheirs = RepoCard.load(target).isPresent() && (ours.isEmpty() || theirsIsBetter);
     try (Stream<Path> walk = Files.walk(folder)) {
       for (Path file : walk.filter(Files::isRegularFile).toList()) {
         Path name = folder.relativize(file);

@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.transformers.hub.TransferListener;
 
 /**
- * A progress bar for each file that comes from the hub, and one for all that go there together: on a
- * terminal; elsewhere nothing.
+ * A progress bar for each file that comes from the hub, and one for all that go there together: on
+ * a terminal; elsewhere nothing.
  */
 final class TransferBar implements TransferListener, AutoCloseable {
   private static final int WIDTH = 110;

@@ -25,7 +25,10 @@ import org.peftjava.transformers.config.PretrainedConfig;
  * @param quantization how the base model's weights are quantized, if they are
  */
 public record ModelCard(
-    Optional<String> baseModel, String peftType, boolean causalLm, Optional<JsonNode> quantization) {
+    Optional<String> baseModel,
+    String peftType,
+    boolean causalLm,
+    Optional<JsonNode> quantization) {
   private static final String ADAPTER_TAG = "base_model:adapter:";
   private static final Set<String> OWN_TAGS = Set.of("lora", "transformers");
   private static final String VERSION = "- PEFT " + TunerConfig.PEFT_VERSION;
@@ -74,9 +77,7 @@ public record ModelCard(
     if (!all.isEmpty()) {
       card.putTags(
           all,
-          tag ->
-              baseModel.isPresent()
-                  && (OWN_TAGS.contains(tag) || tag.startsWith(ADAPTER_TAG)),
+          tag -> baseModel.isPresent() && (OWN_TAGS.contains(tag) || tag.startsWith(ADAPTER_TAG)),
           true);
     }
     List<String> body = card.bodyLines();
@@ -122,23 +123,23 @@ public record ModelCard(
             .orElse("");
     return """
 
-        # %s adapter%s
+    # %s adapter%s
 
-        <!-- What the adapter is for, in one or two sentences. -->
+    <!-- What the adapter is for, in one or two sentences. -->
 
-        ## Training data
+    ## Training data
 
-        <!-- What it was trained on, and how the texts were prepared. -->
+    <!-- What it was trained on, and how the texts were prepared. -->
 
-        ## Evaluation
+    ## Evaluation
 
-        <!-- What was measured, on which data, with which result. -->
+    <!-- What was measured, on which data, with which result. -->
 
-        ## Limits
+    ## Limits
 
-        <!-- What it should not be used for. -->
+    <!-- What it should not be used for. -->
 
-        """
+    """
         .formatted(peftType, base);
   }
 

@@ -23,8 +23,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.peftjava.peft.Goldens;
 import org.peftjava.peft.TakingHub;
-import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.io.AdapterConfigJson;
+import org.peftjava.peft.io.ModelCard;
 
 /** {@code peft push}, to a hub on this machine. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -64,7 +64,12 @@ class PushCommandTest {
   private PeftProcess child(Object... args) {
     Map<String, String> environment =
         Map.of(
-            "HF_ENDPOINT", hub.endpoint(), "HF_TOKEN", token, "HF_HOME", folder.resolve("h").toString());
+            "HF_ENDPOINT",
+            hub.endpoint(),
+            "HF_TOKEN",
+            token,
+            "HF_HOME",
+            folder.resolve("h").toString());
     return PeftProcess.inChild(environment, args);
   }
 
@@ -104,10 +109,12 @@ class PushCommandTest {
   /** What somebody wrote on the hub stays, until the folder's own card has something to say. */
   @Test
   void aCardOnTheHubIsKept() throws IOException {
-    hub.files.put("README.md", "---\nlicense: mit\n---\n# By hand\n".getBytes(StandardCharsets.UTF_8));
+    hub.files.put(
+        "README.md", "---\nlicense: mit\n---\n# By hand\n".getBytes(StandardCharsets.UTF_8));
     ok(push());
     String merged = hub.text("README.md");
-    assertTrue(merged.startsWith("---\nlicense: mit\nbase_model: ''\nlibrary_name: peft\n"), merged);
+    assertTrue(
+        merged.startsWith("---\nlicense: mit\nbase_model: ''\nlibrary_name: peft\n"), merged);
     assertTrue(merged.contains("\n---\n# By hand\n### Framework versions\n"), merged);
 
     ModelCard.of(AdapterConfigJson.read(adapter)).updated(adapter, List.of()).save(adapter);
@@ -136,15 +143,31 @@ class PushCommandTest {
     Path model = Files.createDirectories(folder.resolve("model"));
     Files.writeString(model.resolve("config.json"), "{}");
     ok(child("push", "--model", model, "--repo", "org/adapter"));
-    assertTrue(hub.text("README.md").startsWith("---\nlibrary_name: transformers\ntags: []\n---\n"));
+    assertTrue(
+        hub.text("README.md").startsWith("---\nlibrary_name: transformers\ntags: []\n---\n"));
   }
 
   @Test
   void whatIsWrongHasItsExitCode() throws IOException {
-    fails(ExitCode.USAGE, "Missing required option: '--repo=ORG/NAME'", "push", "--adapter", adapter);
+    fails(
+        ExitCode.USAGE, "Missing required option: '--repo=ORG/NAME'", "push", "--adapter", adapter);
     fails(ExitCode.USAGE, "--adapter=DIR", "push", "--repo", "a/b");
-    fails(ExitCode.NO_INPUT, "does not exist", "push", "--adapter", folder.resolve("no"), "--repo", "a/b");
-    fails(ExitCode.NO_INPUT, "has no adapter_config.json", "push", "--adapter", adapter.resolve("checkpoint-5"), "--repo", "a/b");
+    fails(
+        ExitCode.NO_INPUT,
+        "does not exist",
+        "push",
+        "--adapter",
+        folder.resolve("no"),
+        "--repo",
+        "a/b");
+    fails(
+        ExitCode.NO_INPUT,
+        "has no adapter_config.json",
+        "push",
+        "--adapter",
+        adapter.resolve("checkpoint-5"),
+        "--repo",
+        "a/b");
     fails(ExitCode.NO_INPUT, "has no config.json", "push", "--model", adapter, "--repo", "a/b");
     fails(push("--repo", "a b"), ExitCode.USAGE, "no name of a repository");
     fails(push("--revision", "a b"), ExitCode.USAGE, "no revision");

@@ -26,8 +26,7 @@ import org.peftjava.transformers.config.PythonJson;
 
 /** Model cards, beside PEFT's and transformers'. */
 class ModelCardTest {
-  private static final JsonNode GOLDEN =
-      PythonJson.read(Goldens.path("model_cards.json"), 1 << 20);
+  private static final JsonNode GOLDEN = PythonJson.read(Goldens.path("model_cards.json"), 1 << 20);
   private static final ModelCard CARD =
       new ModelCard(Optional.of("org/base"), "LORA", true, Optional.empty());
 
@@ -100,8 +99,7 @@ class ModelCardTest {
   void namesAreQuotedAsPythonDoes() throws IOException {
     List<String> wrong = new ArrayList<>();
     for (Map.Entry<String, JsonNode> each : GOLDEN.path("names").properties()) {
-      ModelCard card =
-          new ModelCard(Optional.of(each.getKey()), "LORA", true, Optional.empty());
+      ModelCard card = new ModelCard(Optional.of(each.getKey()), "LORA", true, Optional.empty());
       String text = card.updated(folder.resolve("none"), List.of()).toString();
       if (!text.startsWith(each.getValue().asText())) {
         wrong.add(each.getValue().asText() + " but " + text.substring(0, 200));
@@ -139,14 +137,38 @@ class ModelCardTest {
   void nothingOfOthersIsLost() throws IOException {
     Files.writeString(
         folder.resolve("README.md"),
-        "---\r\n# why\r\nlicense: \"mit\" # ours\r\ntags: # these\r\n- mine # one\r\n- 'its''s'\r\n\r\n"
-            + "# at the end\r\nempty:\r\n---\r\n\r\n# T\u2028x\u0085\r\n\r\nText.\r\n");
+        "---\r\n"
+            + "# why\r\n"
+            + "license: \"mit\" # ours\r\n"
+            + "tags: # these\r\n"
+            + "- mine # one\r\n"
+            + "- 'its''s'\r\n\r\n"
+            + "# at the end\r\n"
+            + "empty:\r\n"
+            + "---\r\n\r\n"
+            + "# T\u2028x\u0085\r\n\r\n"
+            + "Text.\r\n");
     CARD.updated(folder, List.of()).save(folder);
     assertEquals(
-        "---\r\n# why\r\nlicense: \"mit\" # ours\r\ntags:\r\n- base_model:adapter:org/base\r\n- its's\r\n"
-            + "- lora\r\n- mine\r\n- transformers\r\n# at the end\r\nempty:\r\nbase_model: org/base\r\n"
-            + "library_name: peft\r\npipeline_tag: text-generation\r\n---\r\n\r\n# T\u2028x\u0085\r\n\r\n"
-            + "Text.\r\n### Framework versions\r\n\r\n- PEFT 0.21.0",
+        "---\r\n"
+            + "# why\r\n"
+            + "license: \"mit\" # ours\r\n"
+            + "tags:\r\n"
+            + "- base_model:adapter:org/base\r\n"
+            + "- its's\r\n"
+            + "- lora\r\n"
+            + "- mine\r\n"
+            + "- transformers\r\n"
+            + "# at the end\r\n"
+            + "empty:\r\n"
+            + "base_model: org/base\r\n"
+            + "library_name: peft\r\n"
+            + "pipeline_tag: text-generation\r\n"
+            + "---\r\n\r\n"
+            + "# T\u2028x\u0085\r\n\r\n"
+            + "Text.\r\n"
+            + "### Framework versions\r\n\r\n"
+            + "- PEFT 0.21.0",
         Files.readString(folder.resolve("README.md")));
   }
 
@@ -185,7 +207,8 @@ class ModelCardTest {
         "tags: # all\n- a\n\n# between\n- 'b c'\n- d"
       })
   void tagsInAnyFormAreRead(String tags) throws IOException {
-    List<String> expected = tags.contains("# between") ? List.of("a", "z") : List.of("a", "b c", "d", "z");
+    List<String> expected =
+        tags.contains("# between") ? List.of("a", "z") : List.of("a", "b c", "d", "z");
     Files.writeString(folder.resolve("README.md"), "---\n" + tags + "\nlicense: mit\n---\nText");
     RepoCard card = RepoCard.load(folder).orElseThrow();
     card.putTags(List.of("z", "a"), tag -> false, true);
@@ -200,7 +223,8 @@ class ModelCardTest {
     Files.writeString(folder.resolve("README.md"), "---\n" + front + "\n---\nText");
     InvalidFileException error =
         assertThrows(InvalidFileException.class, () -> CARD.updated(folder, List.of()));
-    assertTrue(error.getMessage().contains("\"" + front.lines().findFirst().get()), error.getMessage());
+    assertTrue(
+        error.getMessage().contains("\"" + front.lines().findFirst().get()), error.getMessage());
   }
 
   /** Long and odd front matter is read without deep recursion. */
@@ -209,7 +233,12 @@ class ModelCardTest {
     String items = "\"" + "a\\n".repeat(100_000) + "\", '" + "''".repeat(100_000) + "'";
     Files.writeString(
         folder.resolve("README.md"),
-        "---\nname: " + "x: ".repeat(100_000) + "\ntags: [" + items + "]\n---\n" + "y".repeat(100_000));
+        "---\nname: "
+            + "x: ".repeat(100_000)
+            + "\ntags: ["
+            + items
+            + "]\n---\n"
+            + "y".repeat(100_000));
     String text = CARD.updated(folder, List.of()).toString();
     assertTrue(text.contains("\n- lora\n"), "tags are read");
   }

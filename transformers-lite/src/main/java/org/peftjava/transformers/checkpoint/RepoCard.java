@@ -30,7 +30,8 @@ public final class RepoCard {
 
   /** As the hub finds the front matter; group 1 is what is between the dashes. */
   private static final Pattern FRONT =
-      Pattern.compile("\\A\\s*---(?:\\r\\n|\\r|\\n)([\\s\\S]*?)(?:\\r\\n|\\r|\\n)---[ \\t]*(?:\\r\\n|\\n|\\z)");
+      Pattern.compile(
+          "\\A\\s*---(?:\\r\\n|\\r|\\n)([\\s\\S]*?)(?:\\r\\n|\\r|\\n)---[ \\t]*(?:\\r\\n|\\n|\\z)");
 
   private static final Pattern KEY =
       Pattern.compile("([\\p{L}\\p{N}_][^:#]*|'[^']*'|\"[^\"]*\"):(?:\\s(.*))?");
@@ -39,7 +40,11 @@ public final class RepoCard {
   private record Entry(String key, String value, List<String> lines) {
     boolean hasValue() {
       String plain = value.strip();
-      return lines.size() > 1 || !(plain.isEmpty() || plain.equals("null") || plain.equals("~") || plain.startsWith("#"));
+      return lines.size() > 1
+          || !(plain.isEmpty()
+              || plain.equals("null")
+              || plain.equals("~")
+              || plain.startsWith("#"));
     }
   }
 
@@ -133,7 +138,9 @@ public final class RepoCard {
   public void putTags(List<String> tags, Predicate<String> givesWay, boolean sorted) {
     Optional<List<String>> present = tags();
     if (present.isEmpty()) {
-      LOG.warn("The tags of {} are written in a way that is not understood; left as they are.", FILE_NAME);
+      LOG.warn(
+          "The tags of {} are written in a way that is not understood; left as they are.",
+          FILE_NAME);
       return;
     }
     List<String> all = new ArrayList<>(present.get());

@@ -25,9 +25,11 @@ final class YamlText {
               + "(?:\\.[0-9]*)?(?:[ \\t]*(?:Z|[-+][0-9][0-9]?(?::[0-9][0-9])?))?");
 
   private static final Pattern INDICATOR =
-      Pattern.compile("(?s)---.*|\\.\\.\\..*|[#,\\[\\]{}&*!|>'\"%@`].*|[?:-](?:\\s.*)?|.*:(?:\\s.*)?|.*\\s#.*");
+      Pattern.compile(
+          "(?s)---.*|\\.\\.\\..*|[#,\\[\\]{}&*!|>'\"%@`].*|[?:-](?:\\s.*)?|.*:(?:\\s.*)?|.*\\s#.*");
   private static final Pattern PRINTABLE =
-      Pattern.compile("[\\x20-\\x7E\\xA0-\\uD7FF\\uE000-\\uFEFE\\uFF00-\\uFFFD\\x{10000}-\\x{10FFFF}]*");
+      Pattern.compile(
+          "[\\x20-\\x7E\\xA0-\\uD7FF\\uE000-\\uFEFE\\uFF00-\\uFFFD\\x{10000}-\\x{10FFFF}]*");
   private static final Map<Character, String> ESCAPES =
       Map.ofEntries(
           Map.entry('\0', "\\0"),
@@ -50,7 +52,9 @@ final class YamlText {
   /** A text as a value or an item of a list. */
   static String of(String text) {
     boolean bare =
-        PRINTABLE.matcher(text).matches() && text.indexOf('\u2028') < 0 && text.indexOf('\u2029') < 0;
+        PRINTABLE.matcher(text).matches()
+            && text.indexOf('\u2028') < 0
+            && text.indexOf('\u2029') < 0;
     if (!bare) {
       return doubleQuoted(text);
     }
@@ -74,7 +78,8 @@ final class YamlText {
               } else if (raw) {
                 result.appendCodePoint(c);
               } else {
-                result.append((c <= 0xff ? "\\x%02X" : c <= 0xffff ? "\\u%04X" : "\\U%08X").formatted(c));
+                result.append(
+                    (c <= 0xff ? "\\x%02X" : c <= 0xffff ? "\\u%04X" : "\\U%08X").formatted(c));
               }
             });
     return result.append('"').toString();

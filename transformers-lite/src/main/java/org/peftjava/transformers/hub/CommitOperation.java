@@ -36,9 +36,7 @@ public sealed interface CommitOperation {
     /** Checks that the name is one. */
     public Delete {
       checkPath(
-          pathInRepo.endsWith("/")
-              ? pathInRepo.substring(0, pathInRepo.length() - 1)
-              : pathInRepo);
+          pathInRepo.endsWith("/") ? pathInRepo.substring(0, pathInRepo.length() - 1) : pathInRepo);
     }
   }
 

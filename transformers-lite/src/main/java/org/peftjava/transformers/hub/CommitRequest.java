@@ -110,7 +110,9 @@ final class CommitRequest {
   private static void contents(OutputStream out, PreparedFile file) throws IOException {
     String path = JSON.textNode(file.name()).toString();
     out.write(
-        ("{\"key\": \"file\", \"value\": {\"path\": " + path + ", \"encoding\": \"base64\", \"content\": \"")
+        ("{\"key\": \"file\", \"value\": {\"path\": "
+                + path
+                + ", \"encoding\": \"base64\", \"content\": \"")
             .getBytes(StandardCharsets.UTF_8));
     OutputStream staysOpen =
         new FilterOutputStream(out) {

@@ -25,7 +25,8 @@ final class FilePatterns {
       if (end > 0) {
         String inside = whole.substring(i + 1, end);
         boolean negated = inside.startsWith("!");
-        String members = (negated ? inside.substring(1) : inside).replaceAll("[\\[\\]\\\\^&]", "\\\\$0");
+        String members =
+            (negated ? inside.substring(1) : inside).replaceAll("[\\[\\]\\\\^&]", "\\\\$0");
         regex.append(negated ? "[^" : "[").append(members).append(']');
         i = end;
       } else {

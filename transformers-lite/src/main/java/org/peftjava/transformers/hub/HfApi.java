@@ -58,8 +58,7 @@ public final class HfApi {
     int slash = repo.name().indexOf('/');
     ObjectNode payload = JSON.objectNode().put("name", repo.name().substring(slash + 1));
     payload.put("organization", slash < 0 ? null : repo.name().substring(0, slash));
-    how.isPrivate()
-        .ifPresent(value -> payload.put("visibility", value ? "private" : "public"));
+    how.isPrivate().ifPresent(value -> payload.put("visibility", value ? "private" : "public"));
     int retries = how.existOk() ? Pause.RETRIES : 0;
     Answer answer = calls.post("/api/repos/create", payload, retries);
     for (int i = 1; i <= Pause.RETRIES && isBusy(answer); i++) {
@@ -85,8 +84,7 @@ public final class HfApi {
   /** The name at the end of a repository's address, with the revision that was given. */
   private RepoId named(String url, RepoId repo) {
     String[] parts = url.split("/");
-    String name =
-        parts.length < 2 ? "" : parts[parts.length - 2] + "/" + parts[parts.length - 1];
+    String name = parts.length < 2 ? "" : parts[parts.length - 2] + "/" + parts[parts.length - 1];
     if (!RepoId.isRepoId(name)) {
       throw new HubException(
           Reason.INVALID_ANSWER,
@@ -100,8 +98,7 @@ public final class HfApi {
   }
 
   /** Creates a branch. */
-  public void createBranch(
-      RepoId repo, String branch, Consumer<CreateOptions.Builder> settings) {
+  public void createBranch(RepoId repo, String branch, Consumer<CreateOptions.Builder> settings) {
     CreateOptions how = CreateOptions.of(settings);
     RepoId.checkRevision(branch);
     calls.checkWritable();
@@ -137,8 +134,7 @@ public final class HfApi {
   }
 
   /** Makes one commit of a folder's files. */
-  public CommitInfo uploadFolder(
-      RepoId repo, Path folder, Consumer<PushOptions.Builder> settings) {
+  public CommitInfo uploadFolder(RepoId repo, Path folder, Consumer<PushOptions.Builder> settings) {
     return uploadFolder(repo, folder, PushOptions.of(settings));
   }
 

@@ -72,8 +72,7 @@ final class HubHttp {
 
   /** Sends a body, with at most this many attempts more after temporary failures. */
   HttpResponse<InputStream> send(HubRequest request, int retries) {
-    return retried(
-        request.uri(), retries, () -> follow(request, BodyHandlers.ofInputStream()));
+    return retried(request.uri(), retries, () -> follow(request, BodyHandlers.ofInputStream()));
   }
 
   /** One request with its redirects. */
@@ -102,7 +101,8 @@ final class HubHttp {
         pause.pause(Pause.backOff(failures));
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
-        throw new HubException(Reason.UNAVAILABLE, "Interrupted while asking " + shown(uri) + ".", e);
+        throw new HubException(
+            Reason.UNAVAILABLE, "Interrupted while asking " + shown(uri) + ".", e);
       }
     }
   }

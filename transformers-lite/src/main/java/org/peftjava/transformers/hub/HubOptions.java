@@ -6,9 +6,9 @@ import java.time.Duration;
 import java.util.Optional;
 
 /**
- * How repositories of the hub are read and written. The defaults come from the environment variables of
- * huggingface_hub: {@code HF_HOME}, {@code HF_HUB_CACHE}, {@code HF_TOKEN}, {@code HF_ENDPOINT},
- * {@code HF_HUB_OFFLINE} and their kin.
+ * How repositories of the hub are read and written. The defaults come from the environment
+ * variables of huggingface_hub: {@code HF_HOME}, {@code HF_HUB_CACHE}, {@code HF_TOKEN}, {@code
+ * HF_ENDPOINT}, {@code HF_HUB_OFFLINE} and their kin.
  *
  * @param revision the branch, tag or commit, if it is not part of the name; else "main"
  * @param cacheDir where downloads are kept
@@ -35,7 +35,6 @@ public record HubOptions(
     Duration uploadTimeout,
     TransferListener progress) {
   private static final Duration UPLOAD_TIMEOUT = Duration.ofMinutes(1);
-
 
   /** A builder with the defaults of this process. */
   public static Builder builder() {

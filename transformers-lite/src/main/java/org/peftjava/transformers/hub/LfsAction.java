@@ -53,7 +53,13 @@ record LfsAction(URI target, Optional<Long> chunkSize, List<URI> parts, Optional
     if (parts.size() != (bytes + chunkSize - 1) / chunkSize) {
       throw invalid(
           addition,
-          "names " + parts.size() + " parts of " + chunkSize + " for a file of " + bytes + " bytes");
+          "names "
+              + parts.size()
+              + " parts of "
+              + chunkSize
+              + " for a file of "
+              + bytes
+              + " bytes");
     }
     return Optional.of(
         new LfsAction(target, Optional.of(chunkSize), List.copyOf(parts.values()), verify));

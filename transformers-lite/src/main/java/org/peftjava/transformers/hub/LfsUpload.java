@@ -62,8 +62,7 @@ final class LfsUpload {
     List<PreparedFile> distinct = List.copyOf(byHash.values());
     List<Sent> sent = new ArrayList<>();
     for (int from = 0; from < distinct.size(); from += BATCH) {
-      sent.addAll(
-          batch(distinct.subList(from, Math.min(from + BATCH, distinct.size())), byHash));
+      sent.addAll(batch(distinct.subList(from, Math.min(from + BATCH, distinct.size())), byHash));
     }
     try (UploadThreads threads = new UploadThreads()) {
       List<Runnable> endings = new ArrayList<>();

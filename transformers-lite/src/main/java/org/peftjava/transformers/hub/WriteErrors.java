@@ -36,7 +36,9 @@ final class WriteErrors {
     if (status == 401) {
       return new HubException(
           Reason.UNAUTHORIZED,
-          problem + "The hub does not know the token. Check HF_TOKEN, or make one at " + tokens(endpoint));
+          problem
+              + "The hub does not know the token. Check HF_TOKEN, or make one at "
+              + tokens(endpoint));
     }
     if (status == 403) {
       return new HubException(
@@ -49,7 +51,8 @@ final class WriteErrors {
     }
     if (status == 413) {
       return new HubException(
-          Reason.REJECTED, problem + "The files are too large for one request. Push fewer at once.");
+          Reason.REJECTED,
+          problem + "The files are too large for one request. Push fewer at once.");
     }
     if (HubErrors.isTemporary(status)) {
       return new HubException(Reason.UNAVAILABLE, problem + "Try again later.");

@@ -89,7 +89,9 @@ class HfApiFailuresTest extends HubUploadFixture {
         () ->
             api()
                 .createCommit(
-                    REPO, List.of(new CommitOperation.Delete("one.safetensors")), o -> o.commitMessage("m")));
+                    REPO,
+                    List.of(new CommitOperation.Delete("one.safetensors")),
+                    o -> o.commitMessage("m")));
   }
 
   @Test
@@ -141,7 +143,8 @@ class HfApiFailuresTest extends HubUploadFixture {
         1,
         exchange -> HubServer.send(exchange, status, bytes("{\"error\": \"the\\nreason\"}")));
     HubException error = assertReason(reason, part, this::upload);
-    assertTrue(error.getMessage().contains("(HTTP " + status + ": the reason)"), error.getMessage());
+    assertTrue(
+        error.getMessage().contains("(HTTP " + status + ": the reason)"), error.getMessage());
   }
 
   @Test
@@ -211,13 +214,19 @@ class HfApiFailuresTest extends HubUploadFixture {
       value = {
         "/preupload/ | not json | cannot be read",
         "/preupload/ | {\"files\": []} | does not say how README.md is uploaded",
-        "/preupload/ | {\"files\": [{\"path\": \"README.md\", \"uploadMode\": \"x\"}]} | does not say",
+        "/preupload/ | {\"files\": [{\"path\": \"README.md\", \"uploadMode\": \"x\"}]} | does not"
+            + " say",
         "/objects/batch | {\"objects\": []} | names 0 files where 2 were asked",
         "/objects/batch | {\"objects\": [{\"oid\": \"ab\"}]} | was not asked about",
-        "/objects/batch | {\"objects\": [{\"oid\": OID, \"actions\": {\"upload\": {\"href\": \"file:///etc/passwd\"}}}]} | not secure",
-        "/objects/batch | {\"objects\": [{\"oid\": OID, \"actions\": {\"upload\": {\"href\": \"http://a b\"}}}]} | an address that is none",
-        "/objects/batch | {\"objects\": [{\"oid\": OID, \"actions\": {\"upload\": {\"href\": \"http://h/\", \"header\": {\"chunk_size\": \"0\"}}}}]} | chunk size",
-        "/objects/batch | {\"objects\": [{\"oid\": OID, \"actions\": {\"upload\": {\"href\": \"http://h/\", \"header\": {\"chunk_size\": \"1000\", \"1\": \"http://h/\"}}}}]} | names 1 parts of 1000 for a file of 3000 bytes",
+        "/objects/batch | {\"objects\": [{\"oid\": OID, \"actions\": {\"upload\": {\"href\":"
+            + " \"file:///etc/passwd\"}}}]} | not secure",
+        "/objects/batch | {\"objects\": [{\"oid\": OID, \"actions\": {\"upload\": {\"href\":"
+            + " \"http://a b\"}}}]} | an address that is none",
+        "/objects/batch | {\"objects\": [{\"oid\": OID, \"actions\": {\"upload\": {\"href\":"
+            + " \"http://h/\", \"header\": {\"chunk_size\": \"0\"}}}}]} | chunk size",
+        "/objects/batch | {\"objects\": [{\"oid\": OID, \"actions\": {\"upload\": {\"href\":"
+            + " \"http://h/\", \"header\": {\"chunk_size\": \"1000\", \"1\": \"http://h/\"}}}}]} |"
+            + " names 1 parts of 1000 for a file of 3000 bytes",
         "/commit/ | {\"commitUrl\": \"u\", \"commitOid\": \"../..\"} | names the commit",
         "/commit/ | [] | names the commit"
       })
@@ -232,7 +241,9 @@ class HfApiFailuresTest extends HubUploadFixture {
   void theStoreMayRefuseAFile() {
     String oid = ServedCommit.sha256(HubFixture.random(3000));
     String answer =
-        "{\"objects\": [{\"oid\": \"" + oid + "\", \"error\": {\"code\": 422, \"message\": \"no\"}}]}";
+        "{\"objects\": [{\"oid\": \""
+            + oid
+            + "\", \"error\": {\"code\": 422, \"message\": \"no\"}}]}";
     hub.server.trap("/batch", 1, exchange -> HubServer.send(exchange, 200, bytes(answer)));
     assertReason(Reason.REJECTED, "does not take one.safetensors: no (422)", this::upload);
     hub.server.trap("PUT /upload", 1, exchange -> HubServer.send(exchange, 403, new byte[0]));
@@ -268,7 +279,19 @@ class HfApiFailuresTest extends HubUploadFixture {
         IllegalArgumentException.class,
         () -> api().uploadFolder(REPO, folder, o -> o.allowPatterns("no-such-file")));
     for (Map.Entry<String, Boolean> each :
-        Map.of("*.bin", true, "a.bi?", true, "[!b].bin", true, "[ab].bin", true, "b*", false, "a.[!b]in", false)
+        Map.of(
+                "*.bin",
+                true,
+                "a.bi?",
+                true,
+                "[!b].bin",
+                true,
+                "[ab].bin",
+                true,
+                "b*",
+                false,
+                "a.[!b]in",
+                false)
             .entrySet()) {
       assertEquals(
           each.getValue(), FilePatterns.anyMatches(List.of(each.getKey()), "a.bin"), each.getKey());

@@ -94,7 +94,9 @@ class HfApiTest extends HubUploadFixture {
     assertEquals(List.of(".gitignore", "checkpoint-5/optimizer.pt", "kept.txt"), newNames());
     api()
         .uploadFolder(
-            REPO, folder, o -> o.allowPatterns("kept.txt").deletePatterns("kept*", "*.pt", "*.bin"));
+            REPO,
+            folder,
+            o -> o.allowPatterns("kept.txt").deletePatterns("kept*", "*.pt", "*.bin"));
     Map<String, byte[]> left =
         hub.server.repository("org/model").commit("main").orElseThrow().files();
     assertEquals(List.of(".gitignore", "kept.txt"), newNames());
@@ -102,8 +104,11 @@ class HfApiTest extends HubUploadFixture {
     api()
         .createCommit(
             REPO, List.of(new CommitOperation.Delete("sub folder/")), o -> o.commitMessage("d"));
-    assertEquals(List.of(), served("org/model", "main").keySet().stream()
-        .filter(name -> name.startsWith("sub folder")).toList());
+    assertEquals(
+        List.of(),
+        served("org/model", "main").keySet().stream()
+            .filter(name -> name.startsWith("sub folder"))
+            .toList());
   }
 
   private List<String> newNames() {
@@ -148,7 +153,8 @@ class HfApiTest extends HubUploadFixture {
     assertTrue(hub.server.repository("org/x").isPrivate());
     assertEquals("user/y", api.createRepo(RepoId.parse("y"), o -> o.isPrivate(false)).name());
     assertFalse(hub.server.repository("user/y").isPrivate());
-    assertEquals("user/y@v2", api.createRepo(RepoId.parse("y@v2"), o -> o.existOk(true)).toString());
+    assertEquals(
+        "user/y@v2", api.createRepo(RepoId.parse("y@v2"), o -> o.existOk(true)).toString());
     hub.server.put("other/open", hub.files);
     RepoId foreign = RepoId.parse("other/open");
     assertEquals(foreign, api.createRepo(foreign, o -> o.existOk(true)), "no right, but there");

@@ -90,7 +90,8 @@ class HubPushTest extends HubUploadFixture {
   void modelsAndTokenizersGoIntoOneRepository() throws IOException {
     long before = TensorLedger.liveTensors();
     Path tokenizerFolder = Goldens.folder("tokenizer/fast");
-    try (CausalLM model = AutoModelForCausalLM.fromPretrained(Goldens.folder("torch_files/sharded"));
+    try (CausalLM model =
+            AutoModelForCausalLM.fromPretrained(Goldens.folder("torch_files/sharded"));
         Tokenizer tokenizer = AutoTokenizer.fromPretrained(tokenizerFolder)) {
       CommitInfo info =
           model.pushToHub(
@@ -109,8 +110,7 @@ class HubPushTest extends HubUploadFixture {
       Map<String, ByteText> served = served("org/copy", "main");
       assertTrue(served.keySet().stream().filter(n -> n.endsWith(".safetensors")).count() > 1);
       try (CausalLM read =
-              AutoModelForCausalLM.fromPretrained(
-                  "org/copy", o -> o.hub(to -> hubOptions(to)));
+              AutoModelForCausalLM.fromPretrained("org/copy", o -> o.hub(to -> hubOptions(to)));
           Tokenizer back =
               AutoTokenizer.fromPretrained("org/copy", o -> o.hub(to -> hubOptions(to)))) {
         assertArrayEquals(tokenizer.encodeIds("a text"), back.encodeIds("a text"));
@@ -118,7 +118,9 @@ class HubPushTest extends HubUploadFixture {
         Path first = Files.createDirectories(folder.resolve("first"));
         model.savePretrained(first);
         read.savePretrained(again);
-        assertEquals(-1, Files.mismatch(first.resolve("model.safetensors"), again.resolve("model.safetensors")));
+        assertEquals(
+            -1,
+            Files.mismatch(first.resolve("model.safetensors"), again.resolve("model.safetensors")));
       }
     }
     assertEquals(before, TensorLedger.liveTensors());
@@ -144,8 +146,7 @@ class HubPushTest extends HubUploadFixture {
     new Notes().pushToHub("org/model", here());
     new Notes().planPush("org/model", o -> {});
     hub.server.trap("/commit/", 1, exchange -> HubServer.send(exchange, 422, new byte[0]));
-    assertReason(
-        Reason.REJECTED, "HTTP 422", () -> new Notes().pushToHub("org/model@v1", here()));
+    assertReason(Reason.REJECTED, "HTTP 422", () -> new Notes().pushToHub("org/model@v1", here()));
     assertEquals(before, temporary());
   }
 

@@ -222,8 +222,7 @@ final class HubServer implements AutoCloseable {
     }
   }
 
-  private void resolve(HttpExchange exchange, ServedCommit commit, String file)
-      throws IOException {
+  private void resolve(HttpExchange exchange, ServedCommit commit, String file) throws IOException {
     byte[] content = commit.files().get(file);
     if (content == null) {
       error(exchange, 404, "EntryNotFound", "Entry not found");

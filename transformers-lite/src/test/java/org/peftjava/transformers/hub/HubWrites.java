@@ -130,7 +130,8 @@ final class HubWrites {
         payload.path("organization").isNull() ? "user" : payload.path("organization").asText();
     String name = organization + "/" + payload.path("name").asText();
     if (!List.of("org", "user").contains(organization)) {
-      throw new Refusal(403, "", "You don't have the rights to create a model under " + organization);
+      throw new Refusal(
+          403, "", "You don't have the rights to create a model under " + organization);
     }
     boolean isPrivate = payload.path("visibility").asText().equals("private");
     String url = server.endpoint() + "/" + name;
@@ -205,7 +206,9 @@ final class HubWrites {
         upload.put("href", server.cdn() + "/upload/" + oid + "?signature=secret");
         actions
             .putObject("verify")
-            .put("href", server.endpoint() + "/" + repository.name() + ".git/info/lfs/objects/verify");
+            .put(
+                "href",
+                server.endpoint() + "/" + repository.name() + ".git/info/lfs/objects/verify");
       } else {
         upload.put("href", server.endpoint() + "/api/complete_multipart?signature=secret");
         ObjectNode header = upload.putObject("header");

@@ -15,7 +15,10 @@ record ServedCommit(String hash, String message, Map<String, byte[]> files) {
   /** A commit that is named after its contents and what was before. */
   static ServedCommit of(String parent, String message, Map<String, byte[]> files) {
     String all =
-        files.keySet() + parent + message + files.values().stream().map(ServedCommit::sha256).toList();
+        files.keySet()
+            + parent
+            + message
+            + files.values().stream().map(ServedCommit::sha256).toList();
     String hash = sha256(all.getBytes(StandardCharsets.UTF_8)).substring(0, 40);
     return new ServedCommit(hash, message, files);
   }
