@@ -7,12 +7,17 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.peftjava.transformers.hub.HubException.Reason;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** Five threads that read and send files, as many as Python's; closing ends what still runs. */
+/** Five threads that read and send files, as many as Python's; closing ends what still runs, and waits. */
 final class UploadThreads implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(UploadThreads.class);
   private static final int THREADS = 5;
+  private static final int LAST_SECONDS = 10;
 
   private final ExecutorService threads =
       Executors.newFixedThreadPool(
@@ -52,5 +57,12 @@ final class UploadThreads implements AutoCloseable {
   @Override
   public void close() {
     threads.shutdownNow();
+    try {
+      if (!threads.awaitTermination(LAST_SECONDS, TimeUnit.SECONDS)) {
+        LOG.warn("An upload that was given up still runs.");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -195,6 +196,48 @@ class HfApiTest extends HubUploadFixture {
                     ServedCommit.sha256(HubFixture.random(3000))))),
         plan);
     assertEquals(3001, plan.size());
+    assertEquals(List.of(), hub.server.log());
+  }
+
+  @Test
+  void badOperationsAreRefusedAtOnce() throws IOException {
+    put("README.md", bytes("text"));
+    for (String path : List.of("", "../a", "/a", "a//b", ".git/config", "x/.cache/y", "a\\b")) {
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> new CommitOperation.Add(path, folder.resolve("README.md")),
+          path);
+    }
+    assertThrows(
+        IllegalArgumentException.class, () -> new CommitOperation.Add("a", folder.resolve("no")));
+    CommitOperation twice = new CommitOperation.Delete("a");
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> api().createCommit(REPO, List.of(twice, twice), o -> o.commitMessage("m")));
+    assertThrows(
+        IllegalArgumentException.class, () -> api().createCommit(REPO, List.of(twice), o -> {}));
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> api().uploadFolder(REPO, folder, o -> o.allowPatterns("no-such-file")));
+    for (Map.Entry<String, Boolean> each :
+        Map.of(
+                "*.bin",
+                true,
+                "a.bi?",
+                true,
+                "[!b].bin",
+                true,
+                "[ab].bin",
+                true,
+                "b*",
+                false,
+                "a.[!b]in",
+                false)
+            .entrySet()) {
+      assertEquals(
+          each.getValue(), FilePatterns.anyMatches(List.of(each.getKey()), "a.bin"), each.getKey());
+    }
+    assertTrue(FilePatterns.anyMatches(List.of("*.bin", "d/"), "d/e/f"));
     assertEquals(List.of(), hub.server.log());
   }
 }

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -13,8 +12,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
-import java.util.concurrent.ConcurrentHashMap;
 import org.peftjava.transformers.config.PythonJson;
 
 /**
@@ -29,8 +26,7 @@ final class HubWrites {
   private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
 
   private final HubServer server;
-  private final Map<String, byte[]> store = new ConcurrentHashMap<>();
-  private final Map<String, Map<Integer, byte[]>> parts = new ConcurrentHashMap<>();
+  private final LfsStore store = new LfsStore();
 
   /** An answer that is no success. */
   static final class Refusal extends RuntimeException {
@@ -57,7 +53,7 @@ final class HubWrites {
   }
 
   Optional<byte[]> stored(String oid) {
-    return Optional.ofNullable(store.get(oid));
+    return store.get(oid);
   }
 
   /** Answers a POST or PUT. */
@@ -65,7 +61,7 @@ final class HubWrites {
     byte[] body = exchange.getRequestBody().readAllBytes();
     try {
       if (path.startsWith("/upload/")) {
-        upload(exchange, path.split("/"), body);
+        store.upload(exchange, path.split("/"), body);
       } else {
         String type = exchange.getRequestHeaders().getFirst("Content-Type");
         String answer = answer(exchange, path, token, type, body).toString();
@@ -87,7 +83,7 @@ final class HubWrites {
       HttpExchange exchange, String path, Optional<String> token, String type, byte[] body) {
     String text = new String(body, StandardCharsets.UTF_8);
     if (path.equals("/api/complete_multipart")) { // its address is its permission
-      return complete(json(text));
+      return store.complete(json(text));
     }
     if (token.isEmpty()) {
       throw new Refusal(401, "", "Invalid username or password.");
@@ -106,7 +102,7 @@ final class HubWrites {
       return batch(server.repository(path.substring(1, path.indexOf(".git/"))), json(text));
     }
     if (path.endsWith(".git/info/lfs/objects/verify")) {
-      byte[] content = store.get(json(text).path("oid").asText());
+      byte[] content = stored(json(text).path("oid").asText()).orElse(null);
       require(content != null && content.length == json(text).path("size").asInt(), "not stored");
       return JSON.objectNode();
     }
@@ -197,7 +193,7 @@ final class HubWrites {
       String oid = object.path("oid").asText();
       int size = object.path("size").asInt();
       ObjectNode said = objects.addObject().put("oid", oid).put("size", size);
-      if (store.containsKey(oid) || server.content(oid).isPresent()) {
+      if (stored(oid).isPresent() || server.content(oid).isPresent()) {
         continue;
       }
       ObjectNode actions = said.putObject("actions");
@@ -220,39 +216,6 @@ final class HubWrites {
       }
     }
     return answer;
-  }
-
-  /** Takes "/upload/oid" or "/upload/oid/part". */
-  private void upload(HttpExchange exchange, String[] path, byte[] body) throws IOException {
-    require(exchange.getRequestHeaders().containsKey("Content-Length"), "the length is known");
-    if (path.length == 3) {
-      require(ServedCommit.sha256(body).equals(path[2]), "the contents have this hash");
-      store.put(path[2], body);
-    } else {
-      parts
-          .computeIfAbsent(path[2], oid -> new ConcurrentHashMap<>())
-          .put(Integer.parseInt(path[3]), body);
-    }
-    exchange.getResponseHeaders().set("ETag", etag(body));
-    HubServer.send(exchange, 200, new byte[0]);
-  }
-
-  private static String etag(byte[] part) {
-    return "\"" + ServedCommit.gitHash(part) + "\"";
-  }
-
-  private JsonNode complete(JsonNode payload) {
-    String oid = payload.path("oid").asText();
-    Map<Integer, byte[]> sent = new TreeMap<>(parts.getOrDefault(oid, Map.of()));
-    ByteArrayOutputStream whole = new ByteArrayOutputStream();
-    for (JsonNode part : payload.path("parts")) {
-      byte[] bytes = sent.get(part.path("partNumber").asInt());
-      require(bytes != null && etag(bytes).equals(part.path("etag").asText()), "a part is missing");
-      whole.writeBytes(bytes);
-    }
-    require(ServedCommit.sha256(whole.toByteArray()).equals(oid), "the parts make the file");
-    store.put(oid, whole.toByteArray());
-    return JSON.objectNode();
   }
 
   private synchronized JsonNode commit(
@@ -304,7 +267,7 @@ final class HubWrites {
         .orElseThrow(() -> new Refusal(404, "RevisionNotFound", "Invalid rev id: " + revision));
   }
 
-  private static void require(boolean good, String what) {
+  static void require(boolean good, String what) {
     if (!good) {
       throw new Refusal(422, "", "refused: " + what);
     }
