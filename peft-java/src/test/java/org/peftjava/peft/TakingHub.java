@@ -88,7 +88,7 @@ public final class TakingHub implements AutoCloseable {
             .put("shouldIgnore", false);
       }
     } else if (path.contains("/commit/")) {
-      for (String line : body.split("\n")) {
+      for (String line : body.lines().toList()) {
         JsonNode value = json(line).path("value");
         if (value.has("content")) {
           byte[] content = Base64.getDecoder().decode(value.path("content").asText());

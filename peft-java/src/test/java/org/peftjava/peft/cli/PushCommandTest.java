@@ -130,11 +130,11 @@ class PushCommandTest {
   @Test
   void aDryRunAsksNobody() {
     String out = ok(push("--dry-run", "--exclude", "*.json", "--exclude", "notes*"));
-    String[] lines = out.split("\\R");
-    assertEquals(3, lines.length, out);
-    assertTrue(lines[0].matches("[0-9a-f]{64} +\\d+  README.md"), out);
-    assertTrue(lines[1].matches("[0-9a-f]{64} +[\\d,]+  adapter_model.safetensors"), out);
-    assertTrue(lines[2].matches("would upload 2 files, [\\d,]+ bytes, to org/adapter"), out);
+    List<String> lines = out.lines().toList();
+    assertEquals(3, lines.size(), out);
+    assertTrue(lines.get(0).matches("[0-9a-f]{64} +\\d+  README.md"), out);
+    assertTrue(lines.get(1).matches("[0-9a-f]{64} +[\\d,]+  adapter_model.safetensors"), out);
+    assertTrue(lines.get(2).matches("would upload 2 files, [\\d,]+ bytes, to org/adapter"), out);
     assertEquals(List.of(), hub.requests);
   }
 

@@ -135,41 +135,51 @@ class ModelCardTest {
   /** Python loses these: comments, quotes, the user's tags, Windows' line ends, wide spaces. */
   @Test
   void nothingOfOthersIsLost() throws IOException {
-    Files.writeString(
-        folder.resolve("README.md"),
-        "---\r\n"
-            + "# why\r\n"
-            + "license: \"mit\" # ours\r\n"
-            + "tags: # these\r\n"
-            + "- mine # one\r\n"
-            + "- 'its''s'\r\n\r\n"
-            + "# at the end\r\n"
-            + "empty:\r\n"
-            + "---\r\n\r\n"
-            + "# T\u2028x\u0085\r\n\r\n"
-            + "Text.\r\n");
+    Path file = folder.resolve("README.md");
+    List<String> before =
+        List.of(
+            "---",
+            "# why",
+            "license: \"mit\" # ours",
+            "tags: # these",
+            "- mine # one",
+            "- 'its''s'",
+            "",
+            "# at the end",
+            "empty:",
+            "---",
+            "",
+            "# T\u2028x\u0085",
+            "",
+            "Text.",
+            "");
+    Files.writeString(file, String.join("\r\n", before));
     CARD.updated(folder, List.of()).save(folder);
-    assertEquals(
-        "---\r\n"
-            + "# why\r\n"
-            + "license: \"mit\" # ours\r\n"
-            + "tags:\r\n"
-            + "- base_model:adapter:org/base\r\n"
-            + "- its's\r\n"
-            + "- lora\r\n"
-            + "- mine\r\n"
-            + "- transformers\r\n"
-            + "# at the end\r\n"
-            + "empty:\r\n"
-            + "base_model: org/base\r\n"
-            + "library_name: peft\r\n"
-            + "pipeline_tag: text-generation\r\n"
-            + "---\r\n\r\n"
-            + "# T\u2028x\u0085\r\n\r\n"
-            + "Text.\r\n"
-            + "### Framework versions\r\n\r\n"
-            + "- PEFT 0.21.0",
-        Files.readString(folder.resolve("README.md")));
+    List<String> after =
+        List.of(
+            "---",
+            "# why",
+            "license: \"mit\" # ours",
+            "tags:",
+            "- base_model:adapter:org/base",
+            "- its's",
+            "- lora",
+            "- mine",
+            "- transformers",
+            "# at the end",
+            "empty:",
+            "base_model: org/base",
+            "library_name: peft",
+            "pipeline_tag: text-generation",
+            "---",
+            "",
+            "# T\u2028x\u0085",
+            "",
+            "Text.",
+            "### Framework versions",
+            "",
+            "- PEFT 0.21.0");
+    assertEquals(String.join("\r\n", after), Files.readString(file));
   }
 
   /** Tags that only a whole YAML reader understands stay, and ours are left out. */

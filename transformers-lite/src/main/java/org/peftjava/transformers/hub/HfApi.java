@@ -83,7 +83,7 @@ public final class HfApi {
 
   /** The name at the end of a repository's address, with the revision that was given. */
   private RepoId named(String url, RepoId repo) {
-    String[] parts = url.split("/");
+    String[] parts = url.split("/", -1);
     String name = parts.length < 2 ? "" : parts[parts.length - 2] + "/" + parts[parts.length - 1];
     if (!RepoId.isRepoId(name)) {
       throw new HubException(

@@ -13,7 +13,10 @@ import org.peftjava.transformers.hub.HubException.Reason;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Five threads that read and send files, as many as Python's; closing ends what still runs, and waits. */
+/**
+ * Five threads that read and send files, as many as Python's; closing ends what still runs, and
+ * waits.
+ */
 final class UploadThreads implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(UploadThreads.class);
   private static final int THREADS = 5;

@@ -21,7 +21,8 @@ final class LfsStore {
 
   /** Takes "/upload/oid" or "/upload/oid/part". */
   void upload(HttpExchange exchange, String[] path, byte[] body) throws IOException {
-    HubWrites.require(exchange.getRequestHeaders().containsKey("Content-Length"), "the length is known");
+    HubWrites.require(
+        exchange.getRequestHeaders().containsKey("Content-Length"), "the length is known");
     if (path.length == 3) {
       HubWrites.require(ServedCommit.sha256(body).equals(path[2]), "the contents have this hash");
       store.put(path[2], body);
@@ -44,10 +45,12 @@ final class LfsStore {
     ByteArrayOutputStream whole = new ByteArrayOutputStream();
     for (JsonNode part : payload.path("parts")) {
       byte[] bytes = sent.get(part.path("partNumber").asInt());
-      HubWrites.require(bytes != null && etag(bytes).equals(part.path("etag").asText()), "a part is missing");
+      HubWrites.require(
+          bytes != null && etag(bytes).equals(part.path("etag").asText()), "a part is missing");
       whole.writeBytes(bytes);
     }
-    HubWrites.require(ServedCommit.sha256(whole.toByteArray()).equals(oid), "the parts make the file");
+    HubWrites.require(
+        ServedCommit.sha256(whole.toByteArray()).equals(oid), "the parts make the file");
     store.put(oid, whole.toByteArray());
     return JsonNodeFactory.instance.objectNode();
   }
