@@ -1,13 +1,14 @@
 #!/usr/bin/env python
 """Proves the test hub with the real huggingface_hub, and that both clients share one cache folder.
 
-    python hub_interop.py CLASSPATH FOLDER [RECORD]
+    python hub_interop.py CLASSPATH FOLDER ADAPTER [RECORD]
 
-CLASSPATH: the test classes of transformers-lite and what they need, as `mvn dependency:build-classpath` prints it.
-FOLDER: a model folder, served as org/model. RECORD: where the result is written.
+CLASSPATH: the test classes of transformers-lite, the classes of peft-java and what they need, as
+`mvn dependency:build-classpath` prints it. FOLDER: a model folder, served as org/model. ADAPTER: a folder with `base` and
+`adapter`. RECORD: where the result is written.
 
-The Java program HubServer serves, HubDownload downloads; both are in the tests of transformers-lite. Prints one line per
-check. Exit status 0 if all are good.
+The Java program HubServer serves, HubDownload downloads, HubUpload uploads; they are in the tests of transformers-lite. Prints one
+line per check. Exit status 0 if all are good.
 """
 
 import json
@@ -18,30 +19,35 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
+import hub_uploads
+
 PACKAGE = "org.peftjava.transformers.hub."
 TOKEN = "hf_secret"
 
 
 def main():
-    classpath, folder = sys.argv[1], Path(sys.argv[2])
+    classpath, folder, adapter = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     command = ["java", "-cp", classpath]
     server = subprocess.Popen([*command, PACKAGE + "HubServer", str(folder)], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True)
     try:
         endpoint = server.stdout.readline().strip()
         os.environ.update(HF_ENDPOINT=endpoint, HF_HUB_DISABLE_PROGRESS_BARS="1", HF_HUB_DISABLE_TELEMETRY="1",
-                          HF_HUB_OFFLINE="0", NO_PROXY="127.0.0.1,localhost")
+                          HF_HUB_OFFLINE="0", HF_HUB_DISABLE_XET="1", NO_PROXY="127.0.0.1,localhost")
         with tempfile.TemporaryDirectory() as scratch:
             os.environ["HF_HOME"] = scratch + "/home"
-            checks = run(Session(server, endpoint, command, folder, Path(scratch)))
+            session = Session(server, endpoint, command, folder, Path(scratch))
+            run(session)
+            hub_uploads.run(session, adapter)
+            checks = session.checks
     finally:
         server.stdin.close()
         server.wait()
     import huggingface_hub
 
     record = {"huggingface_hub": huggingface_hub.__version__, "checks": checks}
-    if len(sys.argv) > 3:
-        Path(sys.argv[3]).write_text(json.dumps(record, indent=2) + "\n")
+    if len(sys.argv) > 4:
+        Path(sys.argv[4]).write_text(json.dumps(record, indent=2) + "\n")
     return 0 if all(check["good"] for check in checks) else 1
 
 
@@ -63,11 +69,13 @@ class Session:
             pass
         return text.split("\n") if text else []
 
-    def java(self, cache, offline=False):
+    def java(self, cache, offline=False, repository="org/model", names=None):
         """The snapshot that the Java client returns."""
         environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1" if offline else "0"}
-        run = subprocess.run([*self.command, PACKAGE + "HubDownload", "org/model", *sorted(self.files)], env=environment,
-                             capture_output=True, text=True, check=True)
+        if repository != "org/model":
+            environment["HF_TOKEN"] = TOKEN
+        run = subprocess.run([*self.command, PACKAGE + "HubDownload", repository, *(names or sorted(self.files))],
+                             env=environment, capture_output=True, text=True, check=True)
         return Path(run.stdout.strip())
 
     def holds(self, snapshot):
@@ -136,7 +144,6 @@ def run(session):
                   session.holds(snapshot_download("org/gated", cache_dir=second, token=TOKEN)))
     leaked = [r for r in session.requests() if "/cdn/" in r and r.endswith(" token")]
     session.check("and does not send it to the other host", not leaked)
-    return session.checks
 
 
 def kind(request):

@@ -13,6 +13,7 @@ import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.StateDict.LoadReport;
+import org.peftjava.transformers.checkpoint.RepoCard;
 
 /**
  * Adapters of a model to and from a folder: "default" in the folder itself, others in folders of
@@ -80,10 +81,14 @@ final class AdapterFolders {
     }
   }
 
-  /** Writes adapters, and a README.md for the hub. */
-  static void save(PeftModel model, Path folder, SaveAdapterOptions options) {
+  /** Writes adapters, and a README.md for the hub with these tags and its own. */
+  static void save(PeftModel model, Path folder, SaveAdapterOptions options, List<String> tags) {
     List<String> names = options.selectedAdapters().orElseGet(model.tuned().adapters()::names);
     model.tuned().adapters().checkKnown(names);
+    Optional<RepoCard> card =
+        model.peftConfig().values().stream()
+            .findFirst()
+            .map(config -> model.modelCard(config.peftType()).updated(folder, tags));
     for (String name : names) {
       AdapterCheckpoint.save(
           model.tuned(),
@@ -92,9 +97,7 @@ final class AdapterFolders {
           savedConfig(model, name),
           options.saveEmbeddingLayers());
     }
-    model.peftConfig().values().stream()
-        .findFirst()
-        .ifPresent(config -> model.modelCard(config.peftType()).write(folder));
+    card.ifPresent(text -> text.save(folder));
   }
 
   /** Frozen, with the base model's name, and its class if there is no task type. */

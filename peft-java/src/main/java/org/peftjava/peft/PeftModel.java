@@ -18,6 +18,8 @@ import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
+import org.peftjava.transformers.hub.PushOptions;
+import org.peftjava.transformers.hub.PushToHubMixin;
 
 /**
  * A base model with adapters. Parameters have the names that Python gives them: {@code
@@ -30,7 +32,7 @@ import org.peftjava.transformers.checkpoint.PretrainedFolder;
  *
  * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
  */
-public sealed class PeftModel extends Module
+public sealed class PeftModel extends Module implements PushToHubMixin
     permits PeftModelForCausalLM, PeftModelForSeq2SeqLM, PeftModelForTask {
   /** The name of an adapter that is not given one. It is saved in the folder itself. */
   public static final String DEFAULT_ADAPTER = "default";
@@ -290,7 +292,17 @@ public sealed class PeftModel extends Module
   public final void savePretrained(Path folder, Consumer<SaveAdapterOptions.Builder> options) {
     SaveAdapterOptions.Builder builder = SaveAdapterOptions.builder();
     options.accept(builder);
-    AdapterFolders.save(this, folder, builder.build());
+    AdapterFolders.save(this, folder, builder.build(), List.of());
+  }
+
+  @Override
+  public final void saveForHub(Path folder, PushOptions options) {
+    AdapterFolders.save(this, folder, SaveAdapterOptions.builder().build(), options.tags());
+  }
+
+  @Override
+  public final String hubName() {
+    return "model";
   }
 
   // ---- for subclasses and neighbours ----
@@ -306,7 +318,7 @@ public sealed class PeftModel extends Module
   }
 
   ModelCard modelCard(String peftType) {
-    return new ModelCard(Optional.empty(), peftType, false);
+    return ModelCard.ofCustom(peftType);
   }
 
   final TunedModel tuned() {

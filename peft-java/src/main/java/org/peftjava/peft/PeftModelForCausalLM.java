@@ -143,7 +143,7 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
 
   @Override
   ModelCard modelCard(String peftType) {
-    return new ModelCard(Optional.of(baseModelName().orElse("")), peftType, true);
+    return ModelCard.of(base.config(), peftType, true);
   }
 
   @Override

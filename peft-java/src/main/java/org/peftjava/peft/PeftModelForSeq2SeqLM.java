@@ -129,7 +129,7 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
 
   @Override
   ModelCard modelCard(String peftType) {
-    return new ModelCard(Optional.of(baseModelName().orElse("")), peftType, false);
+    return ModelCard.of(base.config(), peftType, false);
   }
 
   @Override

@@ -117,7 +117,7 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
 
   @Override
   ModelCard modelCard(String peftType) {
-    return new ModelCard(Optional.of(baseModelName().orElse("")), peftType, false);
+    return ModelCard.of(base.config(), peftType, false);
   }
 
   @Override

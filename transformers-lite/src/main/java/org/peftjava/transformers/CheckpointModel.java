@@ -6,7 +6,9 @@ import java.util.function.Consumer;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.Parameter;
+import org.peftjava.transformers.checkpoint.TransformersCard;
 import org.peftjava.transformers.generation.GenerationConfig;
+import org.peftjava.transformers.hub.PushOptions;
 import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.Task;
 
@@ -61,6 +63,19 @@ interface CheckpointModel extends PretrainedModel {
   /** The same with options, such as {@code maxShardSize("5GB")}. */
   default void savePretrained(Path folder, Consumer<SaveOptions.Builder> options) {
     PretrainedFiles.save(this, folder, SaveOptions.of(options));
+  }
+
+  @Override
+  default void saveForHub(Path folder, PushOptions push) {
+    TransformersCard.write(folder, push.tags());
+    savePretrained(folder, options -> push.maxShardSize().ifPresent(options::maxShardSize));
+  }
+
+  /** The class's name in Python, or "model" if that is a part of it, as transformers does. */
+  @Override
+  default String hubName() {
+    String name = architecture().className(task());
+    return name.contains("Model") ? "model" : name;
   }
 
   @Override

@@ -7,6 +7,7 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.hub.PushToHubMixin;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
@@ -16,7 +17,7 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  * <p>One thread at a time. Whether gradients are recorded is the caller's choice ({@code
  * GradMode}).
  */
-public interface PretrainedModel extends AutoCloseable {
+public interface PretrainedModel extends PushToHubMixin, AutoCloseable {
   /**
    * Computes what the model is for, and a loss if there are labels. The result belongs to the
    * current scope.

@@ -35,7 +35,7 @@ final class Inputs {
     if (Files.exists(path) || !RepoId.isRepoId(name)) {
       return folder(what, path);
     }
-    try (DownloadBar bar = DownloadBar.onTerminal()) {
+    try (TransferBar bar = TransferBar.onTerminal()) {
       return PretrainedFolder.resolve(name, files, options -> options.progress(bar));
     } catch (HubException e) {
       throw new CommandFailure(

@@ -10,7 +10,7 @@ import picocli.CommandLine.Model.CommandSpec;
 /** Entry of the {@code peft} command line. */
 public final class Main {
   private static final List<String> COMMANDS =
-      List.of("train", "generate", "merge", "info", "logits", "demo");
+      List.of("train", "generate", "merge", "info", "logits", "push", "demo");
 
   private static final String SELF_CHECK = "selfcheck";
 
@@ -61,6 +61,7 @@ public final class Main {
       case "merge" -> new MergeCommand();
       case "info" -> new InfoCommand();
       case "logits" -> new LogitsCommand();
+      case "push" -> new PushCommand();
       case "demo" -> new DemoCommand();
       case SELF_CHECK -> new SelfCheckCommand();
       default -> throw new IllegalArgumentException("There is no command " + name + ".");

@@ -1,116 +1,192 @@
 package org.peftjava.peft.io;
 
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
-import org.peftjava.transformers.checkpoint.AtomicFiles;
-import org.peftjava.transformers.config.PythonJson;
+import org.peftjava.transformers.checkpoint.RepoCard;
+import org.peftjava.transformers.config.InvalidFileException;
+import org.peftjava.transformers.config.PretrainedConfig;
 
 /**
  * README.md of an adapter folder: what the Hugging Face hub shows. A README that is there keeps its
- * text and its own front matter; ours is put into it.
+ * text and its own front matter and tags; ours is put into it.
  *
  * <p>Reference: PEFT {@code PeftModel.create_or_update_model_card}.
  *
  * @param baseModel name of the base model, empty if it has none; absent for a custom module
  * @param peftType the adapters' type, such as "LORA"
  * @param causalLm whether the model generates text
+ * @param quantization how the base model's weights are quantized, if they are
  */
-public record ModelCard(Optional<String> baseModel, String peftType, boolean causalLm) {
-  private static final String FILE_NAME = "README.md";
-  private static final String FENCE = "---";
-  private static final long MAX_BYTES = 16L << 20;
+public record ModelCard(
+    Optional<String> baseModel,
+    String peftType,
+    boolean causalLm,
+    Optional<JsonNode> quantization) {
+  private static final String ADAPTER_TAG = "base_model:adapter:";
+  private static final Set<String> OWN_TAGS = Set.of("lora", "transformers");
   private static final String VERSION = "- PEFT " + TunerConfig.PEFT_VERSION;
   private static final String FRAMEWORKS = "### Framework versions";
+  private static final String PROCEDURE = "## Training procedure";
+  private static final String QUANTIZED =
+      "The following `bitsandbytes` quantization config was used during training:";
 
-  /** Writes or updates the card of a folder. */
-  public void write(Path folder) {
-    Path file = folder.resolve(FILE_NAME);
-    List<String> lines =
-        Files.isRegularFile(file)
-            ? PythonJson.readText(file, MAX_BYTES).lines().toList()
-            : List.of();
-    Map<String, List<String>> matter = new LinkedHashMap<>();
-    List<String> body = lines;
-    if (!lines.isEmpty() && lines.get(0).equals(FENCE)) {
-      int end = lines.subList(1, lines.size()).indexOf(FENCE) + 1;
-      if (end > 0) {
-        matter.putAll(entries(lines.subList(1, end)));
-        body = lines.subList(end + 1, lines.size());
-      }
-    }
-    addOurs(matter);
-    List<String> result = new ArrayList<>(List.of(FENCE));
-    matter.values().forEach(result::addAll);
-    result.add(FENCE);
-    result.addAll(versioned(body.isEmpty() ? newBody() : body));
-    AtomicFiles.write(file, String.join("\n", result).getBytes(StandardCharsets.UTF_8));
+  /** The card of an adapter on a model of transformers. */
+  public static ModelCard of(PretrainedConfig base, String peftType, boolean causalLm) {
+    return new ModelCard(
+        Optional.of(base.nameOrPath().orElse("")),
+        peftType,
+        causalLm,
+        base.json().node("quantization_config").filter(JsonNode::isObject));
   }
 
-  private void addOurs(Map<String, List<String>> matter) {
-    List<String> tags = new ArrayList<>(List.of("tags:"));
+  /** The card of a saved adapter. */
+  public static ModelCard of(TunerConfig config) {
+    return new ModelCard(
+        config.baseModelNameOrPath().or(() -> config.taskType().map(task -> "")),
+        config.peftType(),
+        config.taskType().equals(Optional.of(TaskType.CAUSAL_LM)),
+        Optional.empty());
+  }
+
+  /** The card of an adapter on a module of the user's own. */
+  public static ModelCard ofCustom(String peftType) {
+    return new ModelCard(Optional.empty(), peftType, false, Optional.empty());
+  }
+
+  /**
+   * The card for a folder: the one that it has, updated, or a new one. Writes nothing.
+   *
+   * @param tags further tags
+   * @throws InvalidFileException if the one that it has cannot be read
+   */
+  public RepoCard updated(Path folder, List<String> tags) {
+    RepoCard card = RepoCard.load(folder).orElseGet(() -> RepoCard.ofBody(newBody()));
+    baseModel.ifPresent(name -> card.put("base_model", name));
+    card.put("library_name", "peft");
+    if (causalLm && !card.has("pipeline_tag")) {
+      card.put("pipeline_tag", "text-generation");
+    }
+    List<String> all = tags(tags);
+    if (!all.isEmpty()) {
+      card.putTags(
+          all,
+          tag -> baseModel.isPresent() && (OWN_TAGS.contains(tag) || tag.startsWith(ADAPTER_TAG)),
+          true);
+    }
+    List<String> body = card.bodyLines();
+    quantization.ifPresent(config -> addQuantization(body, config));
+    addVersion(body);
+    card.bodyLines(body);
+    return card;
+  }
+
+  /** Whether a card's text is ours alone: nobody has written into it. */
+  public boolean isUntouched(RepoCard card) {
+    List<String> ours = newBody().lines().toList();
+    List<String> body = card.bodyLines();
+    return body.size() >= ours.size()
+        && body.subList(0, ours.size()).equals(ours)
+        && body.subList(ours.size(), body.size()).stream().allMatch(ModelCard::isOurs);
+  }
+
+  private static boolean isOurs(String line) {
+    return line.isEmpty()
+        || Set.of(PROCEDURE, QUANTIZED, FRAMEWORKS).contains(line)
+        || line.matches("- \\w+: .*|- PEFT \\S+");
+  }
+
+  private List<String> tags(List<String> further) {
+    List<String> tags = new ArrayList<>(further);
     baseModel.ifPresent(
         name -> {
-          matter.put("base_model", List.of("base_model: " + yaml(name)));
-          tags.add("- " + yaml("base_model:adapter:" + name));
+          tags.add(ADAPTER_TAG + name);
+          tags.add("transformers");
         });
-    matter.put("library_name", List.of("library_name: peft"));
-    if (causalLm) {
-      matter.putIfAbsent("pipeline_tag", List.of("pipeline_tag: text-generation"));
-    }
     if (peftType.equals("LORA")) {
-      tags.add("- lora");
+      tags.add("lora");
     }
-    if (baseModel.isPresent()) {
-      tags.add("- transformers");
+    return tags;
+  }
+
+  private String newBody() {
+    String base =
+        baseModel
+            .filter(name -> !name.isEmpty())
+            .map(name -> " for " + name.replaceAll("\\R|\\p{Cntrl}", " "))
+            .orElse("");
+    return """
+
+    # %s adapter%s
+
+    <!-- What the adapter is for, in one or two sentences. -->
+
+    ## Training data
+
+    <!-- What it was trained on, and how the texts were prepared. -->
+
+    ## Evaluation
+
+    <!-- What was measured, on which data, with which result. -->
+
+    ## Limits
+
+    <!-- What it should not be used for. -->
+
+    """
+        .formatted(peftType, base);
+  }
+
+  private static void addQuantization(List<String> body, JsonNode config) {
+    if (body.contains(QUANTIZED)) {
+      return;
     }
-    if (tags.size() > 1) {
-      matter.put("tags", tags);
+    List<String> lines = new ArrayList<>(List.of("", QUANTIZED));
+    for (Map.Entry<String, JsonNode> entry : config.properties()) {
+      lines.add("- " + entry.getKey() + ": " + python(entry.getValue()));
+    }
+    lines.add("");
+    insert(body, PROCEDURE, lines, List.of());
+  }
+
+  private static void addVersion(List<String> body) {
+    if (!body.contains(VERSION)) {
+      insert(body, FRAMEWORKS, List.of(VERSION), List.of(""));
     }
   }
 
-  /** Top-level keys of a YAML block with the lines that belong to them. */
-  private static Map<String, List<String>> entries(List<String> lines) {
-    Map<String, List<String>> result = new LinkedHashMap<>();
-    List<String> current = new ArrayList<>();
-    for (String line : lines) {
-      if (line.matches("[A-Za-z_][^:]*:.*")) {
-        current = new ArrayList<>();
-        result.put(line.substring(0, line.indexOf(':')), current);
-      }
-      current.add(line);
-    }
-    return result;
-  }
-
-  private static List<String> newBody() {
-    return List.of("", "# Adapter", "", "An adapter for the base model named above.", "");
-  }
-
-  private static List<String> versioned(List<String> body) {
-    if (body.contains(VERSION)) {
-      return body;
-    }
-    List<String> result = new ArrayList<>(body);
-    int heading = body.indexOf(FRAMEWORKS);
-    if (heading >= 0) {
-      result.add(Math.min(heading + 2, result.size()), VERSION);
+  /** Puts lines below a heading and its empty line; at the end with the heading if it is new. */
+  private static void insert(
+      List<String> body, String heading, List<String> lines, List<String> between) {
+    int at = body.indexOf(heading);
+    if (at >= 0) {
+      body.addAll(Math.min(at + 2, body.size()), lines);
     } else {
-      result.addAll(List.of(FRAMEWORKS, "", VERSION));
+      body.add(heading);
+      body.addAll(between);
+      body.addAll(lines);
     }
-    return result;
   }
 
-  /** A YAML scalar, quoted where it would read as something else. */
-  private static String yaml(String text) {
-    return text.matches("[A-Za-z0-9_./][A-Za-z0-9_./:-]*") && !text.endsWith(":")
-        ? text
-        : "'" + text.replace("'", "''") + "'";
+  /** A value as Python prints it. */
+  private static String python(JsonNode value) {
+    if (value.isBoolean()) {
+      return value.asBoolean() ? "True" : "False";
+    }
+    if (value.isNull()) {
+      return "None";
+    }
+    if (value.isArray()) {
+      List<String> items = new ArrayList<>();
+      value.forEach(item -> items.add(item.isTextual() ? "'" + item.asText() + "'" : python(item)));
+      return "[" + String.join(", ", items) + "]";
+    }
+    return value.asText();
   }
 }

@@ -27,7 +27,8 @@ class ExitCodeTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"train", "generate", "merge", "info", "logits", "demo", "selfcheck"})
+  @ValueSource(
+      strings = {"train", "generate", "merge", "info", "logits", "push", "demo", "selfcheck"})
   void everyCommandHasHelpThatNamesTheExitCodes(String command) {
     PeftProcess help = PeftProcess.run(command, "--help");
     assertEquals(ExitCode.OK, help.exitCode());

@@ -2,6 +2,7 @@ package org.peftjava.transformers.hub;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,7 +11,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.regex.Pattern;
 
-/** The hash that an ETag of the hub is. */
+/** Hashes of contents, by which the hub names them. */
 final class BlobHash {
   private static final Pattern SHA_256 = Pattern.compile("[0-9a-f]{64}");
   private static final Pattern SHA_1 = Pattern.compile("[0-9a-f]{40}");
@@ -24,11 +25,25 @@ final class BlobHash {
       return hash(file, digest("SHA-256")).equals(etag);
     }
     if (SHA_1.matcher(etag).matches()) {
-      MessageDigest git = digest("SHA-1");
-      git.update(("blob " + Files.size(file) + "\0").getBytes(StandardCharsets.UTF_8));
-      return hash(file, git).equals(etag);
+      return git(file).equals(etag);
     }
     return true;
+  }
+
+  /** SHA-256 of a file: its name in LFS. */
+  static String sha256(Path file) {
+    try {
+      return hash(file, digest("SHA-256"));
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot read " + file + ".", e);
+    }
+  }
+
+  /** SHA-1 of a file as git computes it for a blob. */
+  static String git(Path file) throws IOException {
+    MessageDigest git = digest("SHA-1");
+    git.update(("blob " + Files.size(file) + "\0").getBytes(StandardCharsets.UTF_8));
+    return hash(file, git);
   }
 
   private static String hash(Path file, MessageDigest digest) throws IOException {

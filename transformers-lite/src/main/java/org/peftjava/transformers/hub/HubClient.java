@@ -1,7 +1,6 @@
 package org.peftjava.transformers.hub;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -113,32 +112,15 @@ public final class HubClient {
             + ", and downloads are off (HF_HUB_OFFLINE or localFilesOnly).");
   }
 
-  private RepoInfo info(RepoId repo, String revision, int retries) {
+  RepoInfo info(RepoId repo, String revision, int retries) {
     URI uri = uri("/api/models/" + repo.name() + "/revision/" + FileNames.quote(revision));
     HttpResponse<InputStream> answer = http.get(uri, retries);
     if (answer.statusCode() != 200) {
       HubHttp.close(answer);
       throw HubErrors.of(answer, repo, revision, Optional.empty(), options.endpoint());
     }
-    try (TimedBody body = new TimedBody(answer.body(), options.downloadTimeout())) {
-      return RepoInfo.parse(new String(limited(body, uri), StandardCharsets.UTF_8), repo);
-    } catch (IOException e) {
-      throw HubHttp.unreachable(uri, e);
-    }
-  }
-
-  private static byte[] limited(TimedBody body, URI uri) throws IOException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    byte[] chunk = new byte[1 << 16];
-    for (int count = body.read(chunk); count >= 0; count = body.read(chunk)) {
-      if (count > MAX_ANSWER - out.size()) {
-        throw new HubException(
-            Reason.INVALID_ANSWER,
-            "The answer of " + uri + " has more than " + MAX_ANSWER + " bytes and is not read.");
-      }
-      out.write(chunk, 0, count);
-    }
-    return out.toByteArray();
+    byte[] json = TimedBody.readAll(answer.body(), options.downloadTimeout(), MAX_ANSWER, uri);
+    return RepoInfo.parse(new String(json, StandardCharsets.UTF_8), repo);
   }
 
   /** The file in the snapshot, after a download if needed. */

@@ -1,6 +1,6 @@
 package org.peftjava.transformers.hub;
 
-/** A repository or file that could not be had, and why. */
+/** A repository or file that could not be had or written, and why. */
 public final class HubException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
@@ -20,6 +20,10 @@ public final class HubException extends RuntimeException {
     LOCAL_ENTRY_NOT_FOUND,
     /** The token is wrong or does not allow this. */
     UNAUTHORIZED,
+    /** Someone else has changed the repository, or it exists already. */
+    CONFLICT,
+    /** The server does not take what was sent: its form, a file, or its size. */
+    REJECTED,
     /** The server cannot be reached or is overloaded, also after retries. */
     UNAVAILABLE,
     /** The server's answer breaks the protocol, or a download its checksum. */

@@ -7,13 +7,19 @@ import java.net.ProxySelector;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandler;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.net.http.HttpTimeoutException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.peftjava.transformers.hub.HubException.Reason;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -50,7 +56,7 @@ final class HubHttp {
    */
   HttpResponse<Void> head(URI uri) {
     return retried(
-        uri, Pause.RETRIES, () -> follow(uri, "HEAD", Map.of(), false, BodyHandlers.discarding()));
+        uri, Pause.RETRIES, () -> follow(HubRequest.head(uri), BodyHandlers.discarding()));
   }
 
   /** Asks for a body, with at most this many attempts more after temporary failures. */
@@ -61,7 +67,12 @@ final class HubHttp {
   /** Asks for a body once. */
   HttpResponse<InputStream> once(URI uri, Map<String, String> headers)
       throws IOException, InterruptedException {
-    return follow(uri, "GET", headers, true, BodyHandlers.ofInputStream());
+    return follow(HubRequest.get(uri, headers), BodyHandlers.ofInputStream());
+  }
+
+  /** Sends a body, with at most this many attempts more after temporary failures. */
+  HttpResponse<InputStream> send(HubRequest request, int retries) {
+    return retried(request.uri(), retries, () -> follow(request, BodyHandlers.ofInputStream()));
   }
 
   /** One request with its redirects. */
@@ -79,18 +90,19 @@ final class HubHttp {
         }
         close(answer);
         Duration wait = retryAfter(answer).orElse(Pause.backOff(failures));
-        LOG.warn("The hub answers {} with {}; asking again.", uri, answer.statusCode());
+        LOG.warn("The hub answers {} with {}; asking again.", shown(uri), answer.statusCode());
         pause.pause(wait);
       } catch (IOException e) {
         if (failures
             > Math.min(retries, e instanceof ConnectException ? CONNECT_RETRIES : retries)) {
           throw unreachable(uri, e);
         }
-        LOG.warn("Cannot reach {} ({}); trying again.", uri, e.toString());
+        LOG.warn("Cannot reach {} ({}); trying again.", shown(uri), e.toString());
         pause.pause(Pause.backOff(failures));
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
-        throw new HubException(Reason.UNAVAILABLE, "Interrupted while asking " + uri + ".", e);
+        throw new HubException(
+            Reason.UNAVAILABLE, "Interrupted while asking " + shown(uri) + ".", e);
       }
     }
   }
@@ -119,12 +131,18 @@ final class HubHttp {
     return wait;
   }
 
+  /** An address without its query, which may be a signature that opens it. */
+  static String shown(URI uri) {
+    String text = uri.toString();
+    return text.contains("?") ? text.substring(0, text.indexOf('?')) : text;
+  }
+
   static HubException unreachable(URI uri, IOException cause) {
     String reason = cause.getMessage() == null ? "" : ": " + FileNames.shown(cause.getMessage());
     return new HubException(
         Reason.UNAVAILABLE,
         "Cannot reach "
-            + uri
+            + shown(uri)
             + " ("
             + cause.getClass().getSimpleName()
             + reason
@@ -133,18 +151,15 @@ final class HubHttp {
         cause);
   }
 
-  private <T> HttpResponse<T> follow(
-      URI first,
-      String method,
-      Map<String, String> headers,
-      boolean anywhere,
-      BodyHandler<T> handler)
+  private <T> HttpResponse<T> follow(HubRequest request, BodyHandler<T> handler)
       throws IOException, InterruptedException {
-    URI uri = first;
+    URI uri = request.uri();
     for (int i = 0; i <= MAX_REDIRECTS; i++) {
-      HttpResponse<T> answer = client.send(request(uri, method, headers), handler);
+      HttpResponse<T> answer = exchange(request, uri, handler);
       Optional<URI> next = redirect(uri, answer);
-      if (next.isEmpty() || (!anywhere && !isHub(next.get()))) {
+      if (next.isEmpty()
+          || (!request.anywhere() && !isHub(next.get()))
+          || (request.body().isPresent() && answer.statusCode() < 307)) {
         return answer;
       }
       close(answer);
@@ -152,21 +167,52 @@ final class HubHttp {
     }
     throw new HubException(
         Reason.INVALID_ANSWER,
-        "The hub redirects " + first + " more than " + MAX_REDIRECTS + " times. Try again later.");
+        "The hub redirects "
+            + request.uri()
+            + " more than "
+            + MAX_REDIRECTS
+            + " times. Try again later.");
   }
 
-  private HttpRequest request(URI uri, String method, Map<String, String> headers) {
-    HttpRequest.Builder request =
+  private <T> HttpResponse<T> exchange(HubRequest request, URI uri, BodyHandler<T> handler)
+      throws IOException, InterruptedException {
+    HttpRequest.Builder message =
         HttpRequest.newBuilder(uri)
-            .method(method, HttpRequest.BodyPublishers.noBody())
-            .timeout(options.etagTimeout())
+            .method(request.method(), BodyPublishers.noBody())
             .header("User-Agent", "peft-java")
             .header("Accept-Encoding", "identity"); // lengths are those of the files
-    headers.forEach(request::header);
-    if (isHub(uri)) {
-      options.token().ifPresent(token -> request.header("Authorization", "Bearer " + token));
+    request.headers().forEach(message::header);
+    if (isHub(uri) && !request.method().equals("PUT")) { // addresses for uploads are signed
+      options.token().ifPresent(token -> message.header("Authorization", "Bearer " + token));
     }
-    return request.build();
+    if (request.body().isEmpty()) {
+      return client.send(message.timeout(options.etagTimeout()).build(), handler);
+    }
+    try (RequestBody body = request.body().get()) {
+      message.method(request.method(), body.publisher());
+      return watched(client.sendAsync(message.build(), handler), body);
+    }
+  }
+
+  /** Waits for an answer as long as bytes go out. */
+  private <T> HttpResponse<T> watched(CompletableFuture<HttpResponse<T>> answer, RequestBody body)
+      throws IOException, InterruptedException {
+    long timeout = options.uploadTimeout().toMillis();
+    try {
+      while (true) {
+        try {
+          return answer.get(Math.max(1, timeout / 4), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+          if (System.nanoTime() - body.movedAt() > options.uploadTimeout().toNanos()) {
+            throw new HttpTimeoutException("no progress for " + timeout + " ms");
+          }
+        }
+      }
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof IOException cause ? cause : new IOException(e.getCause());
+    } finally {
+      answer.cancel(true); // no effect on one that is here
+    }
   }
 
   private Optional<URI> redirect(URI from, HttpResponse<?> answer) {

@@ -6,9 +6,9 @@ import java.time.Duration;
 import java.util.Optional;
 
 /**
- * How repositories of the hub are looked up. The defaults come from the environment variables of
- * huggingface_hub: {@code HF_HOME}, {@code HF_HUB_CACHE}, {@code HF_TOKEN}, {@code HF_ENDPOINT},
- * {@code HF_HUB_OFFLINE} and their kin.
+ * How repositories of the hub are read and written. The defaults come from the environment
+ * variables of huggingface_hub: {@code HF_HOME}, {@code HF_HUB_CACHE}, {@code HF_TOKEN}, {@code
+ * HF_ENDPOINT}, {@code HF_HUB_OFFLINE} and their kin.
  *
  * @param revision the branch, tag or commit, if it is not part of the name; else "main"
  * @param cacheDir where downloads are kept
@@ -19,7 +19,8 @@ import java.util.Optional;
  * @param symlinks whether snapshots link to blobs; else they are copies
  * @param etagTimeout how long an answer may take
  * @param downloadTimeout how long a download may stand still
- * @param progress hears how downloads proceed
+ * @param uploadTimeout how long an upload, or the answer to it, may stand still
+ * @param progress hears how downloads and uploads proceed
  */
 public record HubOptions(
     Optional<String> revision,
@@ -31,7 +32,9 @@ public record HubOptions(
     boolean symlinks,
     Duration etagTimeout,
     Duration downloadTimeout,
-    DownloadListener progress) {
+    Duration uploadTimeout,
+    TransferListener progress) {
+  private static final Duration UPLOAD_TIMEOUT = Duration.ofMinutes(1);
 
   /** A builder with the defaults of this process. */
   public static Builder builder() {
@@ -69,7 +72,8 @@ public record HubOptions(
     private final boolean symlinks;
     private Duration etagTimeout;
     private Duration downloadTimeout;
-    private DownloadListener progress = DownloadListener.NONE;
+    private Duration uploadTimeout = UPLOAD_TIMEOUT;
+    private TransferListener progress = TransferListener.NONE;
 
     private Builder(HubEnvironment environment) {
       cacheDir = environment.cacheDir();
@@ -133,8 +137,14 @@ public record HubOptions(
       return this;
     }
 
-    /** Hears how downloads proceed. */
-    public Builder progress(DownloadListener value) {
+    /** How long an upload, or the answer to it, may stand still. */
+    public Builder uploadTimeout(Duration value) {
+      uploadTimeout = value;
+      return this;
+    }
+
+    /** Hears how downloads and uploads proceed. */
+    public Builder progress(TransferListener value) {
       progress = value;
       return this;
     }
@@ -151,6 +161,7 @@ public record HubOptions(
           symlinks,
           etagTimeout,
           downloadTimeout,
+          uploadTimeout,
           progress);
     }
   }

@@ -1,13 +1,16 @@
 package org.peftjava.transformers.hub;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.URI;
 import java.net.http.HttpTimeoutException;
 import java.time.Duration;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import org.peftjava.transformers.hub.HubException.Reason;
 
 /**
  * The body of an answer, of which every part must arrive in time: {@code HttpClient} waits for
@@ -33,6 +36,25 @@ final class TimedBody implements AutoCloseable {
     this.timeout = timeout;
     long period = Math.max(1, timeout.toMillis() / 4);
     watch = WATCH.scheduleWithFixedDelay(this::check, period, period, TimeUnit.MILLISECONDS);
+  }
+
+  /** Reads all of a body that has at most {@code limit} bytes. */
+  static byte[] readAll(InputStream body, Duration timeout, int limit, URI uri) {
+    try (TimedBody timed = new TimedBody(body, timeout)) {
+      ByteArrayOutputStream out = new ByteArrayOutputStream();
+      byte[] chunk = new byte[1 << 16];
+      for (int count = timed.read(chunk); count >= 0; count = timed.read(chunk)) {
+        if (count > limit - out.size()) {
+          throw new HubException(
+              Reason.INVALID_ANSWER,
+              "The answer of " + uri + " has more than " + limit + " bytes and is not read.");
+        }
+        out.write(chunk, 0, count);
+      }
+      return out.toByteArray();
+    } catch (IOException e) {
+      throw HubHttp.unreachable(uri, e);
+    }
   }
 
   /** Reads some bytes, or -1 at the end. */

@@ -1,4 +1,7 @@
-/** Repositories of the Hugging Face hub: downloads, and the cache shared with huggingface_hub. */
+/**
+ * Repositories of the Hugging Face hub: downloads into the cache shared with huggingface_hub, and
+ * uploads.
+ */
 @NullMarked
 package org.peftjava.transformers.hub;
 

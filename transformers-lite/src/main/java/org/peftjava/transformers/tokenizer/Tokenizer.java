@@ -10,6 +10,9 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.peftjava.transformers.checkpoint.FileBatch;
+import org.peftjava.transformers.checkpoint.TransformersCard;
+import org.peftjava.transformers.hub.PushOptions;
+import org.peftjava.transformers.hub.PushToHubMixin;
 
 /**
  * Turns text into token ids and back, with the results of Python's {@code AutoTokenizer}.
@@ -19,7 +22,7 @@ import org.peftjava.transformers.checkpoint.FileBatch;
  * library; nothing is fetched over the network. Safe for use by several threads. Half a surrogate
  * pair in a text counts as U+FFFD.
  */
-public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
+public final class Tokenizer implements AutoCloseable, SpecialTokenRoles, PushToHubMixin {
   private final Path folder;
   private final NativeTokenizer backend;
   private volatile TokenizerState state;
@@ -251,6 +254,17 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles {
       savePretrained(batch);
       batch.commit();
     }
+  }
+
+  @Override
+  public void saveForHub(Path folder, PushOptions options) {
+    TransformersCard.write(folder, options.tags());
+    savePretrained(folder);
+  }
+
+  @Override
+  public String hubName() {
+    return "tokenizer";
   }
 
   /** Adds the files to a batch. */

@@ -62,9 +62,7 @@ final class HubFixture implements AutoCloseable {
   Path blob(String file) {
     byte[] content = Objects.requireNonNull(files.get(file));
     String etag =
-        content.length >= 1000
-            ? ServedRepository.sha256(content)
-            : ServedRepository.gitHash(content);
+        content.length >= 1000 ? ServedCommit.sha256(content) : ServedCommit.gitHash(content);
     return cache.resolve("models--org--model/blobs").resolve(etag);
   }
 

@@ -24,8 +24,8 @@ import java.util.concurrent.Executors;
 import java.util.stream.Stream;
 
 /**
- * A hub on this machine: the part of its protocol that downloads need. The real Python client was
- * run against it, see integration-tests/src/test/python/hub_interop.py.
+ * A hub on this machine: the part of its protocol that downloads and uploads need. The real Python
+ * client was run against it, see integration-tests/src/test/python/hub_interop.py.
  *
  * <p>Large files (1,000 bytes and more) are in "LFS": the answer is a redirect to another host
  * name, which must not see the token.
@@ -37,6 +37,7 @@ final class HubServer implements AutoCloseable {
   private final ExecutorService threads = Executors.newCachedThreadPool();
   private final Map<String, ServedRepository> repositories = new ConcurrentHashMap<>();
   private final List<Trap> traps = new CopyOnWriteArrayList<>();
+  private final HubWrites writes = new HubWrites(this);
   private final List<String> log = new CopyOnWriteArrayList<>();
 
   /** Answers requests in place of the hub, as often as it says. */
@@ -98,7 +99,7 @@ final class HubServer implements AutoCloseable {
     return "http://127.0.0.1:" + server.getAddress().getPort();
   }
 
-  private String cdn() {
+  String cdn() {
     return "http://localhost:" + server.getAddress().getPort();
   }
 
@@ -113,11 +114,36 @@ final class HubServer implements AutoCloseable {
   }
 
   private String put(String name, Map<String, byte[]> files, boolean gated) {
-    String all =
-        files.keySet() + name + files.values().stream().map(ServedRepository::sha256).toList();
-    String commit = ServedRepository.sha256(all.getBytes(StandardCharsets.UTF_8)).substring(0, 40);
-    repositories.put(name, new ServedRepository(commit, new LinkedHashMap<>(files), gated));
-    return commit;
+    ServedCommit commit = ServedCommit.of(name, "", new LinkedHashMap<>(files));
+    ServedRepository repository = new ServedRepository(name, gated, false);
+    List.of("main", "v1", "refs/pr/1").forEach(ref -> repository.put(ref, commit));
+    repositories.put(name, repository);
+    return commit.hash();
+  }
+
+  /** Makes a repository with the file that every new one has, unless it is there. */
+  boolean create(ServedRepository repository) {
+    byte[] attributes = "*.safetensors filter=lfs\n".getBytes(StandardCharsets.UTF_8);
+    repository.put(
+        "main",
+        ServedCommit.of(repository.name(), "initial commit", Map.of(".gitattributes", attributes)));
+    return repositories.putIfAbsent(repository.name(), repository) == null;
+  }
+
+  ServedRepository repository(String name) {
+    ServedRepository repository = repositories.get(name);
+    if (repository == null) {
+      throw new HubWrites.Refusal(404, "RepoNotFound", "Repository not found");
+    }
+    return repository;
+  }
+
+  /** The contents with a hash. */
+  Optional<byte[]> content(String sha) {
+    return repositories.values().stream()
+        .flatMap(repository -> repository.contents().stream())
+        .filter(bytes -> ServedCommit.sha256(bytes).equals(sha))
+        .findFirst();
   }
 
   /** Answers the next requests whose method and path contain a text, such as "GET /org". */
@@ -154,6 +180,8 @@ final class HubServer implements AutoCloseable {
     try (exchange) {
       if (trap.isPresent()) {
         trap.get().answer.write(exchange);
+      } else if (List.of("POST", "PUT").contains(exchange.getRequestMethod())) {
+        writes.handle(exchange, path, token.map(text -> text.replace("Bearer ", "")));
       } else if (path.startsWith("/cdn/")) {
         cdn(exchange, path.substring(5));
       } else {
@@ -169,54 +197,49 @@ final class HubServer implements AutoCloseable {
     int at = rest.indexOf(kind);
     String name = at < 0 ? rest : rest.substring(0, at);
     ServedRepository repository = repositories.get(name);
-    if (repository == null) {
+    if (repository == null || (repository.isPrivate() && !opened)) {
       error(exchange, 401, "RepoNotFound", "Repository not found");
       return;
     }
-    String[] parts = rest.substring(at + kind.length()).split("/", 2);
-    if (!List.of("main", "v1", "refs/pr/1", repository.commit()).contains(parts[0])
-        && !List.of("refs/pr/1").contains(String.join("/", parts))) {
-      error(exchange, 404, "RevisionNotFound", "Invalid rev id: " + parts[0]);
+    String revisionAndFile = at < 0 ? "main" : rest.substring(at + kind.length());
+    int end = api ? revisionAndFile.length() : repository.revisionLength(revisionAndFile);
+    Optional<ServedCommit> commit = repository.commit(revisionAndFile.substring(0, end));
+    if (commit.isEmpty()) {
+      error(exchange, 404, "RevisionNotFound", "Invalid rev id: " + revisionAndFile);
       return;
     }
     if (repository.gated() && !opened && !kind.equals("/revision/")) {
       error(exchange, 401, "GatedRepo", "Access to model " + name + " is restricted.");
       return;
     }
-    exchange.getResponseHeaders().set("X-Repo-Commit", repository.commit());
+    exchange.getResponseHeaders().set("X-Repo-Commit", commit.get().hash());
     if (api) {
-      String json = kind.equals("/tree/") ? repository.tree() : repository.info(name);
+      String json = kind.equals("/tree/") ? commit.get().tree() : commit.get().info(repository);
       exchange.getResponseHeaders().set("Content-Type", "application/json; charset=utf-8");
       send(exchange, 200, json.getBytes(StandardCharsets.UTF_8));
     } else {
-      resolve(exchange, repository, parts[1]);
+      resolve(exchange, commit.get(), revisionAndFile.substring(end + 1));
     }
   }
 
-  private void resolve(HttpExchange exchange, ServedRepository repository, String file)
-      throws IOException {
-    byte[] content = repository.files().get(file);
+  private void resolve(HttpExchange exchange, ServedCommit commit, String file) throws IOException {
+    byte[] content = commit.files().get(file);
     if (content == null) {
       error(exchange, 404, "EntryNotFound", "Entry not found");
-    } else if (content.length >= ServedRepository.LFS_BYTES) {
-      String sha = ServedRepository.sha256(content);
+    } else if (content.length >= ServedCommit.LFS_BYTES) {
+      String sha = ServedCommit.sha256(content);
       exchange.getResponseHeaders().set("X-Linked-Etag", "\"" + sha + "\"");
       exchange.getResponseHeaders().set("X-Linked-Size", Integer.toString(content.length));
       exchange.getResponseHeaders().set("Location", cdn() + "/cdn/" + sha);
       exchange.sendResponseHeaders(302, -1);
     } else {
-      exchange.getResponseHeaders().set("ETag", "\"" + ServedRepository.gitHash(content) + "\"");
+      exchange.getResponseHeaders().set("ETag", "\"" + ServedCommit.gitHash(content) + "\"");
       send(exchange, 200, content);
     }
   }
 
   private void cdn(HttpExchange exchange, String sha) throws IOException {
-    byte[] content =
-        repositories.values().stream()
-            .flatMap(repository -> repository.files().values().stream())
-            .filter(bytes -> ServedRepository.sha256(bytes).equals(sha))
-            .findFirst()
-            .orElseThrow();
+    byte[] content = writes.stored(sha).or(() -> content(sha)).orElseThrow();
     String range = exchange.getRequestHeaders().getFirst("Range");
     if (range == null) {
       send(exchange, 200, content);

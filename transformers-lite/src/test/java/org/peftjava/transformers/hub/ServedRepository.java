@@ -1,60 +1,65 @@
 package org.peftjava.transformers.hub;
 
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.Arrays;
-import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.stream.Collectors;
+import java.util.Optional;
 
-/** Files of one commit, which "main" and "v1" name, and what the hub's API says about them. */
-record ServedRepository(String commit, Map<String, byte[]> files, boolean gated) {
-  static final int LFS_BYTES = 1000;
+/** A repository: its commits, and the branches, tags and pull requests that name them. */
+final class ServedRepository {
+  private final String name;
+  private final boolean gated;
+  private final boolean isPrivate;
+  private final Map<String, ServedCommit> refs = new LinkedHashMap<>();
+  private final Map<String, ServedCommit> commits = new LinkedHashMap<>();
 
-  /** The answer to {@code /api/models/[name]/revision/[revision]}. */
-  String info(String name) {
-    String siblings =
-        files.keySet().stream()
-            .map(file -> "{\"rfilename\": \"" + file + "\"}")
-            .collect(Collectors.joining(", "));
-    return "{\"id\": \"%s\", \"sha\": \"%s\", \"private\": false, \"gated\": %s, \"siblings\": [%s]}"
-        .formatted(name, commit, gated ? "\"manual\"" : "false", siblings);
+  ServedRepository(String name, boolean gated, boolean isPrivate) {
+    this.name = name;
+    this.gated = gated;
+    this.isPrivate = isPrivate;
   }
 
-  /** The answer to {@code /api/models/[name]/tree/[revision]}. */
-  String tree() {
-    return files.entrySet().stream()
-        .map(file -> entry(file.getKey(), file.getValue()))
-        .collect(Collectors.joining(", ", "[", "]"));
+  String name() {
+    return name;
   }
 
-  private static String entry(String name, byte[] content) {
-    String lfs =
-        content.length < LFS_BYTES
-            ? ""
-            : ", \"lfs\": {\"oid\": \"%s\", \"size\": %d, \"pointerSize\": 130}"
-                .formatted(sha256(content), content.length);
-    return "{\"type\": \"file\", \"path\": \"%s\", \"size\": %d, \"oid\": \"%s\"%s}"
-        .formatted(name, content.length, gitHash(content), lfs);
+  boolean gated() {
+    return gated;
   }
 
-  static String sha256(byte[] content) {
-    return hash("SHA-256", content);
+  boolean isPrivate() {
+    return isPrivate;
   }
 
-  static String gitHash(byte[] content) {
-    byte[] head = ("blob " + content.length + "\0").getBytes(StandardCharsets.UTF_8);
-    byte[] all = Arrays.copyOf(head, head.length + content.length);
-    System.arraycopy(content, 0, all, head.length, content.length);
-    return hash("SHA-1", all);
+  /** The commit that a branch, tag, pull request or hash names. */
+  synchronized Optional<ServedCommit> commit(String revision) {
+    return Optional.ofNullable(refs.getOrDefault(revision, commits.get(revision)));
   }
 
-  private static String hash(String algorithm, byte[] content) {
-    try {
-      return HexFormat.of().formatHex(MessageDigest.getInstance(algorithm).digest(content));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e);
+  /** Length of the revision before a file's name; both may have slashes. */
+  synchronized int revisionLength(String revisionAndFile) {
+    int end = revisionAndFile.indexOf('/');
+    for (int at = end; at > 0; at = revisionAndFile.indexOf('/', at + 1)) {
+      if (commit(revisionAndFile.substring(0, at)).isPresent()) {
+        return at;
+      }
     }
+    return end;
+  }
+
+  synchronized void put(String ref, ServedCommit commit) {
+    refs.put(ref, commit);
+    commits.put(commit.hash(), commit);
+  }
+
+  /** The next pull request's revision. */
+  synchronized String nextPullRequest() {
+    long number = refs.keySet().stream().filter(ref -> ref.startsWith("refs/pr/")).count() + 1;
+    return "refs/pr/" + number;
+  }
+
+  /** Contents of all commits. */
+  synchronized List<byte[]> contents() {
+    return commits.values().stream().flatMap(commit -> commit.files().values().stream()).toList();
   }
 }

@@ -3,33 +3,45 @@ package org.peftjava.peft.cli;
 import java.io.Console;
 import java.io.PrintWriter;
 import java.nio.charset.Charset;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
-import org.peftjava.transformers.hub.DownloadListener;
+import org.peftjava.transformers.hub.TransferListener;
 
-/** A progress bar for each file that comes from the hub: on a terminal; elsewhere nothing. */
-final class DownloadBar implements DownloadListener, AutoCloseable {
+/**
+ * A progress bar for each file that comes from the hub, and one for all that go there together: on
+ * a terminal; elsewhere nothing.
+ */
+final class TransferBar implements TransferListener, AutoCloseable {
   private static final int WIDTH = 110;
   private static final int UPDATE_MILLIS = 250;
   private static final long MEBIBYTE = 1 << 20;
 
   private final @Nullable PrintWriter err;
   private @Nullable ProgressBar bar;
-  private String file = "";
+  private final Map<String, Part> files = new LinkedHashMap<>();
 
-  private DownloadBar(@Nullable PrintWriter err) {
+  /** How much of a file is there. */
+  private record Part(long bytes, long total) {
+    boolean isDone() {
+      return bytes == total;
+    }
+  }
+
+  private TransferBar(@Nullable PrintWriter err) {
     this.err = err;
   }
 
   /** A bar on this process's terminal, if it has one. */
   @SuppressWarnings("SystemConsoleNull") // from JDK 22 on, TERM tells
-  static DownloadBar onTerminal() {
+  static TransferBar onTerminal() {
     Console console = System.console();
     boolean terminal = console != null && System.getenv("TERM") != null;
-    return new DownloadBar(
+    return new TransferBar(
         terminal ? new PrintWriter(System.err, true, Charset.defaultCharset()) : null);
   }
 
@@ -38,20 +50,25 @@ final class DownloadBar implements DownloadListener, AutoCloseable {
     if (err == null) {
       return;
     }
-    if (bar == null || !name.equals(file)) {
+    if (bar != null && files.values().stream().allMatch(Part::isDone) && !files.containsKey(name)) {
       close();
-      file = name;
+    }
+    files.put(name, new Part(bytes, total));
+    long all = files.values().stream().mapToLong(Part::total).sum();
+    if (bar == null) {
       bar =
           new ProgressBarBuilder()
               .setTaskName(name)
-              .setInitialMax(total)
+              .setInitialMax(all)
               .setUnit("MiB", MEBIBYTE)
               .setStyle(ProgressBarStyle.ASCII)
               .setUpdateIntervalMillis(UPDATE_MILLIS)
               .setConsumer(new DelegatingProgressBarConsumer(this::draw, WIDTH))
               .build();
     }
-    bar.stepTo(bytes);
+    bar.maxHint(all);
+    bar.stepTo(files.values().stream().mapToLong(Part::bytes).sum());
+    bar.setExtraMessage(files.size() == 1 ? "" : " and " + (files.size() - 1) + " more");
   }
 
   /** Ends the line. */
@@ -60,6 +77,7 @@ final class DownloadBar implements DownloadListener, AutoCloseable {
     if (bar != null && err != null) {
       bar.close();
       bar = null;
+      files.clear();
       err.println();
     }
   }
