@@ -54,23 +54,19 @@ final class AdapterFolders {
     TunerConfig config = options.config().orElseGet(() -> AdapterConfigJson.read(folder));
     String name = options.adapterName();
     AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
-    model
-        .tuned()
-        .add(
-            name,
-            PeftConstruction.completed(
-                config.with("inference_mode", !options.isTrainable()), Optional.empty()),
-            options.autocastAdapterDtype());
-    try {
-      LoadReport report = AdapterCheckpoint.load(model.tuned(), name, folder, options.lenient());
-      if (!options.isTrainable()) {
-        model.eval();
-      }
-      return report;
-    } catch (RuntimeException e) {
-      model.tuned().delete(name);
-      throw e;
+    LoadReport report =
+        model
+            .tuned()
+            .add(
+                name,
+                PeftConstruction.completed(
+                    config.with("inference_mode", !options.isTrainable()), Optional.empty()),
+                options.autocastAdapterDtype(),
+                added -> AdapterCheckpoint.load(model.tuned(), name, folder, options.lenient()));
+    if (!options.isTrainable()) {
+      model.eval();
     }
+    return report;
   }
 
   /** Copies saved weights into the adapters that the model has. */

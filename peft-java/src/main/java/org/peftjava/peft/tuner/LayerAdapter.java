@@ -1,6 +1,7 @@
 package org.peftjava.peft.tuner;
 
 import java.util.List;
+import java.util.function.Supplier;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
 
@@ -71,6 +72,13 @@ public interface LayerAdapter {
    * @param training whether dropout is on
    */
   Tensor afterBase(Tensor x, Tensor y, boolean training);
+
+  /**
+   * Called before each {@link #mergedInto}, for methods whose change depends on the weight.
+   *
+   * @param unmerged gives the weight without any adapter in it, fresh
+   */
+  default void prepareMerge(Supplier<Tensor> unmerged) {}
 
   /** The weight with this adapter in it, of the same type; {@code weight} may be overwritten. */
   Tensor mergedInto(Tensor weight);

@@ -18,6 +18,7 @@ import org.peftjava.torch.nn.Parameter;
  * @param adapterType the type for the adapter's parameters
  * @param device where the base layer's weights are
  * @param shared weights that all layers of the adapter share
+ * @param changes takes what the adapter changes in the base weight
  */
 public record LayerSite(
     String path,
@@ -25,19 +26,21 @@ public record LayerSite(
     DType baseType,
     DType adapterType,
     Device device,
-    SharedWeights shared) {
+    SharedWeights shared,
+    BaseChanges changes) {
   /**
    * The place of this layer.
    *
    * @param autocast whether adapters of 16-bit layers are float32
    */
-  static LayerSite of(String path, Module layer, boolean autocast, SharedWeights shared) {
+  static LayerSite of(
+      String path, Module layer, boolean autocast, SharedWeights shared, BaseChanges changes) {
     DType type =
         layer instanceof LinearLayer linear
             ? linear.computeDtype()
             : ((EmbeddingLayer) layer).table().dtype();
     DType own = autocast && type.isHalfPrecision() ? DType.FLOAT32 : type;
-    return new LayerSite(path, layer, type, own, deviceOf(layer), shared);
+    return new LayerSite(path, layer, type, own, deviceOf(layer), shared, changes);
   }
 
   /** Where a layer's weights are; the CPU if it has none. */
