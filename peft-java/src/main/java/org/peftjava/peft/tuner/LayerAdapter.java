@@ -28,8 +28,14 @@ public interface LayerAdapter {
    *
    * @param group such as "lora_A"
    * @param leaf such as "weight", or empty
+   * @param fileName the name in a file, below the layer: without the adapter
    */
-  record Weight(String group, String leaf, Parameter parameter, Role role) {
+  record Weight(String group, String leaf, Parameter parameter, Role role, String fileName) {
+    /** A weight with its usual name in files. */
+    public Weight(String group, String leaf, Parameter parameter, Role role) {
+      this(group, leaf, parameter, role, leaf.isEmpty() ? group : group + "." + leaf);
+    }
+
     /** A trained weight. */
     public Weight(String group, String leaf, Parameter parameter) {
       this(group, leaf, parameter, Role.TRAINED);
@@ -43,11 +49,6 @@ public interface LayerAdapter {
     /** Whether it is a parameter, not a buffer. */
     boolean isParameter() {
       return role == Role.TRAINED || role == Role.FROZEN;
-    }
-
-    /** The name in a file, below the layer: without the adapter. */
-    public String fileName() {
-      return leaf.isEmpty() ? group : group + "." + leaf;
     }
   }
 

@@ -57,6 +57,12 @@ public record LayerSite(
     return (LinearLayer) layer;
   }
 
+  /** Whether the base weight is stored as numbers, not as codes. */
+  public boolean isFullPrecision() {
+    Parameter weight = layer.ownParameters().get("weight");
+    return weight != null && weight.dtype().isFloatingPoint();
+  }
+
   /** A parameter of the adapter with its first values, of its type and on its device. */
   public Parameter parameter(Init init, long... sizes) {
     Parameter result = new Parameter(Shape.of(sizes), DType.FLOAT32, init);
@@ -66,7 +72,9 @@ public record LayerSite(
 
   /** Converts a float32 parameter to the adapter's type and moves it to the layer's device. */
   public Parameter place(Parameter parameter) {
-    parameter.to(baseType); // as in Python, values pass through the base's type
+    if (isFullPrecision()) {
+      parameter.to(baseType); // as in Python, values pass through the base's type
+    }
     parameter.to(adapterType);
     parameter.to(device);
     parameter.requiresGrad(false);

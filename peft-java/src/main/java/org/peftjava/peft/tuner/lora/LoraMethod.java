@@ -16,7 +16,6 @@ import org.peftjava.torch.nn.Module;
 public final class LoraMethod extends LayerTunerMethod<LoraConfig> {
   private static final Map<String, String> NOT_YET =
       Map.ofEntries(
-          Map.entry("use_dora", "DoRA"),
           Map.entry("layer_replication", "layer replication"),
           Map.entry("trainable_token_indices", "trainable tokens"),
           Map.entry("target_parameters", "parameters as targets"),
