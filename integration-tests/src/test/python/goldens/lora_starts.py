@@ -11,7 +11,7 @@ import types
 from unittest import mock
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
@@ -127,6 +127,45 @@ def measured(name, values, targets, ids):
     return tensors
 
 
+def two_doras(folder_tensors, ids):
+    """Two DoRA adapters that act together, and merged one after the other."""
+    torch.manual_seed(3)
+    config = LoraConfig(r=3, lora_alpha=7, target_modules=ALL, use_dora=True)
+    tuned = get_peft_model(base(), config)
+    tuned.add_adapter("other", config)
+    tuned.base_model.set_adapter(["default", "other"])
+    common.fill_trainable(tuned, scale=0.6)
+    tuned.eval()
+    with torch.no_grad():
+        tensors = {f"param.{key}": value.clone() for key, value in tuned.state_dict().items()}
+        tensors["output"] = tuned(ids)
+        tuned.merge_adapter(adapter_names=["default", "other"])
+        tensors["merged.output"] = tuned(ids)
+        tensors |= {f"merged.{key}": value.clone() for key, value in tuned.state_dict().items() if "base_layer" in key}
+    folder_tensors |= {f"two_doras.{key}": value for key, value in tensors.items()}
+
+
+def converted(folder):
+    """A PiSSA adapter before training, after it, and as plain LoRA over the base as it was."""
+    batch = common.causal_batch()
+    torch.manual_seed(1)
+    settings = dict(r=4, lora_alpha=7, target_modules=["q_proj", "fc1"], task_type="CAUSAL_LM", init_lora_weights="pissa")
+    model = get_peft_model(common.tiny_opt(), LoraConfig(rank_pattern={"fc1": 2}, alpha_pattern={"fc1": 3}, **settings))
+    model.eval()
+    model.peft_config["default"].init_lora_weights = True
+    model.save_pretrained(folder / "initial")
+    model.peft_config["default"].init_lora_weights = "pissa"
+    common.train_steps(model, batch)
+    model.save_pretrained(folder / "trained")
+    tensors = {f"in.{key}": value for key, value in batch.items()} | {"trained.logits": common.logits_of(model, batch)}
+    model.save_pretrained(folder / "converted", path_initial_model_for_weight_conversion=str(folder / "initial"))
+    plain = PeftModel.from_pretrained(common.tiny_opt(), folder / "converted").eval()
+    tensors["converted.logits"] = common.logits_of(plain, batch)
+    for name in ("initial", "trained", "converted"):
+        (folder / name / "README.md").unlink()
+    common.write_tensors(folder / "io.safetensors", tensors)
+
+
 def write(folder):
     ids = torch.tensor([[3, 1, 4, 1, 5], [9, 2, 6, 0, 0]])
     tensors = {"in.input_ids": ids, **{f"base.{name}": value for name, value in base().state_dict().items()}}
@@ -135,9 +174,10 @@ def write(folder):
     with pretended_bitsandbytes():
         for name, (values, targets) in CASES.items():
             tensors |= {f"{name}.{key}": value for key, value in measured(name, values, targets, ids).items()}
+    two_doras(tensors, ids)
     common.write_tensors(folder / "io.safetensors", tensors)
     described = {name: {**values, "target_modules": targets} for name, (values, targets) in CASES.items()}
     common.write_json(folder / "cases.json", {"versions": common.versions(), "seed": 3, "cases": described})
 
 
-SECTIONS = {"lora_starts": write}
+SECTIONS = {"lora_starts": write, "lora_converted": converted}

@@ -9,6 +9,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
+import org.peftjava.peft.io.LoraConversion;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
@@ -86,7 +87,8 @@ final class AdapterFolders {
           name,
           subfolder(folder, name),
           savedConfig(model, name),
-          options.saveEmbeddingLayers());
+          options.saveEmbeddingLayers(),
+          options.pathInitialModelForWeightConversion().map(LoraConversion::new));
     }
     model.peftConfig().values().stream()
         .findFirst()

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.Tensor;
@@ -168,20 +169,28 @@ public final class AdapterCheckpoint {
   /**
    * Writes weights and config of an adapter into a folder: the weights first, the config that makes
    * them valid last, each whole or not at all.
+   *
+   * @param conversion what to make of both before, if anything
    */
   public static void save(
       TunedModel model,
       String adapter,
       Path folder,
       TunerConfig config,
-      SaveEmbeddings embeddings) {
+      SaveEmbeddings embeddings,
+      Optional<LoraConversion> conversion) {
+    TunerConfig written = conversion.map(made -> made.config(config)).orElse(config);
     try (TensorScope scope = TensorScope.open("save adapter");
         FileBatch files = FileBatch.open(folder)) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       AdapterKeys.saved(model, adapter, config, embeddings)
           .forEach((name, parameter) -> tensors.put(name, parameter.tensor().detach()));
-      Safetensors.write(files, FILE_NAME, tensors, METADATA);
-      files.write(AdapterConfigJson.FILE_NAME, AdapterConfigJson.bytes(config));
+      Safetensors.write(
+          files,
+          FILE_NAME,
+          conversion.map(made -> made.tensors(tensors)).orElse(tensors),
+          METADATA);
+      files.write(AdapterConfigJson.FILE_NAME, AdapterConfigJson.bytes(written));
       files.commit();
     }
   }

@@ -10,7 +10,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -22,60 +21,14 @@ import org.peftjava.peft.Peft;
 import org.peftjava.peft.PeftModel;
 import org.peftjava.quant.bnb.BitsAndBytesConfig;
 import org.peftjava.torch.DType;
-import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.torch.nn.Conv1D;
-import org.peftjava.torch.nn.Embedding;
-import org.peftjava.torch.nn.EmbeddingLayer;
-import org.peftjava.torch.nn.Linear;
-import org.peftjava.torch.nn.LinearLayer;
-import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
-import org.peftjava.torch.nn.Slot;
-import org.peftjava.torch.nn.StateDict;
 
 /** First values and base weights against the real PEFT: golden/lora_starts. */
 @ExtendWith(LedgerCheck.class)
 class LoraStartsTest {
-  /** conv(tall(wide(emb(ids)))), the module of golden/lora_starts. */
-  private static final class Layers extends Module {
-    private final Slot<EmbeddingLayer> emb =
-        child(
-            "emb",
-            EmbeddingLayer.class,
-            new Embedding(11, 12, OptionalLong.empty(), DType.FLOAT32));
-    private final Slot<LinearLayer> wide =
-        child("wide", LinearLayer.class, new Linear(12, 8, false, DType.FLOAT32));
-    private final Slot<LinearLayer> tall =
-        child("tall", LinearLayer.class, new Linear(8, 14, true, DType.FLOAT32));
-    private final Slot<LinearLayer> conv =
-        child("conv", LinearLayer.class, new Conv1D(14, 10, DType.FLOAT32));
-
-    static Layers load() {
-      Layers model = new Layers();
-      Map<String, Tensor> values = new HashMap<>();
-      Goldens.tensors("lora_starts/io.safetensors")
-          .forEach(
-              (key, value) -> {
-                if (key.startsWith("base.") && !key.equals("base.output")) {
-                  values.put(key.substring("base.".length()), value);
-                }
-              });
-      StateDict.load(model, values, StateDict.Mode.COPY);
-      model.eval();
-      return model;
-    }
-
-    Tensor forward(Tensor ids) {
-      try (GradMode off = GradMode.noGrad()) {
-        return conv.get()
-            .forward(tall.get().forward(wide.get().forward(emb.get().forward(ids))));
-      }
-    }
-  }
-
   static List<String> cases() {
     return List.copyOf(
         Goldens.map(Goldens.json(Goldens.path("lora_starts/cases.json")).get("cases")).keySet());
@@ -102,7 +55,7 @@ class LoraStartsTest {
   @MethodSource("cases")
   void valuesAndBaseWeightsArePythons(String name) {
     try (TensorScope scope = TensorScope.open("test");
-        Layers base = Layers.load()) {
+        FourLayers base = FourLayers.load()) {
       Map<String, Tensor> golden = Goldens.tensors("lora_starts/io.safetensors");
       boolean half = name.endsWith("bfloat16");
       if (half) {
@@ -140,8 +93,8 @@ class LoraStartsTest {
   @Test
   void whatCannotBeIsRefusedAndNothingChanges() {
     try (TensorScope scope = TensorScope.open("test");
-        Layers base = Layers.load()) {
-      float[] before = base.wide.get().denseWeight(DType.FLOAT32).toFloats();
+        FourLayers base = FourLayers.load()) {
+      float[] before = base.wide().denseWeight(DType.FLOAT32).toFloats();
       for (LoraInit init :
           List.of(
               new LoraInit.Pissa(Optional.empty()), new LoraInit.Olora(), new LoraInit.Mica())) {
@@ -159,7 +112,7 @@ class LoraStartsTest {
                 .getMessage();
         assertTrue(message.contains("needs a rank of at most 8 for \"wide\""), message);
       }
-      assertArrayEquals(before, base.wide.get().denseWeight(DType.FLOAT32).toFloats());
+      assertArrayEquals(before, base.wide().denseWeight(DType.FLOAT32).toFloats());
       String odd =
           assertThrows(
                   IllegalArgumentException.class,
@@ -192,10 +145,10 @@ class LoraStartsTest {
   @Test
   void oloraOverQuantizedWeightsLeavesTheQuantizedRest() {
     try (TensorScope scope = TensorScope.open("test");
-        Layers base = Layers.load()) {
+        FourLayers base = FourLayers.load()) {
       Tensor ids = Goldens.tensors("lora_starts/io.safetensors").get("in.input_ids");
       BitsAndBytesConfig.builder().loadIn4bit(true).build().applyTo(base);
-      Tensor before = base.wide.get().denseWeight(DType.FLOAT32).copy();
+      Tensor before = base.wide().denseWeight(DType.FLOAT32).copy();
       Tensor plain = base.forward(ids);
       try (PeftModel model =
           Peft.getPeftModel(
@@ -206,7 +159,7 @@ class LoraStartsTest {
                   .targetModules("wide", "tall")
                   .initLoraWeights(new LoraInit.Olora())
                   .build())) {
-        Tensor after = base.wide.get().denseWeight(DType.FLOAT32);
+        Tensor after = base.wide().denseWeight(DType.FLOAT32);
         assertTrue(before.sub(after).abs().max().toDouble() > 0.1, "the base has changed");
         double size = plain.abs().max().toDouble();
         double gap = plain.sub(base.forward(ids)).abs().max().toDouble();
