@@ -81,8 +81,7 @@ class LoraConversionTest {
       assertEquals(expected.alphaPattern(), written.alphaPattern());
       try (CausalLM base = base();
           PeftModelForCausalLM model = PeftModel.fromPretrained(base, saved, options -> {})) {
-        Goldens.assertClose(
-            masked(golden("converted.logits")), logits(model), 1e-5, "converted");
+        Goldens.assertClose(masked(golden("converted.logits")), logits(model), 1e-5, "converted");
         Goldens.assertClose(
             masked(golden("trained.logits")), logits(model), 2e-5, "the same function");
       }

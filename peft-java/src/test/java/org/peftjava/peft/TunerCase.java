@@ -51,8 +51,7 @@ final class TunerCase implements AutoCloseable {
   private static List<String> where(String fact, boolean value) {
     return names().stream()
         .filter(
-            name ->
-                Goldens.json(Goldens.path(name + "/case.json")).path(fact).asBoolean() == value)
+            name -> Goldens.json(Goldens.path(name + "/case.json")).path(fact).asBoolean() == value)
         .toList();
   }
 

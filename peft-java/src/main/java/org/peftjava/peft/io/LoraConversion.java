@@ -16,9 +16,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Turns an adapter that began by taking a part out of the base weight (PiSSA, OLoRA, CorDA, LoRA-GA)
- * into plain LoRA of twice the rank over the base as it was: {@code s (B A - B0 A0) = s [B, -B0] [A;
- * A0]} with the first values A0 and B0.
+ * Turns an adapter that began by taking a part out of the base weight (PiSSA, OLoRA, CorDA,
+ * LoRA-GA) into plain LoRA of twice the rank over the base as it was: {@code s (B A - B0 A0) = s
+ * [B, -B0] [A; A0]} with the first values A0 and B0.
  *
  * <p>Reference: PEFT {@code LoraModel.subtract_mutated_init} and {@code PeftModel.save_pretrained}.
  * Unlike there, weights that are not LoRA's matrices (modules_to_save) stay in the file, and the

@@ -175,7 +175,7 @@ public final class LayerInjector<C extends TunerConfig> {
               + set.merged()
               + " are merged, and the new one changes the base weights. Unmerge them first.");
     }
-    Map<Parameter, Integer> places = new IdentityHashMap<>();
+    IdentityHashMap<Parameter, Integer> places = new IdentityHashMap<>();
     model.root().namedState().values().forEach(value -> places.merge(value, 1, Integer::sum));
     for (LinearLayer layer : changes.layers()) {
       Parameter weight = ((Module) layer).ownParameters().get("weight");

@@ -92,8 +92,7 @@ public final class TunedModel extends Module {
    *
    * @param fill copies values into the new adapter; its result is returned
    */
-  public <T> T add(
-      String name, TunerConfig config, boolean autocast, Function<Injection, T> fill) {
+  public <T> T add(String name, TunerConfig config, boolean autocast, Function<Injection, T> fill) {
     Injection injection = inject(name, config, autocast);
     try (BaseChanges changes = injection.changes()) {
       T result = fill.apply(injection);

@@ -69,9 +69,7 @@ final class LoraInitializer {
       b.copyFrom(start.get().b());
     } else if (!(init instanceof LoraInit.Random)) {
       if (!(init instanceof LoraInit.Eva)) {
-        fill(
-            a,
-            init instanceof LoraInit.Gaussian ? Init.normal(1.0 / r) : Init.kaimingUniform(d));
+        fill(a, init instanceof LoraInit.Gaussian ? Init.normal(1.0 / r) : Init.kaimingUniform(d));
       }
       fill(b, Init.zeros());
       fill(bias, Init.zeros());
@@ -81,8 +79,7 @@ final class LoraInitializer {
     if (bias != null) {
       site.place(bias);
     }
-    LoraAdapter adapter =
-        new LoraAdapter(a, b, bias, scaling, config.loraDropout(), roleOfB());
+    LoraAdapter adapter = new LoraAdapter(a, b, bias, scaling, config.loraDropout(), roleOfB());
     LayerAdapter result = adapter;
     if (config.useDora()) {
       result = new DoraLinearAdapter(layer, adapter, magnitude(weight(layer, start), b, a));

@@ -65,8 +65,7 @@ record LoraStart(Tensor a, Tensor b, Optional<UnaryOperator<Tensor>> base, List<
   /** OLoRA, arXiv:2406.01775: the first columns of Q and rows of R of {@code W = Q R}. */
   static LoraStart olora(Tensor w, int r, double scaling) {
     LinearAlgebra.Qr qr = LinearAlgebra.qr(w);
-    return outOf(
-        qr.r().narrow(0, 0, r).contiguous(), qr.q().narrow(1, 0, r).contiguous(), scaling);
+    return outOf(qr.r().narrow(0, 0, r).contiguous(), qr.q().narrow(1, 0, r).contiguous(), scaling);
   }
 
   /** MiCA: B holds the left vectors of the r smallest singular values and stays, A is zero. */

@@ -49,8 +49,8 @@ final class Starts {
               + name
               + " needs weights of full precision, but \""
               + site.path()
-              + "\" is quantized. Initialize on the model as it is before quantization, and quantize"
-              + " what is left of it.");
+              + "\" is quantized. Initialize on the model as it is before quantization, and"
+              + " quantize what is left of it.");
     }
     LinearLayer layer = site.linear();
     checkRank(site, name, r, layer.outFeatures(), layer.inFeatures());
@@ -78,8 +78,7 @@ final class Starts {
   }
 
   private static LoftqStart loftq(LoraConfig config) {
-    Map<String, @Nullable Object> options =
-        config.fields().object("loftq_config").orElse(Map.of());
+    Map<String, @Nullable Object> options = config.fields().object("loftq_config").orElse(Map.of());
     return new LoftqStart(whole(options, "loftq_bits", 4), whole(options, "loftq_iter", 1));
   }
 

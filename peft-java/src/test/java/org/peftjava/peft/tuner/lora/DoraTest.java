@@ -59,17 +59,16 @@ class DoraTest {
       Tensor before = base.forward(ids);
       Goldens.assertClose(golden("two_doras.output"), before, 1e-5, "both");
       model.mergeAdapter();
-      Goldens.assertClose(
-          golden("two_doras.merged.output"), base.forward(ids), 2e-5, "merged");
+      Goldens.assertClose(golden("two_doras.merged.output"), base.forward(ids), 2e-5, "merged");
       Map<String, Parameter> state = model.namedState();
       Goldens.tensors("lora_starts/io.safetensors")
           .forEach(
-          (name, value) -> {
-            String key = name.replace("two_doras.merged.", "");
-            if (state.containsKey(key)) {
-              Goldens.assertClose(value, state.get(key).tensor(), 1e-5, key);
-            }
-          });
+              (name, value) -> {
+                String key = name.replace("two_doras.merged.", "");
+                if (state.containsKey(key)) {
+                  Goldens.assertClose(value, state.get(key).tensor(), 1e-5, key);
+                }
+              });
       model.unmergeAdapter();
       Goldens.assertClose(before, base.forward(ids), 2e-5, "unmerged");
     }
@@ -143,8 +142,7 @@ class DoraTest {
               IllegalArgumentException.class,
               () ->
                   Peft.getPeftModel(
-                      base,
-                      config(0).toBuilder().initLoraWeights(new LoraInit.Mica()).build()));
+                      base, config(0).toBuilder().initLoraWeights(new LoraInit.Mica()).build()));
       assertTrue(error.getMessage().contains("use_dora"), error.getMessage());
     }
   }

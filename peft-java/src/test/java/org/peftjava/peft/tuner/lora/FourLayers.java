@@ -20,9 +20,7 @@ import org.peftjava.torch.nn.StateDict;
 final class FourLayers extends Module {
   private final Slot<EmbeddingLayer> emb =
       child(
-          "emb",
-          EmbeddingLayer.class,
-          new Embedding(11, 12, OptionalLong.empty(), DType.FLOAT32));
+          "emb", EmbeddingLayer.class, new Embedding(11, 12, OptionalLong.empty(), DType.FLOAT32));
   private final Slot<LinearLayer> wide =
       child("wide", LinearLayer.class, new Linear(12, 8, false, DType.FLOAT32));
   private final Slot<LinearLayer> tall =

@@ -81,10 +81,7 @@ class LoraStartsTest {
             });
         if (!half) {
           Goldens.assertClose(
-              golden.get(name + ".output"),
-              base.forward(golden.get("in.input_ids")),
-              1e-5,
-              name);
+              golden.get(name + ".output"), base.forward(golden.get("in.input_ids")), 1e-5, name);
         }
       }
     }
