@@ -9,7 +9,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
-import org.peftjava.peft.io.LoraConversion;
+import org.peftjava.peft.io.LoraInitialConversion;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
@@ -88,7 +88,7 @@ final class AdapterFolders {
           subfolder(folder, name),
           savedConfig(model, name),
           options.saveEmbeddingLayers(),
-          options.pathInitialModelForWeightConversion().map(LoraConversion::new));
+          options.pathInitialModelForWeightConversion().map(LoraInitialConversion::new));
     }
     model.peftConfig().values().stream()
         .findFirst()

@@ -178,7 +178,7 @@ public final class AdapterCheckpoint {
       Path folder,
       TunerConfig config,
       SaveEmbeddings embeddings,
-      Optional<LoraConversion> conversion) {
+      Optional<LoraInitialConversion> conversion) {
     TunerConfig written = conversion.map(made -> made.config(config)).orElse(config);
     try (TensorScope scope = TensorScope.open("save adapter");
         FileBatch files = FileBatch.open(folder)) {

@@ -24,8 +24,8 @@ import org.slf4j.LoggerFactory;
  * Unlike there, weights that are not LoRA's matrices (modules_to_save) stay in the file, and the
  * folder of first values is only read.
  */
-public final class LoraConversion {
-  private static final Logger LOG = LoggerFactory.getLogger(LoraConversion.class);
+public final class LoraInitialConversion {
+  private static final Logger LOG = LoggerFactory.getLogger(LoraInitialConversion.class);
   private static final List<String> CONVERTED =
       List.of("pissa", "corda", "olora", "lora_ga", "true");
 
@@ -36,7 +36,7 @@ public final class LoraConversion {
    *
    * @param initial the folder to which the adapter was saved before training
    */
-  public LoraConversion(Path initial) {
+  public LoraInitialConversion(Path initial) {
     this.initial = initial;
   }
 

@@ -26,7 +26,7 @@ import org.peftjava.transformers.config.InvalidFileException;
 
 /** Adapters that changed the base become plain LoRA on saving: golden/lora_converted. */
 @ExtendWith(LedgerCheck.class)
-class LoraConversionTest {
+class LoraInitialConversionTest {
   private static final String WEIGHTS = "adapter_model.safetensors";
 
   private static Tensor golden(String key) {
