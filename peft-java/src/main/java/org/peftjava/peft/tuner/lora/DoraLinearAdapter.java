@@ -1,6 +1,7 @@
 package org.peftjava.peft.tuner.lora;
 
 import java.util.Optional;
+import org.peftjava.torch.DType;
 import org.peftjava.torch.Dropouts;
 import org.peftjava.torch.LowRankUpdate;
 import org.peftjava.torch.MatrixOps;
@@ -18,49 +19,49 @@ import org.peftjava.torch.nn.Parameter;
  */
 final class DoraLinearAdapter extends DoraAdapter {
   private final LinearLayer base;
-  private final Parameter a;
-  private final Parameter b;
-  private final double scaling;
-  private final double dropout;
+  private final LoraAdapter lora;
 
   DoraLinearAdapter(LinearLayer base, LoraAdapter lora, Parameter magnitude) {
     super(lora.weights(), magnitude, 1);
     this.base = base;
-    a = lora.a();
-    b = lora.b();
-    scaling = lora.scaling();
-    dropout = lora.dropout();
+    this.lora = lora;
   }
 
   @Override
   Tensor baseWeight() {
-    return base.denseWeight(a.dtype());
+    return base.denseWeight(type());
   }
 
   @Override
   Tensor addDelta(Tensor weight, double sign) {
-    MatrixOps.addmmInto(weight, b.tensor().detach(), a.tensor().detach(), 1, sign * scaling);
+    Tensor a = lora.a().tensor().detach();
+    Tensor b = lora.b().tensor().detach();
+    MatrixOps.addmmInto(weight, b, a, 1, sign * lora.scaling());
     return weight;
   }
 
   @Override
   public Tensor afterBase(Tensor x, Tensor y, boolean training) {
     Tensor factor = factor();
-    Tensor input = x.to(a.dtype());
-    Tensor sum = y.to(a.dtype());
-    if (training && dropout > 0) {
-      input = Dropouts.dropout(input, dropout);
-      Tensor again = withoutBias(base.forward(input.to(x.dtype())).to(a.dtype()));
+    Tensor input = x.to(type());
+    Tensor sum = y.to(type());
+    if (training && lora.dropout() > 0) {
+      input = Dropouts.dropout(input, lora.dropout());
+      Tensor again = withoutBias(base.forward(input.to(x.dtype())).to(type()));
       sum = sum.add(again.mul(factor.add(-1)));
     } else {
       sum = sum.mul(factor);
       Optional<Parameter> bias = base.bias();
       if (bias.isPresent()) {
-        sum = sum.sub(bias.get().tensor().to(a.dtype()).mul(factor.add(-1)));
+        sum = sum.sub(bias.get().tensor().to(type()).mul(factor.add(-1)));
       }
     }
-    Tensor scaledB = b.tensor().mul(factor.unsqueeze(1));
-    return LowRankUpdate.add(sum, input, a.tensor(), scaledB, scaling, 0);
+    Tensor scaledB = lora.b().tensor().mul(factor.unsqueeze(1));
+    return LowRankUpdate.add(sum, input, lora.a().tensor(), scaledB, lora.scaling(), 0);
+  }
+
+  private DType type() {
+    return lora.a().dtype();
   }
 
   private Tensor withoutBias(Tensor y) {
