@@ -21,17 +21,18 @@ def opt():
     return common.tiny_opt()
 
 
-def case(config, note, base="opt_lora/base", model=opt, scale=0.3, offset=0.0):
+def case(config, note, base="opt_lora/base", model=opt, scale=0.3, offset=0.0, **facts):
     """A case: the config, what is special about it, the base model and where another section has
-    saved it. Trained values are drawn from [offset - scale, offset + scale]."""
-    return {"config": config, "note": note, "base": base, "model": model, "scale": scale, "offset": offset}
+    saved it. Trained values are drawn from [offset - scale, offset + scale]. Facts: changes_base (a new
+    adapter changes base weights), full_precision_only (the base may not be quantized)."""
+    return {"config": config, "note": note, "base": base, "model": model, "scale": scale, "offset": offset, "facts": facts}
 
 
 def sections(cases):
     return {f"tuner_{name}": (lambda folder, values=values: write_case(folder, **values)) for name, values in cases.items()}
 
 
-def write_case(folder, config, note, base, model, scale, offset):
+def write_case(folder, config, note, base, model, scale, offset, facts):
     batch, left = causal_batch(), left_padded_batch()
     half = get_peft_model(model().to(torch.bfloat16), copy.deepcopy(config))
     wide = all(p.dtype == torch.float32 for p in half.parameters() if p.requires_grad)
@@ -75,16 +76,22 @@ def write_case(folder, config, note, base, model, scale, offset):
             "peftClass": type(tuned).__name__,
             "trainableParameters": trainable,
             "allParameters": total,
-            "startsWithoutEffect": bool(fresh < 1e-6),
+            "startsWithoutEffect": bool(fresh < 1e-5),
             "mergeable": mergeable,
             "float32Over16Bit": wide,
             "targetedModules": getattr(tuned.base_model, "targeted_module_names", []),
+            **{camel(name): value for name, value in facts.items() if value},
         },
     )
     assert gaps["logits"] < common.TOLERANCES["forward"] / 4, gaps
     assert gaps["gradient"] < common.TOLERANCES["gradient"] / 4, gaps
     assert (tensors["adapter.logits"] - tensors["base.logits"]).abs().max() > 0.05, "the adapter must be audible"
     assert all(value.abs().max() > 1e-6 for value in grads.values()), "a gradient is zero"
+
+
+def camel(name):
+    first, *others = name.split("_")
+    return first + "".join(word.title() for word in others)
 
 
 def merge(tuned, batch, tensors):

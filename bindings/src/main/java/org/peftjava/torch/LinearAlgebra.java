@@ -45,6 +45,26 @@ public final class LinearAlgebra {
     return new Svd(own(parts.get0()), own(parts.get1()), own(parts.get2()));
   }
 
+  /**
+   * An approximate decomposition of a matrix (m, n) from {@code rank} random directions: {@code
+   * torch.svd_lowrank}, arXiv:0909.4061 algorithm 5.1. The same seed gives Python's numbers.
+   *
+   * @param iterations of the subspace iteration, 0 or more
+   */
+  public static Svd svdLowRank(Tensor a, long rank, int iterations) {
+    boolean wide = a.size(0) < a.size(1);
+    Tensor tall = wide ? a.t() : a;
+    Tensor start = Creation.randn(a.dtype(), tall.size(1), rank).to(a.device());
+    Tensor basis = qr(tall.matmul(start)).q();
+    for (int i = 0; i < iterations; i++) {
+      basis = qr(tall.t().matmul(basis)).q();
+      basis = qr(tall.matmul(basis)).q();
+    }
+    Svd small = svd(basis.t().matmul(tall));
+    Tensor u = basis.matmul(small.u());
+    return wide ? new Svd(small.vh().t(), small.s(), u.t()) : new Svd(u, small.s(), small.vh());
+  }
+
   /** The thin QR decomposition of (..., m, n). */
   public static Qr qr(Tensor a) {
     T_TensorTensor_T parts = Natives.call(() -> torch.linalg_qr(a.handle()));

@@ -267,6 +267,11 @@ public final class Ops {
     return Natives.op(() -> torch.std(x.handle()));
   }
 
+  /** The nearest whole numbers, halves to even. */
+  public static Tensor round(Tensor x) {
+    return Natives.op(() -> torch.round(x.handle()));
+  }
+
   /** The order of the elements turned round along {@code dim}. */
   public static Tensor flip(Tensor x, int dim) {
     return Natives.op(() -> torch.flip(x.handle(), dim));

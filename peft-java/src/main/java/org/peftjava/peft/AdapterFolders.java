@@ -9,6 +9,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
+import org.peftjava.peft.io.LoraInitialConversion;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
@@ -55,23 +56,19 @@ final class AdapterFolders {
     TunerConfig config = options.config().orElseGet(() -> AdapterConfigJson.read(folder));
     String name = options.adapterName();
     AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
-    model.add(
-        name,
-        PeftConstruction.completed(
-            config.with("inference_mode", !options.isTrainable()),
-            Optional.empty(),
-            model.promptShape()),
-        options.autocastAdapterDtype());
-    try {
-      LoadReport report = AdapterCheckpoint.load(model.tuned(), name, folder, options.lenient());
-      if (!options.isTrainable()) {
-        model.eval();
-      }
-      return report;
-    } catch (RuntimeException e) {
-      model.tuned().delete(name);
-      throw e;
+    LoadReport report =
+        model.add(
+            name,
+            PeftConstruction.completed(
+                config.with("inference_mode", !options.isTrainable()),
+                Optional.empty(),
+                model.promptShape()),
+            options.autocastAdapterDtype(),
+            added -> AdapterCheckpoint.load(model.tuned(), name, folder, options.lenient()));
+    if (!options.isTrainable()) {
+      model.eval();
     }
+    return report;
   }
 
   /** Copies saved weights into the adapters that the model has. */
@@ -95,7 +92,8 @@ final class AdapterFolders {
           name,
           subfolder(folder, name),
           savedConfig(model, name),
-          options.saveEmbeddingLayers());
+          options.saveEmbeddingLayers(),
+          options.pathInitialModelForWeightConversion().map(LoraInitialConversion::new));
     }
     card.ifPresent(text -> text.save(folder));
   }

@@ -5,11 +5,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.BaseModel;
+import org.peftjava.peft.tuner.LayerInjector.Injection;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.Module;
@@ -126,12 +128,17 @@ public sealed class PeftModel extends Module implements PushToHubMixin
     add(
         options.adapterName(),
         PeftConstruction.completed(config, baseModelName(), promptShape()),
-        options.autocastAdapterDtype());
+        options.autocastAdapterDtype(),
+        injection -> injection);
   }
 
-  /** Adds an adapter with a complete config. The first one decides how parameters are named. */
-  final void add(String adapterName, TunerConfig config, boolean autocast) {
-    tuned().add(adapterName, config, autocast);
+  /**
+   * Adds an adapter with a complete config and gives it its values. The first one decides how
+   * parameters are named.
+   */
+  final <T> T add(
+      String adapterName, TunerConfig config, boolean autocast, Function<Injection, T> fill) {
+    T result = tuned().add(adapterName, config, autocast, fill);
     if (children().isEmpty()) {
       if (tuned.prompts().all().isEmpty()) {
         child("base_model", tuned);
@@ -141,6 +148,7 @@ public sealed class PeftModel extends Module implements PushToHubMixin
       }
       train(tuned.base().root().isTraining());
     }
+    return result;
   }
 
   /** Lets exactly these adapters act, and trains them. Merged adapters are unmerged first. */

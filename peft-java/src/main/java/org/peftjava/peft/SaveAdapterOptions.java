@@ -1,5 +1,6 @@
 package org.peftjava.peft;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import org.peftjava.peft.io.SaveEmbeddings;
@@ -9,9 +10,13 @@ import org.peftjava.peft.io.SaveEmbeddings;
  *
  * @param selectedAdapters the adapters to save; empty for all
  * @param saveEmbeddingLayers whether the base model's embeddings are saved too; if targeted
+ * @param pathInitialModelForWeightConversion folder of the adapter as it was before training, if it
+ *     is to be converted to plain LoRA
  */
 public record SaveAdapterOptions(
-    Optional<List<String>> selectedAdapters, SaveEmbeddings saveEmbeddingLayers) {
+    Optional<List<String>> selectedAdapters,
+    SaveEmbeddings saveEmbeddingLayers,
+    Optional<Path> pathInitialModelForWeightConversion) {
   /** The defaults. */
   public static Builder builder() {
     return new Builder();
@@ -21,6 +26,7 @@ public record SaveAdapterOptions(
   public static final class Builder {
     private Optional<List<String>> selectedAdapters = Optional.empty();
     private SaveEmbeddings saveEmbeddingLayers = SaveEmbeddings.AUTO;
+    private Optional<Path> pathInitialModelForWeightConversion = Optional.empty();
 
     private Builder() {}
 
@@ -36,9 +42,21 @@ public record SaveAdapterOptions(
       return this;
     }
 
+    /**
+     * Converts an adapter that took its first values out of the base (PiSSA, OLoRA, CorDA, LoRA-GA)
+     * to plain LoRA of twice the rank, which fits the base as it was.
+     *
+     * @param folder to which the adapter was saved before training
+     */
+    public Builder pathInitialModelForWeightConversion(Path folder) {
+      pathInitialModelForWeightConversion = Optional.of(folder);
+      return this;
+    }
+
     /** The options. */
     public SaveAdapterOptions build() {
-      return new SaveAdapterOptions(selectedAdapters, saveEmbeddingLayers);
+      return new SaveAdapterOptions(
+          selectedAdapters, saveEmbeddingLayers, pathInitialModelForWeightConversion);
     }
   }
 }

@@ -48,12 +48,26 @@ final class TunerCase implements AutoCloseable {
     }
   }
 
-  /** Those that can be merged. */
-  static List<String> mergeable() {
+  private static List<String> where(String fact, boolean value) {
     return names().stream()
         .filter(
-            name -> Goldens.json(Goldens.path(name + "/case.json")).get("mergeable").asBoolean())
+            name -> Goldens.json(Goldens.path(name + "/case.json")).path(fact).asBoolean() == value)
         .toList();
+  }
+
+  /** Those that can be merged. */
+  static List<String> mergeable() {
+    return where("mergeable", true);
+  }
+
+  /** Those whose new adapters leave the base weights alone. */
+  static List<String> besideTheBase() {
+    return where("changesBase", false);
+  }
+
+  /** Those that work over quantized weights. */
+  static List<String> quantizable() {
+    return where("fullPrecisionOnly", false);
   }
 
   CausalLM base() {

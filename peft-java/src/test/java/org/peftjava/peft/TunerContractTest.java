@@ -34,6 +34,8 @@ import org.peftjava.transformers.CausalLM;
 @ExtendWith(LedgerCheck.class)
 class TunerContractTest {
   private static final String CASES = "org.peftjava.peft.TunerCase#names";
+  private static final String BESIDE = "org.peftjava.peft.TunerCase#besideTheBase";
+  private static final String QUANTIZABLE = "org.peftjava.peft.TunerCase#quantizable";
   private static final String OTHER = "other";
 
   private static TunerConfig config(TunerCase tuner) {
@@ -84,7 +86,7 @@ class TunerContractTest {
   }
 
   @ParameterizedTest
-  @MethodSource(CASES)
+  @MethodSource(BESIDE)
   void disablingAndUnloadingRestoreTheBaseBitForBit(String name) {
     try (TunerCase tuner = new TunerCase(name)) {
       float[] plain = tuner.logits(tuner.base()).toFloats();
@@ -116,7 +118,7 @@ class TunerContractTest {
   }
 
   @ParameterizedTest
-  @MethodSource(CASES)
+  @MethodSource(BESIDE)
   void severalAdaptersDoNotTouchEachOther(String name) {
     try (TunerCase tuner = new TunerCase(name);
         PeftModelForCausalLM model = tuner.load()) {
@@ -216,7 +218,7 @@ class TunerContractTest {
   }
 
   @ParameterizedTest
-  @MethodSource(CASES)
+  @MethodSource(QUANTIZABLE)
   void overFourBitWeightsItTrains(String name) {
     try (TunerCase tuner = new TunerCase(name)) {
       BitsAndBytesConfig.builder()

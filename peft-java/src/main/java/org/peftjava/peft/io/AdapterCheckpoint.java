@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.peftjava.peft.tuner.AdapterState;
 import org.peftjava.peft.tuner.AdapterTensor;
 import org.peftjava.peft.tuner.TunedModel;
@@ -174,22 +175,30 @@ public final class AdapterCheckpoint {
   /**
    * Writes weights and config of an adapter into a folder: the weights first, the config that makes
    * them valid last, each whole or not at all.
+   *
+   * @param conversion what to make of both before, if anything
    */
   public static void save(
       TunedModel model,
       String adapter,
       Path folder,
       TunerConfig config,
-      SaveEmbeddings embeddings) {
+      SaveEmbeddings embeddings,
+      Optional<LoraInitialConversion> conversion) {
+    TunerConfig written = conversion.map(made -> made.config(config)).orElse(config);
     try (TensorScope scope = TensorScope.open("save adapter");
         FileBatch files = FileBatch.open(folder)) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       AdapterKeys.saved(model, adapter, config, embeddings)
           .forEach((name, entry) -> tensors.put(name, entry.read().get()));
-      Safetensors.write(files, FILE_NAME, tensors, METADATA);
+      Safetensors.write(
+          files,
+          FILE_NAME,
+          conversion.map(made -> made.tensors(tensors)).orElse(tensors),
+          METADATA);
       AdapterState.network(model, adapter)
           .ifPresent(network -> PromptNetworkFile.write(network, files));
-      files.write(AdapterConfigJson.FILE_NAME, AdapterConfigJson.bytes(config));
+      files.write(AdapterConfigJson.FILE_NAME, AdapterConfigJson.bytes(written));
       files.commit();
     }
   }

@@ -165,6 +165,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
                 + "\": it has a bias (loraBias), but a layer that it adapts has none to add it to."
                 + " Use it unmerged.");
       }
+      adapter.prepareMerge(this::unmergedWeight);
       Tensor weight = adapter.mergedInto(readWeight());
       if (safe && !weight.isFinite()) {
         throw new IllegalStateException(
@@ -177,6 +178,18 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
       writeWeight(weight);
       changeBias(adapter::mergedIntoBias);
     }
+  }
+
+  private Tensor unmergedWeight() {
+    List<String> merged = merged();
+    Tensor weight = readWeight();
+    for (int i = merged.size() - 1; i >= 0; i--) {
+      LayerAdapter adapter = adapters.get(merged.get(i));
+      if (adapter != null) {
+        weight = adapter.removedFrom(weight);
+      }
+    }
+    return weight;
   }
 
   /** The reverse of {@link #merge}; a weight that had to be copied is the shared one again. */

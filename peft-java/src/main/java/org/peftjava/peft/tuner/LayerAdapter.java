@@ -1,6 +1,7 @@
 package org.peftjava.peft.tuner;
 
 import java.util.List;
+import java.util.function.Supplier;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
 
@@ -27,8 +28,14 @@ public interface LayerAdapter {
    *
    * @param group such as "lora_A"
    * @param leaf such as "weight", or empty
+   * @param fileName the name in a file, below the layer: without the adapter
    */
-  record Weight(String group, String leaf, Parameter parameter, Role role) {
+  record Weight(String group, String leaf, Parameter parameter, Role role, String fileName) {
+    /** A weight with its usual name in files. */
+    public Weight(String group, String leaf, Parameter parameter, Role role) {
+      this(group, leaf, parameter, role, leaf.isEmpty() ? group : group + "." + leaf);
+    }
+
     /** A trained weight. */
     public Weight(String group, String leaf, Parameter parameter) {
       this(group, leaf, parameter, Role.TRAINED);
@@ -42,11 +49,6 @@ public interface LayerAdapter {
     /** Whether it is a parameter, not a buffer. */
     boolean isParameter() {
       return role == Role.TRAINED || role == Role.FROZEN;
-    }
-
-    /** The name in a file, below the layer: without the adapter. */
-    public String fileName() {
-      return leaf.isEmpty() ? group : group + "." + leaf;
     }
   }
 
@@ -80,6 +82,13 @@ public interface LayerAdapter {
    * @param training whether dropout is on
    */
   Tensor afterBase(Tensor x, Tensor y, boolean training);
+
+  /**
+   * Called before each {@link #mergedInto}, for methods whose change depends on the weight.
+   *
+   * @param unmerged gives the weight without any adapter in it, fresh
+   */
+  default void prepareMerge(Supplier<Tensor> unmerged) {}
 
   /** The weight with this adapter in it, of the same type; {@code weight} may be overwritten. */
   Tensor mergedInto(Tensor weight);

@@ -1,6 +1,7 @@
 package org.peftjava.peft.tuner;
 
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,6 +11,7 @@ import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
+import org.peftjava.torch.nn.Parameter;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,6 +37,7 @@ public final class LayerInjector<C extends TunerConfig> {
    * @param paths the adapted modules
    * @param modulesToSave the modules with a full copy
    * @param shared what the layers of the adapter share
+   * @param changes what is still to be changed in base weights
    * @param warnings what is probably a mistake; also logged
    */
   public record Injection(
@@ -42,6 +45,7 @@ public final class LayerInjector<C extends TunerConfig> {
       List<String> paths,
       List<String> modulesToSave,
       SharedWeights shared,
+      BaseChanges changes,
       List<String> warnings) {}
 
   private LayerInjector(BaseModel model, AdapterSet set, TunerMethod<C> method) {
@@ -88,12 +92,13 @@ public final class LayerInjector<C extends TunerConfig> {
     warnings.forEach(LOG::warn);
 
     SharedWeights shared = method.newShared(config, layers);
-    Map<String, LayerAdapter> adapters = newAdapters(layers, config, autocast, shared);
+    BaseChanges changes = new BaseChanges();
+    Map<String, LayerAdapter> adapters = newAdapters(layers, config, autocast, shared, changes);
     set.add(name);
     adapters.forEach((path, adapter) -> adaptedLayer(path).add(name, adapter));
     saved.keySet().forEach(path -> savedModule(model, set, path).add(name));
     return new Injection(
-        config, match.paths(), match.modulesToSave(), shared, List.copyOf(warnings));
+        config, match.paths(), match.modulesToSave(), shared, changes, List.copyOf(warnings));
   }
 
   private Map<String, Module> originals(List<String> paths) {
@@ -140,7 +145,11 @@ public final class LayerInjector<C extends TunerConfig> {
   }
 
   private Map<String, LayerAdapter> newAdapters(
-      Map<String, Module> layers, C config, boolean autocast, SharedWeights shared) {
+      Map<String, Module> layers,
+      C config,
+      boolean autocast,
+      SharedWeights shared,
+      BaseChanges changes) {
     Map<String, LayerAdapter> result = new LinkedHashMap<>();
     try {
       Device device = LayerSite.deviceOf(layers.values().iterator().next());
@@ -148,13 +157,36 @@ public final class LayerInjector<C extends TunerConfig> {
       layers.forEach(
           (path, layer) ->
               result.put(
-                  path, method.newAdapter(LayerSite.of(path, layer, autocast, shared), config)));
+                  path,
+                  method.newAdapter(LayerSite.of(path, layer, autocast, shared, changes), config)));
+      checkChangeable(changes);
     } catch (RuntimeException e) {
       result.values().forEach(a -> a.weights().forEach(weight -> weight.parameter().close()));
       shared.close();
+      changes.close();
       throw e;
     }
     return result;
+  }
+
+  private void checkChangeable(BaseChanges changes) {
+    if (!changes.isEmpty() && !set.merged().isEmpty()) {
+      throw new IllegalStateException(
+          "Adapters "
+              + set.merged()
+              + " are merged, and the new one changes the base weights. Unmerge them first.");
+    }
+    IdentityHashMap<Parameter, Integer> places = new IdentityHashMap<>();
+    model.root().namedState().values().forEach(value -> places.merge(value, 1, Integer::sum));
+    for (LinearLayer layer : changes.layers()) {
+      Parameter weight = ((Module) layer).ownParameters().get("weight");
+      if (weight != null && places.getOrDefault(weight, 0) > 1) {
+        throw new IllegalArgumentException(
+            "The new adapter changes the base weights, and a layer that it targets shares its"
+                + " weight with another one (a head tied to the embedding). Leave it out of"
+                + " targetModules, or initialize with initLoraWeights(true).");
+      }
+    }
   }
 
   private AdaptedLayer adaptedLayer(String path) {

@@ -18,6 +18,7 @@ import org.peftjava.torch.nn.Parameter;
  * @param adapterType the type for the adapter's parameters
  * @param device where the base layer's weights are
  * @param shared weights that all layers of the adapter share
+ * @param changes takes what the adapter changes in the base weight
  */
 public record LayerSite(
     String path,
@@ -25,19 +26,21 @@ public record LayerSite(
     DType baseType,
     DType adapterType,
     Device device,
-    SharedWeights shared) {
+    SharedWeights shared,
+    BaseChanges changes) {
   /**
    * The place of this layer.
    *
    * @param autocast whether adapters of 16-bit layers are float32
    */
-  static LayerSite of(String path, Module layer, boolean autocast, SharedWeights shared) {
+  static LayerSite of(
+      String path, Module layer, boolean autocast, SharedWeights shared, BaseChanges changes) {
     DType type =
         layer instanceof LinearLayer linear
             ? linear.computeDtype()
             : layer.namedState().values().iterator().next().dtype();
     DType own = autocast && type.isHalfPrecision() ? DType.FLOAT32 : type;
-    return new LayerSite(path, layer, type, own, deviceOf(layer), shared);
+    return new LayerSite(path, layer, type, own, deviceOf(layer), shared, changes);
   }
 
   /** Where a layer's weights are; the CPU if it has none. */
@@ -54,6 +57,12 @@ public record LayerSite(
     return (LinearLayer) layer;
   }
 
+  /** Whether the base weight is stored as numbers, not as codes. */
+  public boolean isFullPrecision() {
+    Parameter weight = layer.ownParameters().get("weight");
+    return weight != null && weight.dtype().isFloatingPoint();
+  }
+
   /** A parameter of the adapter with its first values, of its type and on its device. */
   public Parameter parameter(Init init, long... sizes) {
     Parameter result = new Parameter(Shape.of(sizes), DType.FLOAT32, init);
@@ -63,7 +72,9 @@ public record LayerSite(
 
   /** Converts a float32 parameter to the adapter's type and moves it to the layer's device. */
   public Parameter place(Parameter parameter) {
-    parameter.to(baseType); // as in Python, values pass through the base's type
+    if (isFullPrecision()) {
+      parameter.to(baseType); // as in Python, values pass through the base's type
+    }
     parameter.to(adapterType);
     parameter.to(device);
     parameter.requiresGrad(false);

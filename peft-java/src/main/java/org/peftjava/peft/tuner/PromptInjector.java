@@ -31,7 +31,8 @@ final class PromptInjector {
     set.add(name);
     prompts.add(name, new ActingPrompt(config, method.place(), encoder));
     saved.forEach(path -> LayerInjector.savedModule(model, set, path).add(name));
-    return new Injection(config, List.of(), saved, SharedWeights.NONE, List.of());
+    return new Injection(
+        config, List.of(), saved, SharedWeights.NONE, new BaseChanges(), List.of());
   }
 
   private Module original(String path) {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.BiFunction;
+import java.util.function.Function;
 import org.peftjava.peft.tuner.LayerInjector.Injection;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
@@ -88,6 +89,28 @@ public final class TunedModel extends Module {
    * @param autocast whether adapters of 16-bit layers are float32
    */
   public Injection add(String name, TunerConfig config, boolean autocast) {
+    return add(name, config, autocast, injection -> injection);
+  }
+
+  /**
+   * Adds an adapter as {@link #add(String, TunerConfig, boolean)} does and gives it its values.
+   * Nothing has changed if {@code fill} throws.
+   *
+   * @param fill copies values into the new adapter; its result is returned
+   */
+  public <T> T add(String name, TunerConfig config, boolean autocast, Function<Injection, T> fill) {
+    Injection injection = inject(name, config, autocast);
+    try (BaseChanges changes = injection.changes()) {
+      T result = fill.apply(injection);
+      changes.apply();
+      return result;
+    } catch (RuntimeException e) {
+      delete(name);
+      throw e;
+    }
+  }
+
+  private Injection inject(String name, TunerConfig config, boolean autocast) {
     checkFits(name, config);
     Injection injection =
         TunerMethods.ofPrompts(config.peftType())

@@ -24,24 +24,44 @@ final class LoraAdapter implements LayerAdapter {
   private final @Nullable Parameter bias;
   private final double scaling;
   private final double dropout;
+  private final Role roleOfB;
 
-  LoraAdapter(Parameter a, Parameter b, @Nullable Parameter bias, double scaling, double dropout) {
+  LoraAdapter(
+      Parameter a,
+      Parameter b,
+      @Nullable Parameter bias,
+      double scaling,
+      double dropout,
+      Role roleOfB) {
     this.a = a;
     this.b = b;
     this.bias = bias;
     this.scaling = scaling;
     this.dropout = dropout;
+    this.roleOfB = roleOfB;
+  }
+
+  Parameter a() {
+    return a;
+  }
+
+  Parameter b() {
+    return b;
   }
 
   double scaling() {
     return scaling;
   }
 
+  double dropout() {
+    return dropout;
+  }
+
   @Override
   public List<Weight> weights() {
     List<Weight> result = new ArrayList<>();
     result.add(new Weight("lora_A", "weight", a));
-    result.add(new Weight("lora_B", "weight", b));
+    result.add(new Weight("lora_B", "weight", b, roleOfB));
     if (bias != null) {
       result.add(new Weight("lora_B", "bias", bias));
     }

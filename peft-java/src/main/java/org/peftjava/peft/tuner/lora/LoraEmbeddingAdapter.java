@@ -21,17 +21,33 @@ final class LoraEmbeddingAdapter implements LayerAdapter {
   private final Parameter b;
   private final double scaling;
   private final OptionalLong paddingIdx;
+  private final Role roleOfB;
 
-  LoraEmbeddingAdapter(Parameter a, Parameter b, double scaling, OptionalLong paddingIdx) {
+  LoraEmbeddingAdapter(
+      Parameter a, Parameter b, double scaling, OptionalLong paddingIdx, Role roleOfB) {
     this.a = a;
     this.b = b;
     this.scaling = scaling;
     this.paddingIdx = paddingIdx;
+    this.roleOfB = roleOfB;
+  }
+
+  Parameter a() {
+    return a;
+  }
+
+  Parameter b() {
+    return b;
+  }
+
+  double scaling() {
+    return scaling;
   }
 
   @Override
   public List<Weight> weights() {
-    return List.of(new Weight("lora_embedding_A", "", a), new Weight("lora_embedding_B", "", b));
+    return List.of(
+        new Weight("lora_embedding_A", "", a), new Weight("lora_embedding_B", "", b, roleOfB));
   }
 
   @Override

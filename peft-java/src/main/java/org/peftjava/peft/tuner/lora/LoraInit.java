@@ -54,7 +54,7 @@ public sealed interface LoraInit {
 
   /** Whether this library can apply it. */
   default boolean isSupported() {
-    return this instanceof Standard || this instanceof Random || this instanceof Gaussian;
+    return !(this instanceof Eva || this instanceof Corda || this instanceof LoraGa);
   }
 
   /** The value of {@code init_lora_weights}: a Boolean or a String. */

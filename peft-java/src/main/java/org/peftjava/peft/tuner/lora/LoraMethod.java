@@ -16,7 +16,6 @@ import org.peftjava.torch.nn.Module;
 public final class LoraMethod extends LayerTunerMethod<LoraConfig> {
   private static final Map<String, String> NOT_YET =
       Map.ofEntries(
-          Map.entry("use_dora", "DoRA"),
           Map.entry("layer_replication", "layer replication"),
           Map.entry("trainable_token_indices", "trainable tokens"),
           Map.entry("target_parameters", "parameters as targets"),
@@ -30,6 +29,17 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig> {
           Map.entry("megatron_config", "Megatron"),
           Map.entry("ensure_weight_tying", "tied adapters"));
 
+  /** Fields of which a config may set one. */
+  private static final List<String> VARIANTS =
+      List.of(
+          "use_dora",
+          "arrow_config",
+          "use_bdlora",
+          "alora_invocation_tokens",
+          "velora_config",
+          "monteclora_config",
+          "kasa_config");
+
   /** The method; {@code TunerMethods} has it. */
   public LoraMethod() {
     super("LORA", "LoraModel", "lora_", LoraConfig.class, DefaultTargets.LORA);
@@ -42,6 +52,7 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig> {
 
   @Override
   public void checkSupported(LoraConfig config) {
+    checkCombination(config);
     List<String> missing = new ArrayList<>();
     NOT_YET.forEach(
         (field, name) -> {
@@ -62,6 +73,19 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig> {
               + String.join(", ", missing)
               + ". The config can be read and written; to use it with a model, unset "
               + (missing.size() > 1 ? "these fields." : "this field."));
+    }
+  }
+
+  /** Throws if the config asks for more than one variant of LoRA, as PEFT does. */
+  private static void checkCombination(LoraConfig config) {
+    List<String> wanted = new ArrayList<>();
+    VARIANTS.stream().filter(config.fields()::isSet).forEach(wanted::add);
+    if (config.initLoraWeights() instanceof LoraInit.Mica) {
+      wanted.add("init_lora_weights \"mica\"");
+    }
+    if (wanted.size() > 1) {
+      throw new IllegalArgumentException(
+          "LoraConfig: " + String.join(" and ", wanted) + " cannot be combined. Choose one.");
     }
   }
 

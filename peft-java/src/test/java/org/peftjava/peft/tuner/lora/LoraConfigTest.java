@@ -107,8 +107,7 @@ class LoraConfigTest {
   void whatIsNotThereYetIsRefusedWhenApplied() {
     List<LoraConfig> configs =
         List.of(
-            LoraConfig.builder().useDora(true).build(),
-            LoraConfig.builder().initLoraWeights(new LoraInit.Pissa(4)).build(),
+            LoraConfig.builder().initLoraWeights(new LoraInit.Corda()).build(),
             LoraConfig.builder().trainableTokenIndices(List.of(1)).build(),
             LoraConfig.builder().layerReplication(List.of(List.of(0, 1))).build(),
             LoraConfig.builder().targetParameters("a.weight").build(),

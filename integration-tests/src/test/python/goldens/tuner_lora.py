@@ -1,0 +1,42 @@
+"""DoRA and the starts of LoRA that change what is trained or the base: golden/tuner_dora*, tuner_pissa, ..."""
+
+from peft import LoraConfig
+
+from . import common, tuners
+from .lora_decoders import tiny_gpt2
+
+TASK = {"task_type": "CAUSAL_LM", "lora_alpha": 7}
+
+
+def untied():
+    return common.tiny_opt(tie_word_embeddings=False)
+
+
+def start(name, note, **values):
+    config = LoraConfig(r=4, target_modules=["q_proj", "fc1"], init_lora_weights=name, **TASK, **values)
+    return tuners.case(config, note, full_precision_only=True, changes_base=name != "mica")
+
+
+SECTIONS = tuners.sections(
+    {
+        "dora": tuners.case(
+            LoraConfig(r=3, target_modules=["q_proj", "fc1"], rank_pattern={"fc1": 2}, use_dora=True, **TASK),
+            "magnitude and direction apart",
+        ),
+        "dora_rslora_gpt2": tuners.case(
+            LoraConfig(r=3, target_modules=["c_attn", "c_proj"], use_dora=True, use_rslora=True, fan_in_fan_out=True, **TASK),
+            "over transposed weights",
+            base="gpt2_lora/base",
+            model=tiny_gpt2,
+        ),
+        "dora_embedding": tuners.case(
+            LoraConfig(r=3, target_modules=["embed_tokens", "v_proj"], use_dora=True, **TASK),
+            "over an embedding",
+            base="opt_embedding/base",
+            model=untied,
+        ),
+        "pissa": start("pissa", "what A and B start with is taken out of the base"),
+        "olora": start("olora", "first values from a QR decomposition"),
+        "mica": start("mica", "only A is trained"),
+    }
+)
