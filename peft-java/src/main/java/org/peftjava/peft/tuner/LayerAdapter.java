@@ -78,6 +78,14 @@ public interface LayerAdapter {
   /** The reverse of {@link #mergedInto}. */
   Tensor removedFrom(Tensor weight);
 
+  /**
+   * Whether the rows of a batch can be computed apart from each other, so that each can have its
+   * own adapter.
+   */
+  default boolean mixesBatches() {
+    return true;
+  }
+
   /** Whether merging needs a bias in the layer, because there is something to add to it. */
   default boolean needsBias() {
     return false;
