@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.peftjava.peft.io.ModelCard;
+import org.peftjava.peft.tuner.AdapterRows;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TunedModel;
@@ -169,6 +170,17 @@ public sealed class PeftModel extends Module
     try (AdapterSwitch disabled = disableAdapter()) {
       return work.get();
     }
+  }
+
+  /**
+   * The result of {@code work}, within which each row of a batch has its own adapter: Python's
+   * {@code adapter_names}. For language models and classifiers, {@code forward} and {@code
+   * generate} take the names as an argument; this is for modules of any kind.
+   *
+   * @param adapterNames one for each row, {@link AdapterRows#BASE} for the base model alone
+   */
+  public final <T> T withAdapterNames(List<String> adapterNames, Supplier<T> work) {
+    return MixedRows.during(tuned(), adapterNames, work);
   }
 
   /** Makes the adapters that act part of the base weights; they stay separable. */
