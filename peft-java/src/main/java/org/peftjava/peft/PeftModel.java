@@ -12,6 +12,8 @@ import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.peft.tuner.WeightedAdapterOptions;
+import org.peftjava.peft.tuner.WeightedAdapters;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
@@ -119,6 +121,28 @@ public sealed class PeftModel extends Module
     options.accept(builder);
     builder.adapterName(adapterName);
     add(config, builder.build());
+  }
+
+  /**
+   * Makes a new adapter of several by decomposing the weighted sum of their weight changes; it is
+   * frozen and does not act before {@link #setAdapter}.
+   *
+   * @param weights one for each adapter, negative to subtract
+   */
+  public final void addWeightedAdapter(
+      List<String> adapters, List<Double> weights, String adapterName) {
+    addWeightedAdapter(adapters, weights, adapterName, options -> {});
+  }
+
+  /** The same in another way, such as {@code o.combinationType(CombinationType.TIES)}. */
+  public final void addWeightedAdapter(
+      List<String> adapters,
+      List<Double> weights,
+      String adapterName,
+      Consumer<WeightedAdapterOptions.Builder> options) {
+    WeightedAdapterOptions.Builder builder = WeightedAdapterOptions.builder();
+    options.accept(builder);
+    WeightedAdapters.add(tuned(), adapters, weights, adapterName, builder.build());
   }
 
   final void add(TunerConfig config, AdapterOptions options) {

@@ -2,6 +2,7 @@ package org.peftjava.peft.tuner.lora;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.torch.LowRankUpdate;
@@ -18,11 +19,11 @@ import org.peftjava.torch.nn.Parameter;
  * <p>Shapes: x (..., d), y (..., o), A (r, d), B (o, r), c (o). The sum is taken in the adapter's
  * type; AdaptedLayer rounds it to the base's.
  */
-final class LoraAdapter implements LayerAdapter {
+final class LoraAdapter implements LayerAdapter, LowRank {
   private final Parameter a;
   private final Parameter b;
   private final @Nullable Parameter bias;
-  private final double scaling;
+  private double scaling;
   private final double dropout;
 
   LoraAdapter(Parameter a, Parameter b, @Nullable Parameter bias, double scaling, double dropout) {
@@ -33,8 +34,28 @@ final class LoraAdapter implements LayerAdapter {
     this.dropout = dropout;
   }
 
-  double scaling() {
+  @Override
+  public Parameter a() {
+    return a;
+  }
+
+  @Override
+  public Parameter b() {
+    return b;
+  }
+
+  @Override
+  public double scaling() {
     return scaling;
+  }
+
+  @Override
+  public void scaling(double value) {
+    scaling = value;
+  }
+
+  Optional<Parameter> bias() {
+    return Optional.ofNullable(bias);
   }
 
   @Override

@@ -16,10 +16,10 @@ import org.peftjava.torch.nn.Parameter;
  * of A gets no gradient. Reference: PEFT {@code tuners/lora/layer.py::Embedding}; values in
  * golden/custom_layers and golden/opt_embedding.
  */
-final class LoraEmbeddingAdapter implements LayerAdapter {
+final class LoraEmbeddingAdapter implements LayerAdapter, LowRank {
   private final Parameter a;
   private final Parameter b;
-  private final double scaling;
+  private double scaling;
   private final OptionalLong paddingIdx;
 
   LoraEmbeddingAdapter(Parameter a, Parameter b, double scaling, OptionalLong paddingIdx) {
@@ -27,6 +27,26 @@ final class LoraEmbeddingAdapter implements LayerAdapter {
     this.b = b;
     this.scaling = scaling;
     this.paddingIdx = paddingIdx;
+  }
+
+  @Override
+  public Parameter a() {
+    return a;
+  }
+
+  @Override
+  public Parameter b() {
+    return b;
+  }
+
+  @Override
+  public double scaling() {
+    return scaling;
+  }
+
+  @Override
+  public void scaling(double value) {
+    scaling = value;
   }
 
   @Override
