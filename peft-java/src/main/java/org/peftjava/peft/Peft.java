@@ -1,6 +1,7 @@
 package org.peftjava.peft;
 
 import java.util.function.Consumer;
+import org.peftjava.peft.tuner.AdapterScales;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
@@ -76,6 +77,14 @@ public final class Peft {
   public static PeftModel getPeftModel(
       Module model, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
     return PeftConstruction.create(new PeftModel(BaseModel.of(model), false), config, of(options));
+  }
+
+  /**
+   * Multiplies the strength of all adapters of a model until the result is closed; with a multiplier
+   * between 0 and 1 this is wise-ft, arXiv:2109.01903.
+   */
+  public static PeftModel.AdapterSwitch rescaleAdapterScale(PeftModel model, double multiplier) {
+    return new AdapterScales(model.tuned()).rescale(multiplier)::close;
   }
 
   /** Throws if the config is for another task than the model's. */

@@ -8,6 +8,7 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.tuner.AdapterRows;
+import org.peftjava.peft.tuner.AdapterScales;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TunedModel;
@@ -164,6 +165,21 @@ public sealed class PeftModel extends Module
   /** Trains an adapter while it acts, or freezes it. */
   public final void setRequiresGrad(String adapterName, boolean requiresGrad) {
     tuned().trainable(adapterName, requiresGrad);
+  }
+
+  /** Sets an adapter to so many times the strength that its config gives. */
+  public final void setScale(String adapterName, double scale) {
+    new AdapterScales(tuned()).set(List.of(adapterName), scale);
+  }
+
+  /** Multiplies the strength of the adapters that act. */
+  public final void scaleLayer(double scale) {
+    new AdapterScales(tuned()).multiply(activeAdapters(), scale);
+  }
+
+  /** Gives the adapters that act the strength of their configs again. */
+  public final void unscaleLayer() {
+    new AdapterScales(tuned()).set(activeAdapters(), 1);
   }
 
   /** Removes an adapter and frees it; the next one acts if it acted alone. */

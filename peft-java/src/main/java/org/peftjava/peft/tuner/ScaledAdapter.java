@@ -7,4 +7,7 @@ public interface ScaledAdapter {
 
   /** Sets the number. */
   void scaling(double value);
+
+  /** The number that the config gives, such as alpha/r. */
+  double initialScaling();
 }

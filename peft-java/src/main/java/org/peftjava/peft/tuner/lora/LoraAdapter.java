@@ -23,6 +23,7 @@ final class LoraAdapter implements LayerAdapter, LowRank {
   private final Parameter a;
   private final Parameter b;
   private final @Nullable Parameter bias;
+  private final double initialScaling;
   private double scaling;
   private final double dropout;
 
@@ -30,6 +31,7 @@ final class LoraAdapter implements LayerAdapter, LowRank {
     this.a = a;
     this.b = b;
     this.bias = bias;
+    this.initialScaling = scaling;
     this.scaling = scaling;
     this.dropout = dropout;
   }
@@ -47,6 +49,11 @@ final class LoraAdapter implements LayerAdapter, LowRank {
   @Override
   public double scaling() {
     return scaling;
+  }
+
+  @Override
+  public double initialScaling() {
+    return initialScaling;
   }
 
   @Override

@@ -19,12 +19,14 @@ import org.peftjava.torch.nn.Parameter;
 final class LoraEmbeddingAdapter implements LayerAdapter, LowRank {
   private final Parameter a;
   private final Parameter b;
+  private final double initialScaling;
   private double scaling;
   private final OptionalLong paddingIdx;
 
   LoraEmbeddingAdapter(Parameter a, Parameter b, double scaling, OptionalLong paddingIdx) {
     this.a = a;
     this.b = b;
+    this.initialScaling = scaling;
     this.scaling = scaling;
     this.paddingIdx = paddingIdx;
   }
@@ -42,6 +44,11 @@ final class LoraEmbeddingAdapter implements LayerAdapter, LowRank {
   @Override
   public double scaling() {
     return scaling;
+  }
+
+  @Override
+  public double initialScaling() {
+    return initialScaling;
   }
 
   @Override
