@@ -33,6 +33,9 @@ public final class AdapterCheckpoint {
   /** The file's name in an adapter folder. */
   public static final String FILE_NAME = "adapter_model.safetensors";
 
+  /** What the keys of layers begin with. */
+  public static final String PREFIX = AdapterKeys.PREFIX;
+
   private static final Logger LOG = LoggerFactory.getLogger(AdapterCheckpoint.class);
   private static final String PICKLE = "adapter_model.bin"; // what PEFT wrote before 0.5
   private static final Map<String, String> METADATA = Map.of("format", "pt");
@@ -175,11 +178,17 @@ public final class AdapterCheckpoint {
       Path folder,
       TunerConfig config,
       SaveEmbeddings embeddings) {
-    try (TensorScope scope = TensorScope.open("save adapter");
-        FileBatch files = FileBatch.open(folder)) {
+    try (TensorScope scope = TensorScope.open("save adapter")) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       AdapterKeys.saved(model, adapter, config, embeddings)
           .forEach((name, parameter) -> tensors.put(name, parameter.tensor().detach()));
+      save(folder, config, tensors);
+    }
+  }
+
+  /** The same for weights that are no adapter of a model. */
+  public static void save(Path folder, TunerConfig config, Map<String, Tensor> tensors) {
+    try (FileBatch files = FileBatch.open(folder)) {
       Safetensors.write(files, FILE_NAME, tensors, METADATA);
       files.write(AdapterConfigJson.FILE_NAME, AdapterConfigJson.bytes(config));
       files.commit();

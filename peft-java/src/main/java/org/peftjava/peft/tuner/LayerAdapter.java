@@ -1,6 +1,7 @@
 package org.peftjava.peft.tuner;
 
 import java.util.List;
+import java.util.Optional;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
 
@@ -77,6 +78,14 @@ public interface LayerAdapter {
 
   /** The reverse of {@link #mergedInto}. */
   Tensor removedFrom(Tensor weight);
+
+  /**
+   * What this adapter adds to the weight of a linear layer, (o, d), if that is all it does; outside
+   * the graph.
+   */
+  default Optional<Tensor> weightChange() {
+    return Optional.empty();
+  }
 
   /**
    * Whether the rows of a batch can be computed apart from each other, so that each can have its

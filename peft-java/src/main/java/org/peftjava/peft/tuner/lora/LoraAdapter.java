@@ -86,6 +86,13 @@ final class LoraAdapter implements LayerAdapter, LowRank {
   }
 
   @Override
+  public Optional<Tensor> weightChange() {
+    return bias == null
+        ? Optional.of(LoraMath.delta(a.tensor(), b.tensor(), scaling))
+        : Optional.empty();
+  }
+
+  @Override
   public Tensor mergedInto(Tensor weight) {
     return weight.addInPlace(LoraMath.delta(a.tensor(), b.tensor(), scaling).to(weight.dtype()));
   }
