@@ -83,8 +83,8 @@ public final class Peft {
   }
 
   /**
-   * Multiplies the strength of all adapters of a model until the result is closed; with a multiplier
-   * between 0 and 1 this is wise-ft, arXiv:2109.01903.
+   * Multiplies the strength of all adapters of a model until the result is closed; with a
+   * multiplier between 0 and 1 this is wise-ft, arXiv:2109.01903.
    */
   public static PeftModel.AdapterSwitch rescaleAdapterScale(PeftModel model, double multiplier) {
     return new AdapterScales(model.tuned()).rescale(multiplier)::close;
@@ -102,7 +102,8 @@ public final class Peft {
   }
 
   /**
-   * The same with the smallest rank in each layer that keeps a share of the squared singular values.
+   * The same with the smallest rank in each layer that keeps a share of the squared singular
+   * values.
    *
    * @param rank the share, in (0, 1]
    */

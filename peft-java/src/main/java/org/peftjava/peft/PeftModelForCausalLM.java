@@ -40,8 +40,8 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
   }
 
   /**
-   * A forward pass in which each row has its own adapter. The model must be in evaluation mode, with
-   * nothing merged.
+   * A forward pass in which each row has its own adapter. The model must be in evaluation mode,
+   * with nothing merged.
    *
    * @param adapterNames one for each row, "__base__" for the base model alone
    */
@@ -52,8 +52,7 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
   /** Continues each prompt with its own adapter; see {@link #forward(ModelInput, List)}. */
   public TokenIds generate(
       TokenBatch batch, Consumer<GenerationConfig.Builder> settings, List<String> adapterNames) {
-    return MixedRows.during(
-        tuned(), adapterNames, batch.size(), () -> generate(batch, settings));
+    return MixedRows.during(tuned(), adapterNames, batch.size(), () -> generate(batch, settings));
   }
 
   @Override

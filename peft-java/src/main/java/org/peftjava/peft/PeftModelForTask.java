@@ -35,8 +35,8 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
   }
 
   /**
-   * A forward pass in which each row has its own adapter. The model must be in evaluation mode, with
-   * nothing merged.
+   * A forward pass in which each row has its own adapter. The model must be in evaluation mode,
+   * with nothing merged.
    *
    * @param adapterNames one for each row, "__base__" for the base model alone
    */

@@ -126,12 +126,10 @@ class LoraConversionTest {
     assertThrows(IllegalArgumentException.class, () -> Peft.saveAsLora(folder, model, 0));
     assertThrows(IllegalArgumentException.class, () -> Peft.saveAsLora(folder, model, 1.5));
     String message =
-        assertThrows(
-                IllegalArgumentException.class, () -> Peft.saveAsLora(folder, model, 17))
+        assertThrows(IllegalArgumentException.class, () -> Peft.saveAsLora(folder, model, 17))
             .getMessage();
     assertTrue(message.contains("17") && message.contains("16"), message);
-    assertThrows(
-        IllegalArgumentException.class, () -> Peft.convertToLora(model, 2, "nope"));
+    assertThrows(IllegalArgumentException.class, () -> Peft.convertToLora(model, 2, "nope"));
     assertFalse(Files.exists(folder.resolve("adapter_config.json")));
     try (TinyOpt opt = new TinyOpt();
         PeftModelForCausalLM vectors =
@@ -142,8 +140,7 @@ class LoraConversionTest {
                     .feedforwardModules()
                     .taskType(TaskType.CAUSAL_LM)
                     .build())) {
-      assertThrows(
-          UnsupportedOperationException.class, () -> Peft.saveAsLora(folder, vectors, 2));
+      assertThrows(UnsupportedOperationException.class, () -> Peft.saveAsLora(folder, vectors, 2));
     }
   }
 }

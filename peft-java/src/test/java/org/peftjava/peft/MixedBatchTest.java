@@ -122,17 +122,14 @@ class MixedBatchTest {
   }
 
   private float[] gradient(String adapter) {
-    String name =
-        "base_model.model.model.layers.0.mlp.down_proj.lora_B." + adapter + ".weight";
+    String name = "base_model.model.model.layers.0.mlp.down_proj.lora_B." + adapter + ".weight";
     return model.namedParameters().get(name).tensor().grad().orElseThrow().toFloats();
   }
 
   @Test
   void generationAndBeamsArePythons() {
-    TokenBatch prompts =
-        TokenBatch.of(rows("llama.in.input_ids"), rows("llama.in.attention_mask"));
-    assertArrayEquals(
-        rows("llama.greedy.ids"), model.generate(prompts, searching(1), ROWS).ids());
+    TokenBatch prompts = TokenBatch.of(rows("llama.in.input_ids"), rows("llama.in.attention_mask"));
+    assertArrayEquals(rows("llama.greedy.ids"), model.generate(prompts, searching(1), ROWS).ids());
     assertArrayEquals(rows("llama.beams.ids"), model.generate(prompts, searching(3), ROWS).ids());
   }
 
@@ -176,8 +173,7 @@ class MixedBatchTest {
   void anyModuleCanBeMixed() {
     try (GradMode off = GradMode.noGrad()) {
       Tensor logits =
-          model.withAdapterNames(
-              ROWS, () -> model.forward(input().build()).logits().orElseThrow());
+          model.withAdapterNames(ROWS, () -> model.forward(input().build()).logits().orElseThrow());
       assertArrayEquals(logits(ROWS).toFloats(), visible(logits).toFloats());
     }
   }

@@ -276,8 +276,7 @@ class TunerContractTest {
       }
       for (String first : alone.keySet()) {
         for (String second : alone.keySet()) {
-          Tensor mixed =
-              model.withAdapterNames(List.of(first, second), () -> tuner.logits(model));
+          Tensor mixed = model.withAdapterNames(List.of(first, second), () -> tuner.logits(model));
           assertArrayEquals(row(alone, first, 0), mixed.select(0, 0).toFloats(), 2e-5f, first);
           assertArrayEquals(row(alone, second, 1), mixed.select(0, 1).toFloats(), 2e-5f, second);
         }

@@ -111,15 +111,8 @@ class WeightedAdaptersTest {
     try (GradMode off = GradMode.noGrad()) {
       Tensor mask = golden.get("in.attention_mask");
       ModelInput input =
-          ModelInput.builder()
-              .inputIds(golden.get("in.input_ids"))
-              .attentionMask(mask)
-              .build();
-      return model
-          .forward(input)
-          .logits()
-          .orElseThrow()
-          .maskedFill(mask.eq(0).unsqueeze(-1), 0);
+          ModelInput.builder().inputIds(golden.get("in.input_ids")).attentionMask(mask).build();
+      return model.forward(input).logits().orElseThrow().maskedFill(mask.eq(0).unsqueeze(-1), 0);
     }
   }
 
@@ -186,8 +179,7 @@ class WeightedAdaptersTest {
             field -> {
               Object actual = config.get(field.getKey());
               if (actual instanceof List<?> list) {
-                assertEquals(
-                    new TreeSet<>(Goldens.texts(field.getValue())), new TreeSet<>(list));
+                assertEquals(new TreeSet<>(Goldens.texts(field.getValue())), new TreeSet<>(list));
               } else {
                 assertEquals(field.getValue().asLong(), ((Number) actual).longValue());
               }
@@ -245,8 +237,7 @@ class WeightedAdaptersTest {
           IllegalArgumentException.class,
           () -> model.addWeightedAdapter(List.of("b"), List.of(1.0), "c"));
       assertEquals(List.of("default", "b", "c"), List.copyOf(model.peftConfig().keySet()));
-      assertFalse(
-          model.namedParameters().keySet().stream().anyMatch(key -> key.contains(".new")));
+      assertFalse(model.namedParameters().keySet().stream().anyMatch(key -> key.contains(".new")));
     }
   }
 

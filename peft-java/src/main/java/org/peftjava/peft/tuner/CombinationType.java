@@ -3,8 +3,8 @@ package org.peftjava.peft.tuner;
 import java.util.Locale;
 
 /**
- * How several adapters become one. Those named {@code _SVD} combine the weight changes and decompose
- * the result; the others combine A and B, each for itself.
+ * How several adapters become one. Those named {@code _SVD} combine the weight changes and
+ * decompose the result; the others combine A and B, each for itself.
  *
  * <p>Reference: PEFT {@code LoraModel.add_weighted_adapter}.
  */

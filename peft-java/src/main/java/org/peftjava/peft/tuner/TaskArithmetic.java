@@ -21,7 +21,8 @@ public final class TaskArithmetic {
   private TaskArithmetic() {}
 
   /**
-   * The combination of tensors of one shape; a decomposition that the type asks for is the caller's.
+   * The combination of tensors of one shape; a decomposition that the type asks for is the
+   * caller's.
    *
    * @param weights one for each tensor
    * @return float32, of that shape, owned by the current scope

@@ -77,7 +77,9 @@ public final class WeightedAdapters {
     C config = type.cast(Objects.requireNonNull(model.configs().get(name)));
     try (TensorScope scope = TensorScope.open("combine adapters");
         GradMode off = GradMode.noGrad()) {
-      model.layers().forEach((path, layer) -> combine(path, layer, name, combinable, config, options));
+      model
+          .layers()
+          .forEach((path, layer) -> combine(path, layer, name, combinable, config, options));
       model.savedModules().values().forEach(module -> takeCopy(module, name));
       model.trainable(name, false);
     } catch (RuntimeException e) {
@@ -113,7 +115,8 @@ public final class WeightedAdapters {
               + adapters.get(0)
               + "\", "
               + (target == null ? "leaves it out" : "selects it")
-              + ". The adapters must agree in excludeModules, layersToTransform and layersPattern.");
+              + ". The adapters must agree in excludeModules, layersToTransform and"
+              + " layersPattern.");
     }
     if (target != null) {
       try (TensorScope scope = TensorScope.open("combine layer")) {
@@ -121,7 +124,8 @@ public final class WeightedAdapters {
             config,
             target,
             sources,
-            used.stream().mapToDouble(Double::doubleValue).toArray(), options);
+            used.stream().mapToDouble(Double::doubleValue).toArray(),
+            options);
       }
     }
   }
@@ -131,8 +135,7 @@ public final class WeightedAdapters {
         .savedModules()
         .forEach(
             (path, module) -> {
-              List<String> owners =
-                  adapters.stream().filter(module.copies()::containsKey).toList();
+              List<String> owners = adapters.stream().filter(module.copies()::containsKey).toList();
               if (owners.size() > 1) {
                 throw new IllegalArgumentException(
                     "Adapters "
