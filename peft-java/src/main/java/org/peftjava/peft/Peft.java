@@ -1,11 +1,15 @@
 package org.peftjava.peft;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import java.nio.file.Path;
 import java.util.function.Consumer;
+import org.peftjava.peft.tuner.AdapterScales;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.DType;
+import org.peftjava.peft.tuner.lora.LoraConversion;
+import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.PretrainedModel;
@@ -120,6 +124,50 @@ public final class Peft {
       model.gradientCheckpointing(true);
     }
     return model;
+  }
+
+  /**
+   * Multiplies the strength of all adapters of a model until the result is closed; with a
+   * multiplier between 0 and 1 this is wise-ft, arXiv:2109.01903.
+   */
+  public static PeftModel.AdapterSwitch rescaleAdapterScale(PeftModel model, double multiplier) {
+    return new AdapterScales(model.tuned()).rescale(multiplier)::close;
+  }
+
+  /**
+   * LoRA that stands for an adapter of another method as closely as the rank allows.
+   *
+   * @return config and weights, owned by the current scope
+   * @throws UnsupportedOperationException if the adapter does more than to add to weights
+   */
+  public static ConvertedLora convertToLora(PeftModel model, int rank, String adapterName) {
+    return ConvertedLora.of(
+        model.tuned(), adapterName, LoraConversion.ofRank(model.tuned(), adapterName, rank));
+  }
+
+  /**
+   * The same with the smallest rank in each layer that keeps a share of the squared singular
+   * values.
+   *
+   * @param rank the share, in (0, 1]
+   */
+  public static ConvertedLora convertToLora(PeftModel model, double rank, String adapterName) {
+    return ConvertedLora.of(
+        model.tuned(), adapterName, LoraConversion.ofShare(model.tuned(), adapterName, rank));
+  }
+
+  /** Saves what {@link #convertToLora(PeftModel, int, String)} gives for adapter "default". */
+  public static void saveAsLora(Path folder, PeftModel model, int rank) {
+    try (TensorScope scope = TensorScope.open("save as lora")) {
+      convertToLora(model, rank, PeftModel.DEFAULT_ADAPTER).save(folder);
+    }
+  }
+
+  /** Saves what {@link #convertToLora(PeftModel, double, String)} gives for adapter "default". */
+  public static void saveAsLora(Path folder, PeftModel model, double rank) {
+    try (TensorScope scope = TensorScope.open("save as lora")) {
+      convertToLora(model, rank, PeftModel.DEFAULT_ADAPTER).save(folder);
+    }
   }
 
   /** Throws if the config is for another task than the model's. */

@@ -9,11 +9,15 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.prompt.PromptShape;
+import org.peftjava.peft.tuner.AdapterRows;
+import org.peftjava.peft.tuner.AdapterScales;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.LayerInjector.Injection;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.peft.tuner.WeightedAdapterOptions;
+import org.peftjava.peft.tuner.WeightedAdapters;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
@@ -124,6 +128,28 @@ public sealed class PeftModel extends Module implements PushToHubMixin
     add(config, builder.build());
   }
 
+  /**
+   * Makes a new adapter of several by decomposing the weighted sum of their weight changes; it is
+   * frozen and does not act before {@link #setAdapter}.
+   *
+   * @param weights one for each adapter, negative to subtract
+   */
+  public final void addWeightedAdapter(
+      List<String> adapters, List<Double> weights, String adapterName) {
+    addWeightedAdapter(adapters, weights, adapterName, options -> {});
+  }
+
+  /** The same in another way, such as {@code o.combinationType(CombinationType.TIES)}. */
+  public final void addWeightedAdapter(
+      List<String> adapters,
+      List<Double> weights,
+      String adapterName,
+      Consumer<WeightedAdapterOptions.Builder> options) {
+    WeightedAdapterOptions.Builder builder = WeightedAdapterOptions.builder();
+    options.accept(builder);
+    WeightedAdapters.add(tuned(), adapters, weights, adapterName, builder.build());
+  }
+
   final void add(TunerConfig config, AdapterOptions options) {
     add(
         options.adapterName(),
@@ -164,6 +190,21 @@ public sealed class PeftModel extends Module implements PushToHubMixin
     tuned().trainable(adapterName, requiresGrad);
   }
 
+  /** Sets an adapter to so many times the strength that its config gives. */
+  public final void setScale(String adapterName, double scale) {
+    new AdapterScales(tuned()).set(List.of(adapterName), scale);
+  }
+
+  /** Multiplies the strength of the adapters that act. */
+  public final void scaleLayer(double scale) {
+    new AdapterScales(tuned()).multiply(activeAdapters(), scale);
+  }
+
+  /** Gives the adapters that act the strength of their configs again. */
+  public final void unscaleLayer() {
+    new AdapterScales(tuned()).set(activeAdapters(), 1);
+  }
+
   /** Removes an adapter and frees it; the next one acts if it acted alone. */
   public final void deleteAdapter(String adapterName) {
     tuned().delete(adapterName);
@@ -192,6 +233,17 @@ public sealed class PeftModel extends Module implements PushToHubMixin
     try (AdapterSwitch disabled = disableAdapter()) {
       return work.get();
     }
+  }
+
+  /**
+   * The result of {@code work}, within which each row of a batch has its own adapter: Python's
+   * {@code adapter_names}. For language models and classifiers, {@code forward} and {@code
+   * generate} take the names as an argument; this is for modules of any kind.
+   *
+   * @param adapterNames one for each row, {@link AdapterRows#BASE} for the base model alone
+   */
+  public final <T> T withAdapterNames(List<String> adapterNames, Supplier<T> work) {
+    return MixedRows.during(tuned(), adapterNames, work);
   }
 
   /** Makes the adapters that act part of the base weights; they stay separable. */

@@ -1,6 +1,7 @@
 package org.peftjava.peft;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
@@ -20,6 +21,8 @@ import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.tokenizer.TokenBatch;
+import org.peftjava.transformers.tokenizer.TokenIds;
 
 /**
  * A language model with adapters: trains and generates as the base does.
@@ -42,6 +45,22 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
           ? CausalPrompt.forward(prompt.get(), base, input)
           : base.forward(input);
     }
+  }
+
+  /**
+   * A forward pass in which each row has its own adapter. The model must be in evaluation mode,
+   * with nothing merged.
+   *
+   * @param adapterNames one for each row, "__base__" for the base model alone
+   */
+  public ModelOutput forward(ModelInput input, List<String> adapterNames) {
+    return MixedRows.forward(tuned(), input, adapterNames, this::forward);
+  }
+
+  /** Continues each prompt with its own adapter; see {@link #forward(ModelInput, List)}. */
+  public TokenIds generate(
+      TokenBatch batch, Consumer<GenerationConfig.Builder> settings, List<String> adapterNames) {
+    return MixedRows.during(tuned(), adapterNames, batch.size(), () -> generate(batch, settings));
   }
 
   @Override

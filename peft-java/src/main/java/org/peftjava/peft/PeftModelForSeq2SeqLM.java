@@ -1,6 +1,7 @@
 package org.peftjava.peft;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
@@ -16,6 +17,8 @@ import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.EncoderDecoderCache;
+import org.peftjava.transformers.tokenizer.TokenBatch;
+import org.peftjava.transformers.tokenizer.TokenIds;
 
 /**
  * A model that writes text from text, with adapters in encoder and decoder: trains and generates as
@@ -43,6 +46,22 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
     try (AdapterSet.Running pass = tuned().adapters().run()) {
       return base.encode(input);
     }
+  }
+
+  /**
+   * A forward pass in which each row has its own adapter. The model must be in evaluation mode,
+   * with nothing merged.
+   *
+   * @param adapterNames one for each row, "__base__" for the base model alone
+   */
+  public ModelOutput forward(ModelInput input, List<String> adapterNames) {
+    return MixedRows.forward(tuned(), input, adapterNames, this::forward);
+  }
+
+  /** Continues each prompt with its own adapter; see {@link #forward(ModelInput, List)}. */
+  public TokenIds generate(
+      TokenBatch batch, Consumer<GenerationConfig.Builder> settings, List<String> adapterNames) {
+    return MixedRows.during(tuned(), adapterNames, batch.size(), () -> generate(batch, settings));
   }
 
   @Override

@@ -1,6 +1,7 @@
 package org.peftjava.peft;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
@@ -31,6 +32,16 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
     try (AdapterSet.Running pass = tuned().adapters().run()) {
       return base.forward(input);
     }
+  }
+
+  /**
+   * A forward pass in which each row has its own adapter. The model must be in evaluation mode,
+   * with nothing merged.
+   *
+   * @param adapterNames one for each row, "__base__" for the base model alone
+   */
+  public ModelOutput forward(ModelInput input, List<String> adapterNames) {
+    return MixedRows.forward(tuned(), input, adapterNames, this::forward);
   }
 
   @Override

@@ -101,7 +101,11 @@ final class TunerCase implements AutoCloseable {
 
   /** The rows of a golden matrix of whole numbers. */
   long[][] rows(String key) {
-    Tensor matrix = golden(key);
+    return rowsOf(golden(key));
+  }
+
+  /** The rows of a matrix of whole numbers. */
+  static long[][] rowsOf(Tensor matrix) {
     int width = Math.toIntExact(matrix.size(1));
     long[] flat = matrix.toLongs();
     long[][] result = new long[flat.length / width][];

@@ -11,10 +11,13 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.peftjava.peft.tuner.AdapterRows;
+import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.quant.bnb.BitsAndBytesConfig;
 import org.peftjava.quant.bnb.QuantType;
@@ -252,5 +255,47 @@ class TunerContractTest {
       assertEquals(
           tuner.facts().get("targetedModules").size(), model.getLayerStatus().size(), "layers");
     }
+  }
+
+  @ParameterizedTest
+  @MethodSource(CASES)
+  void eachRowCanHaveItsOwnAdapter(String name) {
+    try (TunerCase tuner = new TunerCase(name);
+        PeftModelForCausalLM model = tuner.load()) {
+      model.addAdapter(OTHER, config(tuner));
+      model.setAdapter(OTHER);
+      model.eval();
+      disturb(model, OTHER, 13);
+      Map<String, Tensor> alone = new LinkedHashMap<>();
+      alone.put(OTHER, tuner.logits(model));
+      model.setAdapter("default");
+      alone.put("default", tuner.logits(model));
+      alone.put(AdapterRows.BASE, model.withoutAdapter(() -> tuner.logits(model)));
+      if (!mixesBatches(model)) {
+        List<String> names = List.of("default", OTHER);
+        assertThrows(
+            UnsupportedOperationException.class, () -> model.withAdapterNames(names, () -> names));
+        return;
+      }
+      for (String first : alone.keySet()) {
+        for (String second : alone.keySet()) {
+          Tensor mixed = model.withAdapterNames(List.of(first, second), () -> tuner.logits(model));
+          assertArrayEquals(row(alone, first, 0), mixed.select(0, 0).toFloats(), 2e-5f, first);
+          assertArrayEquals(row(alone, second, 1), mixed.select(0, 1).toFloats(), 2e-5f, second);
+        }
+      }
+    }
+  }
+
+  private static float[] row(Map<String, Tensor> logits, String adapter, int row) {
+    return Objects.requireNonNull(logits.get(adapter)).select(0, row).toFloats();
+  }
+
+  private static boolean mixesBatches(PeftModel model) {
+    List<LayerAdapter> adapters =
+        model.tuned().layers().values().stream()
+            .flatMap(layer -> layer.adapters().values().stream())
+            .toList();
+    return !adapters.isEmpty() && adapters.stream().allMatch(LayerAdapter::mixesBatches);
   }
 }

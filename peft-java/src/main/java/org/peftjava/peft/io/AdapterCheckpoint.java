@@ -35,6 +35,9 @@ public final class AdapterCheckpoint {
   /** The file's name in an adapter folder. */
   public static final String FILE_NAME = "adapter_model.safetensors";
 
+  /** What the keys of layers begin with. */
+  public static final String PREFIX = AdapterKeys.PREFIX;
+
   private static final Logger LOG = LoggerFactory.getLogger(AdapterCheckpoint.class);
   private static final String PICKLE = "adapter_model.bin"; // what PEFT wrote before 0.5
   static final Map<String, String> METADATA = Map.of("format", "pt");
@@ -191,15 +194,22 @@ public final class AdapterCheckpoint {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       AdapterKeys.saved(model, adapter, config, embeddings)
           .forEach((name, entry) -> tensors.put(name, entry.read().get()));
-      Safetensors.write(
-          files,
-          FILE_NAME,
-          conversion.map(made -> made.tensors(tensors)).orElse(tensors),
-          METADATA);
       AdapterState.network(model, adapter)
           .ifPresent(network -> PromptNetworkFile.write(network, files));
-      files.write(AdapterConfigJson.FILE_NAME, AdapterConfigJson.bytes(written));
-      files.commit();
+      write(files, written, conversion.map(made -> made.tensors(tensors)).orElse(tensors));
     }
+  }
+
+  /** The same for weights that are no adapter of a model. */
+  public static void save(Path folder, TunerConfig config, Map<String, Tensor> tensors) {
+    try (FileBatch files = FileBatch.open(folder)) {
+      write(files, config, tensors);
+    }
+  }
+
+  private static void write(FileBatch files, TunerConfig config, Map<String, Tensor> tensors) {
+    Safetensors.write(files, FILE_NAME, tensors, METADATA);
+    files.write(AdapterConfigJson.FILE_NAME, AdapterConfigJson.bytes(config));
+    files.commit();
   }
 }

@@ -91,6 +91,10 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
 
   /** The base layer's output, changed by the adapters that act. */
   final Tensor adapted(Tensor input) {
+    Optional<AdapterRows> rows = set.rows();
+    if (rows.isPresent()) {
+      return MixedForward.of(this, rows.get(), input);
+    }
     List<LayerAdapter> acting = acting();
     if (acting.isEmpty()) {
       return baseLayer().forward(input);

@@ -4,8 +4,10 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which adapters a model has, which of them act, and which are merged: one object for all its
@@ -19,6 +21,7 @@ public final class AdapterSet {
   private List<String> active = List.of();
   private List<String> merged = List.of();
   private boolean enabled = true;
+  private @Nullable AdapterRows rows;
 
   /** A forward pass in progress. */
   public interface Running extends AutoCloseable {
@@ -50,6 +53,22 @@ public final class AdapterSet {
   public Running run() {
     running.incrementAndGet();
     return running::decrementAndGet;
+  }
+
+  /** Lets each row of a batch have its own adapter until the result is closed. */
+  Running mix(AdapterRows names) {
+    checkIdle("mix adapters in a batch");
+    rows = names;
+    Running pass = run();
+    return () -> {
+      rows = null;
+      pass.close();
+    };
+  }
+
+  /** Which adapter acts for which row, where that is not the same for all. */
+  Optional<AdapterRows> rows() {
+    return Optional.ofNullable(enabled ? rows : null);
   }
 
   /** Adds a name. A name is a part of parameter names, so it has no dot. */

@@ -1,5 +1,6 @@
 package org.peftjava.peft.tuner;
 
+import java.util.Optional;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.MatrixOps;
 import org.peftjava.torch.Tensor;
@@ -19,6 +20,11 @@ public abstract class DeltaAdapter implements LayerAdapter {
    * @param training whether dropout is on
    */
   protected abstract Tensor delta(boolean training);
+
+  @Override
+  public final Optional<Tensor> weightChange() {
+    return Optional.of(delta(false).detach());
+  }
 
   @Override
   public Tensor afterBase(Tensor x, Tensor y, boolean training) {

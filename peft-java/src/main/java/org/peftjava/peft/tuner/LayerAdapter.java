@@ -2,6 +2,7 @@ package org.peftjava.peft.tuner;
 
 import java.util.List;
 import java.util.function.Supplier;
+import java.util.Optional;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
 
@@ -95,6 +96,22 @@ public interface LayerAdapter {
 
   /** The reverse of {@link #mergedInto}. */
   Tensor removedFrom(Tensor weight);
+
+  /**
+   * What this adapter adds to the weight of a linear layer, (o, d), if that is all it does; outside
+   * the graph.
+   */
+  default Optional<Tensor> weightChange() {
+    return Optional.empty();
+  }
+
+  /**
+   * Whether the rows of a batch can be computed apart from each other, so that each can have its
+   * own adapter.
+   */
+  default boolean mixesBatches() {
+    return true;
+  }
 
   /** Whether merging needs a bias in the layer, because there is something to add to it. */
   default boolean needsBias() {

@@ -18,7 +18,7 @@ final class SavedEmbedding extends SavedModule implements EmbeddingLayer {
 
   @Override
   public Tensor forward(Tensor ids) {
-    return layer().forward(ids);
+    return acted(ids);
   }
 
   @Override

@@ -19,7 +19,7 @@ final class SavedLinear extends SavedModule implements LinearLayer {
 
   @Override
   public Tensor forward(Tensor x) {
-    return layer().forward(x);
+    return acted(x);
   }
 
   @Override

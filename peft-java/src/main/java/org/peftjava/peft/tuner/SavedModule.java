@@ -4,6 +4,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.LinearLayer;
@@ -71,6 +72,13 @@ public abstract sealed class SavedModule extends Module implements LayerWrapper
       }
     }
     return original;
+  }
+
+  /** The acting module's output, or of each row the module's of its adapter. */
+  final Tensor acted(Tensor input) {
+    return set.rows()
+        .map(rows -> MixedForward.of(this, rows, input))
+        .orElseGet(() -> acting(Layer.class).forward(input));
   }
 
   /** The acting module as what the model calls it by. */

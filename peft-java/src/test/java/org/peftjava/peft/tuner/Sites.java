@@ -13,7 +13,13 @@ public final class Sites {
   public static LayerSite linear(long in, long out) {
     Linear layer = new Linear(in, out, true, DType.FLOAT32);
     return new LayerSite(
-        "layers.0.fc", layer, DType.FLOAT32, DType.FLOAT32, Device.CPU, SharedWeights.NONE);
+        "layers.0.fc",
+        layer,
+        DType.FLOAT32,
+        DType.FLOAT32,
+        Device.CPU,
+        SharedWeights.NONE,
+        new BaseChanges());
   }
 
   /** Gives every weight of an adapter values in [-0.5, 0.5]. */

@@ -1,17 +1,22 @@
 package org.peftjava.peft.tuner.ia3;
 
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.BaseModel;
+import org.peftjava.peft.tuner.CombinableMethod;
 import org.peftjava.peft.tuner.DefaultTargets;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.LayerSite;
 import org.peftjava.peft.tuner.LayerTunerMethod;
 import org.peftjava.peft.tuner.TargetModules;
+import org.peftjava.peft.tuner.WeightedAdapterOptions;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Init;
 
 /** IA3. Reference: PEFT {@code tuners/ia3/model.py::IA3Model}. */
-public final class IA3Method extends LayerTunerMethod<IA3Config> {
+public final class IA3Method extends LayerTunerMethod<IA3Config>
+    implements CombinableMethod<IA3Config> {
   private static final DefaultTargets FEEDFORWARD = DefaultTargets.of("ia3-feedforward");
 
   /** The method; {@code TunerMethods} has it. */
@@ -51,5 +56,48 @@ public final class IA3Method extends LayerTunerMethod<IA3Config> {
             ? site.parameter(init, 1, site.linear().inFeatures())
             : site.parameter(init, site.linear().outFeatures(), 1),
         scalesInput);
+  }
+
+  /** The first config with the targets of all. */
+  @Override
+  public IA3Config combinedConfig(List<IA3Config> configs, WeightedAdapterOptions options) {
+    return configs
+        .get(0)
+        .with(
+            "target_modules",
+            CombinableMethod.joinedTargets(
+                configs.stream().map(IA3Config::targetModules).toList(), "target_modules"))
+        .with(
+            IA3Config.FEEDFORWARD,
+            CombinableMethod.joinedTargets(
+                configs.stream().map(IA3Config::feedforwardModules).toList(),
+                IA3Config.FEEDFORWARD));
+  }
+
+  /** The weighted sum of the vectors; the options say nothing here. */
+  @Override
+  public void combine(
+      IA3Config config,
+      LayerAdapter target,
+      List<LayerAdapter> sources,
+      double[] weights,
+      WeightedAdapterOptions options) {
+    Tensor sum = values(target).fillInPlace(0);
+    for (int i = 0; i < weights.length; i++) {
+      Tensor source = values(sources.get(i));
+      if (!source.shape().equals(sum.shape())) {
+        throw new IllegalArgumentException(
+            "A layer is scaled at its input by one adapter and at its output by another, "
+                + source.shape()
+                + " and "
+                + sum.shape()
+                + ". The adapters must agree in feedforwardModules.");
+      }
+      sum.addInPlace(source.to(sum.dtype()), weights[i]);
+    }
+  }
+
+  private static Tensor values(LayerAdapter adapter) {
+    return adapter.weights().get(0).parameter().tensor().detach();
   }
 }

@@ -2,6 +2,7 @@ package org.peftjava.peft.tuner.lora;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.torch.LowRankUpdate;
@@ -18,11 +19,12 @@ import org.peftjava.torch.nn.Parameter;
  * <p>Shapes: x (..., d), y (..., o), A (r, d), B (o, r), c (o). The sum is taken in the adapter's
  * type; AdaptedLayer rounds it to the base's.
  */
-final class LoraAdapter implements LayerAdapter {
+final class LoraAdapter implements LayerAdapter, LowRank {
   private final Parameter a;
   private final Parameter b;
   private final @Nullable Parameter bias;
-  private final double scaling;
+  private final double initialScaling;
+  private double scaling;
   private final double dropout;
   private final Role roleOfB;
 
@@ -36,25 +38,43 @@ final class LoraAdapter implements LayerAdapter {
     this.a = a;
     this.b = b;
     this.bias = bias;
+    this.initialScaling = scaling;
     this.scaling = scaling;
     this.dropout = dropout;
     this.roleOfB = roleOfB;
   }
 
-  Parameter a() {
+  @Override
+  public Parameter a() {
     return a;
   }
 
-  Parameter b() {
+  @Override
+  public Parameter b() {
     return b;
   }
 
-  double scaling() {
+  @Override
+  public double scaling() {
     return scaling;
   }
 
   double dropout() {
     return dropout;
+  }
+
+  @Override
+  public double initialScaling() {
+    return initialScaling;
+  }
+
+  @Override
+  public void scaling(double value) {
+    scaling = value;
+  }
+
+  Optional<Parameter> bias() {
+    return Optional.ofNullable(bias);
   }
 
   @Override
@@ -75,6 +95,13 @@ final class LoraAdapter implements LayerAdapter {
       sum = y.to(a.dtype()).add(bias.tensor().mul(scaling));
     }
     return LowRankUpdate.add(sum, x, a.tensor(), b.tensor(), scaling, training ? dropout : 0);
+  }
+
+  @Override
+  public Optional<Tensor> weightChange() {
+    return bias == null
+        ? Optional.of(LoraMath.delta(a.tensor(), b.tensor(), scaling))
+        : Optional.empty();
   }
 
   @Override

@@ -16,10 +16,11 @@ import org.peftjava.torch.nn.Parameter;
  * of A gets no gradient. Reference: PEFT {@code tuners/lora/layer.py::Embedding}; values in
  * golden/custom_layers and golden/opt_embedding.
  */
-final class LoraEmbeddingAdapter implements LayerAdapter {
+final class LoraEmbeddingAdapter implements LayerAdapter, LowRank {
   private final Parameter a;
   private final Parameter b;
-  private final double scaling;
+  private final double initialScaling;
+  private double scaling;
   private final OptionalLong paddingIdx;
   private final Role roleOfB;
 
@@ -27,21 +28,35 @@ final class LoraEmbeddingAdapter implements LayerAdapter {
       Parameter a, Parameter b, double scaling, OptionalLong paddingIdx, Role roleOfB) {
     this.a = a;
     this.b = b;
+    this.initialScaling = scaling;
     this.scaling = scaling;
     this.paddingIdx = paddingIdx;
     this.roleOfB = roleOfB;
   }
 
-  Parameter a() {
+  @Override
+  public Parameter a() {
     return a;
   }
 
-  Parameter b() {
+  @Override
+  public Parameter b() {
     return b;
   }
 
-  double scaling() {
+  @Override
+  public double scaling() {
     return scaling;
+  }
+
+  @Override
+  public double initialScaling() {
+    return initialScaling;
+  }
+
+  @Override
+  public void scaling(double value) {
+    scaling = value;
   }
 
   @Override

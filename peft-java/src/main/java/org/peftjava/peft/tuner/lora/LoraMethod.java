@@ -4,16 +4,19 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.peft.tuner.CombinableMethod;
 import org.peftjava.peft.tuner.DefaultTargets;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.LayerSite;
 import org.peftjava.peft.tuner.LayerTunerMethod;
+import org.peftjava.peft.tuner.WeightedAdapterOptions;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 
 /** LoRA. Reference: PEFT {@code tuners/lora/model.py::LoraModel}. */
-public final class LoraMethod extends LayerTunerMethod<LoraConfig> {
+public final class LoraMethod extends LayerTunerMethod<LoraConfig>
+    implements CombinableMethod<LoraConfig> {
   private static final Map<String, String> NOT_YET =
       Map.ofEntries(
           Map.entry("layer_replication", "layer replication"),
@@ -114,6 +117,24 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig> {
   public LayerAdapter newAdapter(LayerSite site, LoraConfig config) {
     return LoraInitializer.newAdapter(
         site, config, rank(config, site.path()), scaling(config, site.path()));
+  }
+
+  @Override
+  public LoraConfig combinedConfig(List<LoraConfig> configs, WeightedAdapterOptions options) {
+    return LoraCombination.config(configs, options);
+  }
+
+  @Override
+  public void combine(
+      LoraConfig config,
+      LayerAdapter target,
+      List<LayerAdapter> sources,
+      double[] weights,
+      WeightedAdapterOptions options) {
+    boolean transposed = config.fanInFanOut() || target instanceof LoraEmbeddingAdapter;
+    new LoraCombination(
+            sources.stream().map(LowRank.class::cast).toList(), weights, options, transposed)
+        .fill((LowRank) target);
   }
 
   /** The scaling for a module: alpha/r, or alpha/sqrt(r). */

@@ -1,0 +1,60 @@
+package org.peftjava.peft.tuner;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Layer;
+
+/**
+ * A layer over a batch whose rows have different adapters: the base computes all rows at once, each
+ * adapter changes its own.
+ */
+final class MixedForward {
+  private MixedForward() {}
+
+  /** An adapted layer's output for x (n, ...). */
+  static Tensor of(AdaptedLayer layer, AdapterRows names, Tensor input) {
+    Map<String, LayerAdapter> adapters = layer.adapters();
+    RowGroups rows = names.groups(input.size(0), adapters.keySet());
+    if (rows.isEmpty()) {
+      return layer.baseLayer().forward(input);
+    }
+    try (TensorScope scope = TensorScope.open("mixed batch")) {
+      Tensor x =
+          rows.change(
+              input, false, (group, part) -> adapter(adapters, group).beforeBase(part, false));
+      Tensor y = layer.baseLayer().forward(x);
+      return scope.keep(
+          rows.change(
+              y,
+              true,
+              (group, part) -> adapter(adapters, group).afterBase(group.of(x), part, false)));
+    }
+  }
+
+  private static LayerAdapter adapter(Map<String, LayerAdapter> adapters, RowGroup group) {
+    return Objects.requireNonNull(adapters.get(group.adapter()));
+  }
+
+  /** The output of a module with full copies: each row passes through the copy of its adapter. */
+  static Tensor of(SavedModule module, AdapterRows names, Tensor input) {
+    RowGroups rows = names.groups(input.size(0), module.copies().keySet());
+    Layer original = (Layer) module.original();
+    if (rows.isEmpty()) {
+      return original.forward(input);
+    }
+    try (TensorScope scope = TensorScope.open("mixed batch")) {
+      List<Tensor> parts = new ArrayList<>();
+      for (RowGroup group : rows.groups()) {
+        Layer copy = (Layer) Objects.requireNonNull(module.copies().get(group.adapter()));
+        parts.add(copy.forward(group.of(input)));
+      }
+      Optional<Tensor> others = rows.rest().map(group -> original.forward(group.of(input)));
+      return scope.keep(rows.joined(parts, others));
+    }
+  }
+}

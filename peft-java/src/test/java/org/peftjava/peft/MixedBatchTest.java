@@ -1,0 +1,217 @@
+package org.peftjava.peft;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.peftjava.peft.tuner.AdapterRows;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.AutoModelForSeq2SeqLM;
+import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.Seq2SeqLM;
+import org.peftjava.transformers.generation.GenerationConfig;
+import org.peftjava.transformers.tokenizer.TokenBatch;
+
+/** Rows with adapters of their own: golden/mixed_batches. */
+@ExtendWith(LedgerCheck.class)
+class MixedBatchTest {
+  private static final String CASE = "mixed_batches/";
+  private static final List<String> ROWS =
+      Goldens.texts(Goldens.json(Goldens.path(CASE + "case.json")).get("adapterNames"));
+
+  private TensorScope scope;
+  private Map<String, Tensor> golden;
+  private CausalLM base;
+  private PeftModelForCausalLM model;
+
+  @BeforeEach
+  void open() {
+    scope = TensorScope.openGraph("test");
+    golden = Goldens.tensors(CASE + "io.safetensors");
+    base = AutoModelForCausalLM.fromPretrained(Goldens.path("llama_lora/base"));
+    model =
+        PeftModel.fromPretrained(
+            base, Goldens.path(CASE + "llama"), options -> options.isTrainable(true));
+    model.loadAdapter(Goldens.path(CASE + "llama/b"), options -> options.adapterName("b"));
+    model.eval();
+  }
+
+  @AfterEach
+  void close() {
+    model.close();
+    base.close();
+    scope.close();
+  }
+
+  private long[][] rows(String key) {
+    return TunerCase.rowsOf(golden.get(key));
+  }
+
+  private ModelInput.Builder input() {
+    return ModelInput.builder()
+        .inputIds(golden.get("llama.in.input_ids"))
+        .attentionMask(golden.get("llama.in.attention_mask"));
+  }
+
+  private Tensor visible(Tensor logits) {
+    return logits.maskedFill(golden.get("llama.in.attention_mask").eq(0).unsqueeze(-1), 0);
+  }
+
+  private Tensor logits(List<String> names) {
+    try (GradMode off = GradMode.noGrad()) {
+      return visible(model.forward(input().build(), names).logits().orElseThrow());
+    }
+  }
+
+  private void assertMessage(String part, Class<? extends RuntimeException> kind, Runnable work) {
+    String message = assertThrows(kind, work::run).getMessage();
+    assertTrue(message.contains(part), message);
+  }
+
+  private Consumer<GenerationConfig.Builder> searching(int beams) {
+    return g -> g.maxNewTokens(6).doSample(false).numBeams(beams).eosTokenId().padTokenId(1);
+  }
+
+  @Test
+  void eachRowGetsItsAdapter() {
+    Goldens.assertClose(visible(golden.get("llama.logits")), logits(ROWS), 2e-5, "mixed");
+    for (String name : List.of("default", "b")) {
+      Goldens.assertClose(
+          visible(golden.get("llama." + name + ".logits")),
+          logits(Collections.nCopies(ROWS.size(), name)),
+          2e-5,
+          name);
+    }
+    Tensor plain = visible(base(input().build()));
+    assertArrayEquals(
+        plain.toFloats(), logits(Collections.nCopies(6, AdapterRows.BASE)).toFloats());
+    assertEquals(List.of("default"), model.activeAdapters(), "nothing was activated");
+  }
+
+  private Tensor base(ModelInput input) {
+    try (GradMode off = GradMode.noGrad()) {
+      return model.withoutAdapter(() -> model.forward(input).logits().orElseThrow());
+    }
+  }
+
+  @Test
+  void lossesAndGradientsAreThoseOfTheRows() {
+    Tensor labels = golden.get("llama.in.input_ids");
+    ModelInput input = input().labels(labels).build();
+    model.forward(input, ROWS).loss().orElseThrow().backward();
+    float[] mixed = gradient("default");
+    model.zeroGrad();
+    List<String> onlyDefault =
+        ROWS.stream().map(name -> name.equals("default") ? name : AdapterRows.BASE).toList();
+    model.forward(input, onlyDefault).loss().orElseThrow().backward();
+    assertArrayEquals(gradient("default"), mixed, 1e-5f);
+  }
+
+  private float[] gradient(String adapter) {
+    String name = "base_model.model.model.layers.0.mlp.down_proj.lora_B." + adapter + ".weight";
+    return model.namedParameters().get(name).tensor().grad().orElseThrow().toFloats();
+  }
+
+  @Test
+  void generationAndBeamsArePythons() {
+    TokenBatch prompts = TokenBatch.of(rows("llama.in.input_ids"), rows("llama.in.attention_mask"));
+    assertArrayEquals(rows("llama.greedy.ids"), model.generate(prompts, searching(1), ROWS).ids());
+    assertArrayEquals(rows("llama.beams.ids"), model.generate(prompts, searching(3), ROWS).ids());
+  }
+
+  @Test
+  void anEncoderIsNotGivenBeams() {
+    try (Seq2SeqLM t5 = AutoModelForSeq2SeqLM.fromPretrained(Goldens.path(CASE + "t5_base/model"));
+        PeftModelForSeq2SeqLM pair =
+            PeftModel.fromPretrained(t5, Goldens.path(CASE + "t5").toString())) {
+      pair.loadAdapter(Goldens.path(CASE + "t5/b"), options -> options.adapterName("b"));
+      TokenBatch prompts = TokenBatch.of(rows("t5.in.input_ids"), rows("t5.in.attention_mask"));
+      try (GradMode off = GradMode.noGrad()) {
+        ModelInput input =
+            ModelInput.builder()
+                .inputIds(golden.get("t5.in.input_ids"))
+                .attentionMask(golden.get("t5.in.attention_mask"))
+                .labels(golden.get("t5.in.labels"))
+                .build();
+        Goldens.assertClose(
+            golden.get("t5.logits"),
+            pair.forward(input, ROWS).logits().orElseThrow(),
+            2e-5,
+            "t5 logits");
+      }
+      for (Map.Entry<String, Integer> search : Map.of("greedy", 1, "beams", 3).entrySet()) {
+        assertArrayEquals(
+            rows("t5." + search.getKey() + ".ids"),
+            pair.generate(
+                    prompts,
+                    g ->
+                        searching(search.getValue())
+                            .andThen(h -> h.padTokenId(0).decoderStartTokenId(0))
+                            .accept(g),
+                    ROWS)
+                .ids(),
+            search.getKey());
+      }
+    }
+  }
+
+  @Test
+  void anyModuleCanBeMixed() {
+    try (GradMode off = GradMode.noGrad()) {
+      Tensor logits =
+          model.withAdapterNames(ROWS, () -> model.forward(input().build()).logits().orElseThrow());
+      assertArrayEquals(logits(ROWS).toFloats(), visible(logits).toFloats());
+    }
+  }
+
+  @Test
+  void mistakesAreNamedAndChangeNothing() {
+    float[] before = logits(ROWS).toFloats();
+    assertMessage(
+        "1 names for a batch of 6", IllegalArgumentException.class, () -> logits(List.of("b")));
+    assertMessage("empty", IllegalArgumentException.class, () -> logits(List.of()));
+    List<String> unknown = new ArrayList<>(ROWS);
+    unknown.set(2, "nope");
+    assertMessage("\"nope\"", IllegalArgumentException.class, () -> logits(unknown));
+    model.train(true);
+    assertMessage("training mode", IllegalStateException.class, () -> logits(ROWS));
+    model.eval();
+    model.mergeAdapter();
+    assertMessage("unmergeAdapter", IllegalStateException.class, () -> logits(ROWS));
+    model.unmergeAdapter();
+    assertMessage(
+        "while a forward pass runs",
+        IllegalStateException.class,
+        () -> model.withAdapterNames(ROWS, () -> logits(ROWS)));
+    assertMessage(
+        "4 rows for the 3 names",
+        IllegalStateException.class,
+        () ->
+            model.withAdapterNames(
+                List.of("b", "b", "default"),
+                () ->
+                    model.forward(
+                        input()
+                            .inputIds(golden.get("llama.in.input_ids").narrow(0, 0, 4))
+                            .attentionMask(null)
+                            .build())));
+    float[] after = logits(ROWS).toFloats();
+    for (int i = 0; i < before.length; i++) {
+      assertEquals(before[i], after[i], 1e-5f * (1 + Math.abs(before[i])));
+    }
+  }
+}
