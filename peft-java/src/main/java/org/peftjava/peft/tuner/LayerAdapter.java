@@ -1,8 +1,8 @@
 package org.peftjava.peft.tuner;
 
 import java.util.List;
-import java.util.function.Supplier;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
 
