@@ -13,6 +13,7 @@ import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
+import org.peftjava.transformers.hub.PushOptions;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.KvCache;
 
@@ -36,6 +37,16 @@ final class FailingModel implements CausalLanguageModel {
   void failAt(Place newPlace, int pass) {
     place = newPlace;
     remaining = pass;
+  }
+
+  @Override
+  public void saveForHub(Path folder, PushOptions options) {
+    model.saveForHub(folder, options);
+  }
+
+  @Override
+  public String hubName() {
+    return model.hubName();
   }
 
   @Override

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
@@ -76,7 +77,7 @@ public final class ReplacingAdapter implements LayerAdapter {
 
   private Tensor inPlaceOf(Tensor values, String name) {
     replaced.put(name, values.viewAs(DType.UINT8).toBytes());
-    return copy.namedState().get(name).tensor().detach().copy();
+    return Objects.requireNonNull(copy.namedState().get(name)).tensor().detach().copy();
   }
 
   private Tensor original(Tensor like, String name) {

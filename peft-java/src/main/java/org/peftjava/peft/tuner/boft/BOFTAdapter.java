@@ -118,7 +118,8 @@ final class BOFTAdapter implements LayerAdapter {
     }
     Tensor draw = Creation.zeros(scale.dtype(), count + 1L).uniformInPlace(0, 1);
     double lot = draw.narrow(0, count, 1).toDouble();
-    long first = (long) (lot * butterfly.arrangements()) * count;
+    long arrangement = (long) (lot * butterfly.arrangements());
+    long first = arrangement * count;
     Tensor which = Ops.topK(draw.narrow(0, 0, count), dropped).indices().add(first);
     Tensor mask =
         Creation.zeros(rotations.dtype(), rotations.size(0), 1, 1)

@@ -1,5 +1,6 @@
 package org.peftjava.peft.tuner.road;
 
+import com.google.common.collect.ImmutableList;
 import java.util.Locale;
 
 /** How the elements of a pair's 2x2 matrix share angles and scales. */
@@ -11,10 +12,10 @@ enum RoadVariant {
   /** One for each element. */
   ROAD_4(0, 1, 2, 3);
 
-  private final int[] places;
+  private final ImmutableList<Integer> places;
 
   RoadVariant(int c1, int c2, int s1, int s2) {
-    places = new int[] {c1, c2, s1, s2};
+    places = ImmutableList.of(c1, c2, s1, s2);
   }
 
   static RoadVariant parse(String name) {
@@ -23,11 +24,11 @@ enum RoadVariant {
 
   /** Values for each pair. */
   long perPair() {
-    return places[3] + 1L;
+    return places.get(3) + 1L;
   }
 
   /** Where the value of an element is; elements are counted c1, c2, s1, s2. */
   int place(int element) {
-    return places[element];
+    return places.get(element);
   }
 }

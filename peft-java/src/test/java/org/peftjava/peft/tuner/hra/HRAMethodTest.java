@@ -31,7 +31,7 @@ class HRAMethodTest {
       for (int pair = 0; pair < 2; pair++) {
         float[] first = u.select(1, 2L * pair).toFloats();
         assertArrayEquals(first, u.select(1, 2L * pair + 1).toFloats());
-        assertTrue(first[0] != u.select(1, 2L - 2 * pair).toFloats()[0], "pairs differ");
+        assertTrue(first[0] != u.select(1, 2L - 2L * pair).toFloats()[0], "pairs differ");
       }
       Tensor x = Creation.randn(DType.FLOAT32, 5, 6);
       assertArrayEquals(x.toFloats(), adapter.beforeBase(x, true).toFloats(), 1e-5f);
