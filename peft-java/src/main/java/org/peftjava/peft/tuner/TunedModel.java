@@ -92,12 +92,7 @@ public final class TunedModel extends Module {
     return add(name, config, autocast, injection -> injection);
   }
 
-  /**
-   * Adds an adapter as {@link #add(String, TunerConfig, boolean)} does and gives it its values.
-   * Nothing has changed if {@code fill} throws.
-   *
-   * @param fill copies values into the new adapter; its result is returned
-   */
+  /** The same; {@code fill} gives the adapter its values. Nothing has changed if it throws. */
   public <T> T add(String name, TunerConfig config, boolean autocast, Function<Injection, T> fill) {
     Injection injection = inject(name, config, autocast);
     try (BaseChanges changes = injection.changes()) {

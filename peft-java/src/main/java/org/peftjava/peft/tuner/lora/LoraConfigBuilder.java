@@ -97,7 +97,7 @@ public final class LoraConfigBuilder extends LayerConfigBuilder<LoraConfigBuilde
     return set("trainable_token_indices", value);
   }
 
-  /** Options of the loftq initialization. Not applied yet. */
+  /** Options of the loftq initialization: loftq_bits (4 or 8), loftq_iter. */
   public LoraConfigBuilder loftqConfig(Map<String, ?> value) {
     return set("loftq_config", value);
   }
@@ -117,7 +117,7 @@ public final class LoraConfigBuilder extends LayerConfigBuilder<LoraConfigBuilde
     return set("lora_ga_config", value);
   }
 
-  /** Magnitude and direction apart, arXiv:2402.09353. Not applied yet. */
+  /** Magnitude and direction apart, arXiv:2402.09353; false. */
   public LoraConfigBuilder useDora(boolean value) {
     return set("use_dora", value);
   }

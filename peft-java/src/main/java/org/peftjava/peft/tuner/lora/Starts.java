@@ -79,7 +79,15 @@ final class Starts {
 
   private static LoftqStart loftq(LoraConfig config) {
     Map<String, @Nullable Object> options = config.fields().object("loftq_config").orElse(Map.of());
-    return new LoftqStart(whole(options, "loftq_bits", 4), whole(options, "loftq_iter", 1));
+    int bits = whole(options, "loftq_bits", 4);
+    int iterations = whole(options, "loftq_iter", 1);
+    if ((bits != 4 && bits != 8) || iterations < 1) {
+      throw new IllegalArgumentException(
+          "loftqConfig must have loftq_bits 4 or 8 and loftq_iter of 1 or more, got "
+              + options
+              + ".");
+    }
+    return new LoftqStart(WeightRounding.installed(), bits, iterations);
   }
 
   private static int whole(Map<String, @Nullable Object> options, String name, int otherwise) {
