@@ -77,8 +77,7 @@ class GoldenAdamW8bitIT {
           }
         }
         for (String name : NAMES) {
-          assertAlmostAllClose(
-              golden.get("after." + name), parameters.get(name).tensor(), name);
+          assertAlmostAllClose(golden.get("after." + name), parameters.get(name).tensor(), name);
         }
         Map<String, Tensor> broken = new LinkedHashMap<>(second.stateDict());
         broken.remove("half.absmax1");
@@ -124,7 +123,8 @@ class GoldenAdamW8bitIT {
 
   private double trainedLoss(OptimizerNames optim) {
     // wide enough for codes: 64 x 128 numbers in a feed-forward layer
-    try (CausalLM model = TinyOpt.model(TinyOpt.config().hiddenSize(64).wordEmbedProjDim(64).ffnDim(128))) {
+    try (CausalLM model =
+        TinyOpt.model(TinyOpt.config().hiddenSize(64).wordEmbedProjDim(64).ffnDim(128))) {
       TrainOutput output =
           Trainer.builder()
               .model(model)
@@ -144,10 +144,7 @@ class GoldenAdamW8bitIT {
   }
 
   private static void step(
-      Golden golden,
-      Map<String, Parameter> parameters,
-      Optimizer optimizer,
-      int step) {
+      Golden golden, Map<String, Parameter> parameters, Optimizer optimizer, int step) {
     for (String name : NAMES) {
       Parameter parameter = parameters.get(name);
       Tensor gradient = golden.get("grad." + name).select(0, step).copy();

@@ -48,7 +48,9 @@ class LoadMemoryIT {
     }
   }
 
-  /** A model that is quantized while it is loaded: the packed weights and one tensor of the file. */
+  /**
+   * A model that is quantized while it is loaded: the packed weights and one tensor of the file.
+   */
   @Test
   void aQuantizedModelPeaksAtItsPackedSizeAndOneTensor() throws IOException, InterruptedException {
     long linear = 8L * (4 * HIDDEN * HIDDEN + 2 * HIDDEN * 4 * HIDDEN);
@@ -74,7 +76,11 @@ class LoadMemoryIT {
   private long took(Path model, String format) throws IOException, InterruptedException {
     Process child =
         ChildJvm.start(
-            LoadingChild.class, folder.resolve("small").toString(), model.toString(), "bfloat16", format);
+            LoadingChild.class,
+            folder.resolve("small").toString(),
+            model.toString(),
+            "bfloat16",
+            format);
     List<String> output = child.inputReader().lines().toList();
     assertEquals(0, child.waitFor(), () -> String.join("\n", output));
     Matcher took = TOOK.matcher(output.get(output.size() - 1));

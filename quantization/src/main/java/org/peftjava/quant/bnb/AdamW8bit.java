@@ -75,8 +75,7 @@ public final class AdamW8bit implements Optimizer {
     MomentState.Moments moments = state.read(start, p.numel());
     Tensor g = gradient.to(moments.mean().dtype());
     Tensor mean = moments.mean().mul(options.beta1()).addInPlace(g, 1 - options.beta1());
-    Tensor square =
-        moments.square().mul(options.beta2()).addcmulInPlace(g, g, 1 - options.beta2());
+    Tensor square = moments.square().mul(options.beta2()).addcmulInPlace(g, g, 1 - options.beta2());
     double correction1 = 1 - Math.pow(options.beta1(), state.steps());
     double correction2 = Math.sqrt(1 - Math.pow(options.beta2(), state.steps()));
     Tensor denominator = square.sqrt().addInPlace(correction2 * options.eps());
@@ -148,8 +147,7 @@ public final class AdamW8bit implements Optimizer {
             MomentState state = state(name, parameter);
             state
                 .tensors()
-                .forEach(
-                    (part, tensor) -> tensor.copyInPlace(present(saved, name, part, tensor)));
+                .forEach((part, tensor) -> tensor.copyInPlace(present(saved, name, part, tensor)));
             state.steps(present(saved, name, "step", null).toLong());
           }
         });

@@ -106,7 +106,8 @@ public final class FourBitWeight implements QuantizedWeight {
     Shape packedShape = FourBitFormat.packedShape(dense.shape(), format.storage());
     BlockwiseQuantizer codec = new BlockwiseQuantizer(format.type().codeBook(), format.blockSize());
     OptionalDouble offset = format.doubleQuant() ? OptionalDouble.of(0) : OptionalDouble.empty();
-    QuantState form = new QuantState(format.type(), format.blockSize(), rounded, dense.shape(), offset);
+    QuantState form =
+        new QuantState(format.type(), format.blockSize(), rounded, dense.shape(), offset);
     try (TensorScope scope = TensorScope.open("quantize weight");
         GradMode off = GradMode.noGrad()) {
       Parts parts = parts(dense, codec, form, packedShape, format.storage());
