@@ -23,7 +23,9 @@ public final class Rotations {
     long n = upper.size(0);
     Tensor zero = Creation.zeros(upper.dtype(), upper.device(), n, 1);
     Tensor places = Creation.ofLongs(skewPlaces(b), (long) b * b).to(upper.device());
-    return Creation.cat(List.of(upper, upper.neg(), zero), 1).indexSelect(1, places).reshape(n, b, b);
+    return Creation.cat(List.of(upper, upper.neg(), zero), 1)
+        .indexSelect(1, places)
+        .reshape(n, b, b);
   }
 
   /** Where each element comes from: the upper values, the same negated, a zero. */

@@ -11,12 +11,12 @@ import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Parameter;
 
 /**
- * BOFT over a linear layer: {@code y = s * (x B W^T) + bias}, with a product B of block rotations in
- * different arrangements of the features, {@code B = B_m ... B_1}, and a scale for each output.
+ * BOFT over a linear layer: {@code y = s * (x B W^T) + bias}, with a product B of block rotations
+ * in different arrangements of the features, {@code B = B_m ... B_1}, and a scale for each output.
  *
- * <p>Paper: arXiv:2311.06243. Reference: PEFT {@code tuners/boft/layer.py::Linear}. Shapes: R (m, n,
- * b, b), whose skew-symmetric parts make the rotations; s (o, 1). No rotation is formed as a matrix
- * of all features.
+ * <p>Paper: arXiv:2311.06243. Reference: PEFT {@code tuners/boft/layer.py::Linear}. Shapes: R (m,
+ * n, b, b), whose skew-symmetric parts make the rotations; s (o, 1). No rotation is formed as a
+ * matrix of all features.
  */
 final class BOFTAdapter implements LayerAdapter {
   private final LinearLayer base;

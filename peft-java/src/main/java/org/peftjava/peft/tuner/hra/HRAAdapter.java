@@ -8,12 +8,14 @@ import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
 
 /**
- * HRA over a linear layer: {@code y = base(x H_r ... H_1)} with reflections {@code H = I - 2 u u^T}.
+ * HRA over a linear layer: {@code y = base(x H_r ... H_1)} with reflections {@code H = I - 2 u
+ * u^T}.
  *
  * <p>Paper: arXiv:2405.17484. Reference: PEFT {@code tuners/hra/layer.py::HRALinear}. Shapes: U (d,
- * r), whose columns are made unit vectors u. The product of reflections is never formed: it is {@code
- * I - U T U^T} with an upper triangular T (r, r), whose inverse has 1/2 on its diagonal and {@code
- * U^T U} above it (Schreiber and Van Loan, 1989). Orthogonal vectors make T twice the identity.
+ * r), whose columns are made unit vectors u. The product of reflections is never formed: it is
+ * {@code I - U T U^T} with an upper triangular T (r, r), whose inverse has 1/2 on its diagonal and
+ * {@code U^T U} above it (Schreiber and Van Loan, 1989). Orthogonal vectors make T twice the
+ * identity.
  */
 final class HRAAdapter implements LayerAdapter {
   private final Parameter vectors;

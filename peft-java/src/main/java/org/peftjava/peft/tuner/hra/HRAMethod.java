@@ -29,7 +29,9 @@ public final class HRAMethod extends LayerTunerMethod<HRAConfig> {
     List<String> result = new ArrayList<>(super.warnings(config, layers));
     if (config.initWeights() && config.r() % 2 != 0) {
       result.add(
-          "r is odd, " + config.r() + ": the reflections do not cancel, and the adapter changes the"
+          "r is odd, "
+              + config.r()
+              + ": the reflections do not cancel, and the adapter changes the"
               + " model from the start. Use an even r.");
     }
     return result;
@@ -44,7 +46,11 @@ public final class HRAMethod extends LayerTunerMethod<HRAConfig> {
           .fields()
           .invalid(
               "r",
-              "must not be above the " + in + " input features of \"" + site.path() + "\" with applyGs");
+              "must not be above the "
+                  + in
+                  + " input features of \""
+                  + site.path()
+                  + "\" with applyGs");
     }
     boolean pairs = config.initWeights() && r % 2 == 0;
     Init init = pairs ? tensor -> fillPairs(tensor) : Init.kaimingUniform(r);

@@ -10,9 +10,7 @@ import org.peftjava.peft.tuner.ModuleConfigBuilder;
 /** The configuration of LN tuning. Reference: PEFT {@code tuners/ln_tuning/config.py}. */
 public final class LNTuningConfig extends LayerTunerConfig {
   private static final ConfigSchema SCHEMA =
-      ConfigSchema.of("LNTuningConfig", "LN_TUNING")
-          .moduleTargets()
-          .build();
+      ConfigSchema.of("LNTuningConfig", "LN_TUNING").moduleTargets().build();
 
   private LNTuningConfig(ConfigFields fields) {
     super(fields);

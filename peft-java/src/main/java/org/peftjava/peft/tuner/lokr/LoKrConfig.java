@@ -130,12 +130,16 @@ public final class LoKrConfig extends LayerTunerConfig {
       return set("rank_dropout_scale", value);
     }
 
-    /** Which factor starts as zeros: true the left one, "lycoris" the right one, false none; true. */
+    /**
+     * Which factor starts as zeros: true the left one, "lycoris" the right one, false none; true.
+     */
     public Builder initWeights(boolean value) {
       return set("init_weights", value);
     }
 
-    /** Which factor starts as zeros: true the left one, "lycoris" the right one, false none; true. */
+    /**
+     * Which factor starts as zeros: true the left one, "lycoris" the right one, false none; true.
+     */
     public Builder initWeights(String value) {
       return set("init_weights", value);
     }

@@ -6,8 +6,8 @@ import org.peftjava.torch.MatrixOps;
 import org.peftjava.torch.Tensor;
 
 /**
- * One factor M of the Kronecker product: a matrix (p, q), or A (p, r) and B (r, q) with {@code M = A
- * B}.
+ * One factor M of the Kronecker product: a matrix (p, q), or A (p, r) and B (r, q) with {@code M =
+ * A B}.
  *
  * @param weights M, or A and B
  */

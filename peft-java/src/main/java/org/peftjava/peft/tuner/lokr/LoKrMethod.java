@@ -31,8 +31,8 @@ public final class LoKrMethod extends LayerTunerMethod<LoKrConfig> {
   }
 
   /**
-   * Splits a number of features in two: by {@code factor} if it divides, else as evenly as
-   * divisors not above the factor allow.
+   * Splits a number of features in two: by {@code factor} if it divides, else as evenly as divisors
+   * not above the factor allow.
    *
    * <p>Reference: {@code lokr/layer.py::factorization}, result by result, since files depend on it.
    *
@@ -81,8 +81,7 @@ public final class LoKrMethod extends LayerTunerMethod<LoKrConfig> {
                         "",
                         site.parameter(Init.kaimingUniform(in.first()), r, in.first())))
                 : List.of(
-                    new Weight(
-                        "lokr_w1", "", site.parameter(zerosIf1, out.first(), in.first()))));
+                    new Weight("lokr_w1", "", site.parameter(zerosIf1, out.first(), in.first()))));
     LoKrFactor right =
         new LoKrFactor(
             thinRight
@@ -97,7 +96,6 @@ public final class LoKrMethod extends LayerTunerMethod<LoKrConfig> {
         left,
         right,
         alpha(config, "alpha", site.path()) / r,
-        new RankDropout(
-            config.rankDropout(), config.moduleDropout(), config.rankDropoutScale()));
+        new RankDropout(config.rankDropout(), config.moduleDropout(), config.rankDropoutScale()));
   }
 }

@@ -79,12 +79,18 @@ public final class MissConfig extends LayerTunerConfig {
       return set("mini_r", value);
     }
 
-    /** The variant: "bat", "mini", or true for the plain one and false for it with random values; true. */
+    /**
+     * The variant: "bat", "mini", or true for the plain one and false for it with random values;
+     * true.
+     */
     public Builder initWeights(boolean value) {
       return set("init_weights", value);
     }
 
-    /** The variant: "bat", "mini", or true for the plain one and false for it with random values; true. */
+    /**
+     * The variant: "bat", "mini", or true for the plain one and false for it with random values;
+     * true.
+     */
     public Builder initWeights(String value) {
       return set("init_weights", value);
     }

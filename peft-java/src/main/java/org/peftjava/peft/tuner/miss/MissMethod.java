@@ -31,7 +31,8 @@ public final class MissMethod extends LayerTunerMethod<MissConfig> {
     Object variant = config.fields().get("init_weights");
     if ("bat".equals(variant)) {
       if (in % r != 0 || out % r != 0) {
-        throw unfit(config, "r", "must divide input and output features, " + in + " and " + out, site);
+        throw unfit(
+            config, "r", "must divide input and output features, " + in + " and " + out, site);
       }
       return new BatAdapter(site.linear(), site.parameter(Init.zeros(), out / r, r, r));
     }

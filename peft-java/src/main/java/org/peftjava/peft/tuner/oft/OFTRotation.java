@@ -15,7 +15,8 @@ import org.peftjava.torch.nn.Parameter;
  * is trained, and Cayley's transform makes rotations of them.
  *
  * <p>Papers: OFT arXiv:2306.07280, OFTv2 arXiv:2506.19847. Reference: PEFT {@code
- * oft/layer.py::OFTRotationModule}. Shape of the weight: (n, b(b-1)/2), n the number of blocks or 1.
+ * oft/layer.py::OFTRotationModule}. Shape of the weight: (n, b(b-1)/2), n the number of blocks or
+ * 1.
  */
 final class OFTRotation {
   private static final double ROUNDING = 1 + 1e-6; // so that shortening twice is shortening once
@@ -61,7 +62,9 @@ final class OFTRotation {
     return Rotations.rotate(x.to(weight.dtype()), matrices());
   }
 
-  /** The rows of a matrix (., features) times the transposed rotation: how a linear weight turns. */
+  /**
+   * The rows of a matrix (., features) times the transposed rotation: how a linear weight turns.
+   */
   Tensor applyTransposed(Tensor rows) {
     return Rotations.rotate(rows.to(weight.dtype()), matrices().transpose(1, 2));
   }

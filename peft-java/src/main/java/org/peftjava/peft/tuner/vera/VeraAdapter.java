@@ -10,10 +10,10 @@ import org.peftjava.torch.nn.Parameter;
  * VeRA over a linear layer: {@code y = base(x) + b * (B (d * (A drop(x))))}, with {@code *}
  * elementwise.
  *
- * <p>Paper: arXiv:2310.11454. Reference: PEFT {@code tuners/vera/layer.py::Linear}. Shapes: A (r, D)
- * and B (O, r) are shared by all layers and frozen; a layer takes the first d columns of A and the
- * first o rows of B. Trained are d (r) and b (o). They are multiplied into B, which is smaller than
- * the activations, so that the pass is that of LoRA.
+ * <p>Paper: arXiv:2310.11454. Reference: PEFT {@code tuners/vera/layer.py::Linear}. Shapes: A (r,
+ * D) and B (O, r) are shared by all layers and frozen; a layer takes the first d columns of A and
+ * the first o rows of B. Trained are d (r) and b (o). They are multiplied into B, which is smaller
+ * than the activations, so that the pass is that of LoRA.
  */
 final class VeraAdapter implements LayerAdapter {
   private final Parameter a;
@@ -40,8 +40,7 @@ final class VeraAdapter implements LayerAdapter {
 
   @Override
   public List<Weight> weights() {
-    return List.of(
-        new Weight("vera_lambda_b", "", outer), new Weight("vera_lambda_d", "", inner));
+    return List.of(new Weight("vera_lambda_b", "", outer), new Weight("vera_lambda_d", "", inner));
   }
 
   private Tensor low() {

@@ -49,8 +49,7 @@ class BOFTMethodTest {
     IllegalArgumentException error =
         assertThrows(
             IllegalArgumentException.class,
-            () ->
-                new BOFTMethod().newAdapter(Sites.linear(24, 8), config(size, number, factor)));
+            () -> new BOFTMethod().newAdapter(Sites.linear(24, 8), config(size, number, factor)));
     assertEquals("BOFTConfig: " + message, error.getMessage());
   }
 
@@ -64,8 +63,7 @@ class BOFTMethodTest {
         new long[] {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15}, butterfly.order(1));
     assertArrayEquals(
         new long[] {0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15}, butterfly.order(2));
-    assertArrayEquals(
-        butterfly.order(0), Butterfly.reverse(Butterfly.reverse(butterfly.order(0))));
+    assertArrayEquals(butterfly.order(0), Butterfly.reverse(Butterfly.reverse(butterfly.order(0))));
   }
 
   @Test

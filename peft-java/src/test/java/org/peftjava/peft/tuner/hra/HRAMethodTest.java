@@ -60,15 +60,13 @@ class HRAMethodTest {
 
   @Test
   void anOddNumberIsWarnedAboutAndTooManyOrthogonalVectorsAreRefused() {
-    List<String> warnings =
-        new HRAMethod().warnings(HRAConfig.builder().r(3).build(), Map.of());
+    List<String> warnings = new HRAMethod().warnings(HRAConfig.builder().r(3).build(), Map.of());
     assertEquals(1, warnings.size());
     assertTrue(warnings.get(0).startsWith("r is odd, 3"), warnings.get(0));
     assertEquals(List.of(), new HRAMethod().warnings(HRAConfig.builder().build(), Map.of()));
     IllegalArgumentException error =
         assertThrows(
-            IllegalArgumentException.class,
-            () -> adapter(HRAConfig.builder().r(8).applyGs(true)));
+            IllegalArgumentException.class, () -> adapter(HRAConfig.builder().r(8).applyGs(true)));
     assertEquals(
         "HRAConfig: r must not be above the 6 input features of \"layers.0.fc\" with applyGs, got"
             + " 8.",

@@ -24,8 +24,18 @@ class OFTMethodTest {
   /** Results of Python's {@code adjust_oft_parameters}. */
   @ParameterizedTest
   @CsvSource({
-    "16, 6, 4", "32, 6, 4", "32, 32, 32", "32, 64, 32", "768, 32, 32", "768, 100, 96", "12, 5, 4",
-    "12, 7, 6", "7, 2, 1", "100, 30, 25", "1, 1, 1", "97, 50, 97"
+    "16, 6, 4",
+    "32, 6, 4",
+    "32, 32, 32",
+    "32, 64, 32",
+    "768, 32, 32",
+    "768, 100, 96",
+    "12, 5, 4",
+    "12, 7, 6",
+    "7, 2, 1",
+    "100, 30, 25",
+    "1, 1, 1",
+    "97, 50, 97"
   })
   void blocksAreMadeToFitAsInPython(long features, long asked, long expected) {
     assertEquals(expected, OFTMethod.divisorNear(features, asked));
@@ -35,8 +45,7 @@ class OFTMethodTest {
   void aChangedBlockSizeIsWarnedAbout() {
     OFTConfig config = OFTConfig.builder().oftBlockSize(4).build();
     assertEquals(
-        List.of(
-            "oftBlockSize 4 does not divide the 6 features of \"fc\". It is 3 there."),
+        List.of("oftBlockSize 4 does not divide the 6 features of \"fc\". It is 3 there."),
         new OFTMethod().warnings(config, Map.of("fc", Sites.linear(6, 8).layer())));
   }
 
@@ -63,8 +72,7 @@ class OFTMethodTest {
     try (TensorScope scope = TensorScope.open("test")) {
       Tensor x = Creation.randn(DType.FLOAT32, 5, 6);
       Tensor rotated = adapter.beforeBase(x, false);
-      assertArrayEquals(
-          x.mul(x).sum(1).toFloats(), rotated.mul(rotated).sum(1).toFloats(), 1e-4f);
+      assertArrayEquals(x.mul(x).sum(1).toFloats(), rotated.mul(rotated).sum(1).toFloats(), 1e-4f);
     }
     Sites.close(adapter);
   }
