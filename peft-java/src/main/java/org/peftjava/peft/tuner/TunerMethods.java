@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.ServiceLoader;
 import org.peftjava.peft.tuner.boft.BOFTMethod;
+import org.peftjava.peft.tuner.delora.DeloraMethod;
+import org.peftjava.peft.tuner.gralora.GraloraMethod;
 import org.peftjava.peft.tuner.hra.HRAMethod;
 import org.peftjava.peft.tuner.ia3.IA3Method;
 import org.peftjava.peft.tuner.lntuning.LNTuningMethod;
@@ -43,6 +45,8 @@ public final class TunerMethods {
   private static List<TunerMethod<?>> methods() {
     List<TunerMethod<?>> result = new ArrayList<>();
     result.add(new BOFTMethod());
+    result.add(new DeloraMethod());
+    result.add(new GraloraMethod());
     result.add(new HRAMethod());
     result.add(new IA3Method());
     result.add(new LNTuningMethod());
