@@ -277,6 +277,11 @@ public final class Ops {
     return Natives.op(() -> torch.flip(x.handle(), dim));
   }
 
+  /** {@code max(x, low)}, elementwise (torch.clamp). */
+  public static Tensor atLeast(Tensor x, double low) {
+    return Natives.op(() -> torch.clamp_min(x.handle(), Natives.scalar(low)));
+  }
+
   /** The part of a matrix on and above a diagonal, 0 the main one, zeros below (torch.triu). */
   public static Tensor triu(Tensor x, long diagonal) {
     return Natives.op(() -> torch.triu(x.handle(), diagonal));

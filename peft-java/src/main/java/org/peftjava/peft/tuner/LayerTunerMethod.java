@@ -112,7 +112,8 @@ public abstract class LayerTunerMethod<C extends LayerTunerConfig> implements Tu
     return result;
   }
 
-  private void addUnused(
+  /** Warns about keys of a pattern field that fit nothing. */
+  protected final void addUnused(
       List<String> warnings, C config, String field, Map<String, Module> layers) {
     if (config.fields().isSet(field)) {
       String name = ConfigFields.camelCase(field);
@@ -167,7 +168,8 @@ public abstract class LayerTunerMethod<C extends LayerTunerConfig> implements Tu
         .doubleValue();
   }
 
-  private static Optional<Number> pattern(LayerTunerConfig config, String field, String path) {
+  /** The value of a pattern field for a module, if one of its keys fits. */
+  public static Optional<Number> pattern(LayerTunerConfig config, String field, String path) {
     Map<String, Number> values = config.fields().numbers(field);
     return PatternValues.keyFor(values.keySet(), path, ConfigFields.camelCase(field))
         .map(values::get);
