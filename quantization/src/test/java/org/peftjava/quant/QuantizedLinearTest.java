@@ -94,8 +94,7 @@ class QuantizedLinearTest extends ScopedTest {
       Tensor b = Creation.randn(DType.FLOAT32, 40, 3).requiresGrad(true);
       LowRankUpdate.add(layer.forward(x), x, a, b, 0.5, 0).sum().backward();
       Tensor expected = layer.denseWeight(DType.FLOAT32).add(b.detach().matmul(a.detach()), 0.5);
-      assertClose(
-          expected.sum(0).expand(2, 5, 72).contiguous(), x.grad().orElseThrow(), 1e-4);
+      assertClose(expected.sum(0).expand(2, 5, 72).contiguous(), x.grad().orElseThrow(), 1e-4);
       layer.bias().orElseThrow().zeroGrad();
     }
   }

@@ -89,6 +89,11 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     }
   }
 
+  /** Whether each row of the batch has its own adapter now. */
+  final boolean isMixed() {
+    return set.rows().isPresent();
+  }
+
   /** The base layer's output, changed by the adapters that act. */
   final Tensor adapted(Tensor input) {
     Optional<AdapterRows> rows = set.rows();

@@ -20,6 +20,9 @@ public final class AdaptedNorm extends AdaptedLayer implements Layer {
   /** Normalises (..., d). */
   @Override
   public Tensor forward(Tensor x) {
+    if (isMixed()) {
+      return adapted(x);
+    }
     List<LayerAdapter> acting = acting();
     if (acting.size() > 1) {
       throw new IllegalStateException(
