@@ -6,11 +6,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 
@@ -52,23 +54,35 @@ final class AdapterFolders {
   /** Adds a saved adapter. */
   static LoadReport loadInto(PeftModel model, Path folder, LoadAdapterOptions options) {
     TunerConfig config = options.config().orElseGet(() -> AdapterConfigJson.read(folder));
+    TunerConfig completed = PeftConstruction.completed(config, Optional.empty());
+    LoadReport report = loadInto(model.tuned(), folder, completed, options, key -> key);
+    if (!options.isTrainable()) {
+      model.eval();
+    }
+    return report;
+  }
+
+  /**
+   * Adds a saved adapter.
+   *
+   * @param names turns a key of the file into the one that it has for this model
+   */
+  static LoadReport loadInto(
+      TunedModel model,
+      Path folder,
+      TunerConfig config,
+      LoadAdapterOptions options,
+      UnaryOperator<String> names) {
     String name = options.adapterName();
     AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
-    model
-        .tuned()
-        .add(
-            name,
-            PeftConstruction.completed(
-                config.with("inference_mode", !options.isTrainable()), Optional.empty()),
-            options.autocastAdapterDtype());
+    model.add(
+        name,
+        config.with("inference_mode", !options.isTrainable()),
+        options.autocastAdapterDtype());
     try {
-      LoadReport report = AdapterCheckpoint.load(model.tuned(), name, folder, options.lenient());
-      if (!options.isTrainable()) {
-        model.eval();
-      }
-      return report;
+      return AdapterCheckpoint.load(model, name, folder, options.lenient(), names);
     } catch (RuntimeException e) {
-      model.tuned().delete(name);
+      model.delete(name);
       throw e;
     }
   }

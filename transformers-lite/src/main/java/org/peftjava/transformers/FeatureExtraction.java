@@ -21,6 +21,7 @@ public final class FeatureExtraction implements CheckpointModel {
   private final Architecture architecture;
   private final Backbone backbone;
   private final Ties ties;
+  private final AdapterSlot adapters = new AdapterSlot(this);
 
   FeatureExtraction(PretrainedConfig config, DType dtype) {
     this.config = config;
@@ -46,7 +47,8 @@ public final class FeatureExtraction implements CheckpointModel {
   }
 
   private ModelOutput forward(ModelInput input, @Nullable LayerTrace trace) {
-    try (TensorScope scope = TensorScope.open("FeatureExtraction.forward")) {
+    try (ModelAdapters.Pass pass = adapters.run();
+        TensorScope scope = TensorScope.open("FeatureExtraction.forward")) {
       BackboneInput in = input.backboneInput(trace);
       Tensor hidden = scope.keep(backbone.forward(in));
       Optional<Tensor> pooled = backbone.pooled(hidden).map(scope::keep);
@@ -83,6 +85,11 @@ public final class FeatureExtraction implements CheckpointModel {
   @Override
   public String backboneName() {
     return "";
+  }
+
+  @Override
+  public AdapterSlot adapters() {
+    return adapters;
   }
 
   @Override

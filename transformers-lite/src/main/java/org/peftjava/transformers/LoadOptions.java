@@ -20,13 +20,15 @@ import org.peftjava.transformers.hub.HubOptions;
  * @param configChanges what is changed in the settings of {@code config.json} before the model is
  *     built
  * @param hub how a name that is no folder is looked up
+ * @param adapterName the name in the model of the adapter that a folder holds; "default"
  */
 public record LoadOptions(
     Optional<DType> dtype,
     DeviceMap deviceMap,
     boolean ignoreMismatchedSizes,
     UnaryOperator<ConfigJson> configChanges,
-    Consumer<HubOptions.Builder> hub) {
+    Consumer<HubOptions.Builder> hub,
+    String adapterName) {
   /** The defaults: the file's type, on the CPU. */
   public static Builder builder() {
     return new Builder();
@@ -45,6 +47,7 @@ public record LoadOptions(
     private boolean ignoreMismatchedSizes;
     private UnaryOperator<ConfigJson> configChanges = json -> json;
     private Consumer<HubOptions.Builder> hub = options -> {};
+    private String adapterName = PeftAdapterMixin.DEFAULT_ADAPTER;
 
     private Builder() {}
 
@@ -101,6 +104,12 @@ public record LoadOptions(
       return this;
     }
 
+    /** The name in the model of the adapter that the folder holds. */
+    public Builder adapterName(String name) {
+      adapterName = name;
+      return this;
+    }
+
     /** Gives weights that have another shape in the file fresh values, instead of an error. */
     public Builder ignoreMismatchedSizes(boolean ignored) {
       ignoreMismatchedSizes = ignored;
@@ -130,7 +139,7 @@ public record LoadOptions(
 
     /** The options. */
     public LoadOptions build() {
-      return new LoadOptions(dtype, deviceMap, ignoreMismatchedSizes, configChanges, hub);
+      return new LoadOptions(dtype, deviceMap, ignoreMismatchedSizes, configChanges, hub, adapterName);
     }
   }
 }

@@ -45,6 +45,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
   private final EncoderDecoder stacks;
   private final Slot<LinearLayer> lmHead;
   private final Ties ties;
+  private final AdapterSlot adapters = new AdapterSlot(this);
   private final OptionalLong decoderStartTokenId;
   private GenerationConfig generationConfig;
 
@@ -110,7 +111,8 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
       @Nullable LayerTrace encoderTrace,
       @Nullable LayerTrace decoderTrace,
       @Nullable LayerTrace crossTrace) {
-    try (TensorScope scope = TensorScope.open("Seq2SeqLM.forward")) {
+    try (ModelAdapters.Pass pass = adapters.run();
+        TensorScope scope = TensorScope.open("Seq2SeqLM.forward")) {
       Seq2SeqInput given = Objects.requireNonNullElse(input.seq2seq(), Seq2SeqInput.NONE);
       Tensor labels = input.labels();
       checkLabels(labels);
@@ -138,7 +140,9 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
 
   @Override
   public Seq2SeqOutput encode(ModelInput input) {
-    return new Seq2SeqOutput(backbone.forward(encoderInput(input, null)));
+    try (ModelAdapters.Pass pass = adapters.run()) {
+      return new Seq2SeqOutput(backbone.forward(encoderInput(input, null)));
+    }
   }
 
   /** The part of the input that the encoder reads. */
@@ -256,6 +260,11 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
   @Override
   public String backboneName() {
     return "";
+  }
+
+  @Override
+  public AdapterSlot adapters() {
+    return adapters;
   }
 
   @Override

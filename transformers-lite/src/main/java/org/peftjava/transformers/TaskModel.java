@@ -25,6 +25,7 @@ public abstract class TaskModel extends Module implements CheckpointModel {
   private final Task task;
   private final Architecture architecture;
   private final Slot<Backbone> backbone;
+  private final AdapterSlot adapters = new AdapterSlot(this);
   private PretrainedConfig config;
   private Ties ties;
 
@@ -82,6 +83,12 @@ public abstract class TaskModel extends Module implements CheckpointModel {
   @Override
   public final ModelOutput forward(ModelInput input) {
     TaskCheck.input(input, architecture);
+    try (ModelAdapters.Pass pass = adapters.run()) {
+      return traced(input);
+    }
+  }
+
+  private ModelOutput traced(ModelInput input) {
     if (!input.outputHiddenStates() && !input.outputAttentions()) {
       return forward(input, null);
     }
@@ -118,6 +125,11 @@ public abstract class TaskModel extends Module implements CheckpointModel {
   @Override
   public final String backboneName() {
     return architecture.backboneName(task);
+  }
+
+  @Override
+  public final AdapterSlot adapters() {
+    return adapters;
   }
 
   @Override

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.Tensor;
@@ -67,40 +68,61 @@ public final class AdapterCheckpoint {
    * @return what did not fit
    */
   public static LoadReport load(TunedModel model, String adapter, Path folder, boolean lenient) {
+    return load(model, adapter, folder, lenient, key -> key);
+  }
+
+  /**
+   * The same for a file whose keys may be those of another model around the same layers.
+   *
+   * @param names turns a key of the file into the one that it has for this model
+   */
+  public static LoadReport load(
+      TunedModel model,
+      String adapter,
+      Path folder,
+      boolean lenient,
+      UnaryOperator<String> names) {
     try (WeightSource source = open(folder)) {
       Path file = Path.of(source.toString());
       Map<String, Parameter> required = AdapterKeys.required(model, adapter);
       Map<String, Parameter> places = new LinkedHashMap<>(required);
       AdapterKeys.optional(model).forEach(places::putIfAbsent);
       checkPrefix(source, file);
-      LoadReport report = compare(source, required, places);
+      Map<String, String> keys = new LinkedHashMap<>();
+      source.names().forEach(key -> keys.put(names.apply(key), key));
+      LoadReport report = compare(source, keys, required, places);
       check(report, file, lenient);
-      for (String name : source.names()) {
-        Parameter parameter = places.get(name);
-        if (parameter != null) {
-          try (TensorScope scope = TensorScope.open("load adapter")) {
-            parameter.copyFrom(source.tensor(name));
-          }
-        }
-      }
+      keys.forEach(
+          (name, key) -> {
+            Parameter parameter = places.get(name);
+            if (parameter != null) {
+              try (TensorScope scope = TensorScope.open("load adapter")) {
+                parameter.copyFrom(source.tensor(key));
+              }
+            }
+          });
       return report;
     }
   }
 
   private static LoadReport compare(
-      WeightSource source, Map<String, Parameter> required, Map<String, Parameter> places) {
+      WeightSource source,
+      Map<String, String> keys,
+      Map<String, Parameter> required,
+      Map<String, Parameter> places) {
     List<String> missing =
-        required.keySet().stream().filter(name -> !source.names().contains(name)).toList();
+        required.keySet().stream().filter(name -> !keys.containsKey(name)).toList();
     List<String> unexpected = new ArrayList<>();
     Map<String, ShapeConflict> mismatched = new LinkedHashMap<>();
-    for (String name : source.names()) {
-      Parameter parameter = places.get(name);
-      if (parameter == null) {
-        unexpected.add(name);
-      } else if (!parameter.shape().equals(source.shape(name))) {
-        mismatched.put(name, new ShapeConflict(source.shape(name), parameter.shape()));
-      }
-    }
+    keys.forEach(
+        (name, key) -> {
+          Parameter parameter = places.get(name);
+          if (parameter == null) {
+            unexpected.add(key);
+          } else if (!parameter.shape().equals(source.shape(key))) {
+            mismatched.put(name, new ShapeConflict(source.shape(key), parameter.shape()));
+          }
+        });
     return new LoadReport(missing, List.copyOf(unexpected), mismatched);
   }
 
