@@ -39,10 +39,12 @@ public final class FeatureExtraction implements CheckpointModel {
               + " of a task.");
     }
     if (!input.outputHiddenStates() && !input.outputAttentions()) {
-      return forward(input, null);
+      return forward(input, null).on(backbone.inputDevice());
     }
     try (LayerTrace trace = new LayerTrace(input.outputHiddenStates(), input.outputAttentions())) {
-      return forward(input, trace).with(trace.takeHiddenStates(), trace.takeAttentions());
+      return forward(input, trace)
+          .with(trace.takeHiddenStates(), trace.takeAttentions())
+          .on(backbone.inputDevice());
     }
   }
 

@@ -1,5 +1,7 @@
 package org.peftjava.transformers;
 
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -21,6 +23,7 @@ import org.peftjava.transformers.hub.HubOptions;
  *     built
  * @param hub how a name that is no folder is looked up
  * @param adapterName the name in the model of the adapter that a folder holds; "default"
+ * @param maxMemory bytes that each device may hold when the model is spread over several
  */
 public record LoadOptions(
     Optional<DType> dtype,
@@ -28,7 +31,8 @@ public record LoadOptions(
     boolean ignoreMismatchedSizes,
     UnaryOperator<ConfigJson> configChanges,
     Consumer<HubOptions.Builder> hub,
-    String adapterName) {
+    String adapterName,
+    Map<Device, Long> maxMemory) {
   /** The defaults: the file's type, on the CPU. */
   public static Builder builder() {
     return new Builder();
@@ -47,6 +51,7 @@ public record LoadOptions(
     private boolean ignoreMismatchedSizes;
     private UnaryOperator<ConfigJson> configChanges = json -> json;
     private Consumer<HubOptions.Builder> hub = options -> {};
+    private Map<Device, Long> maxMemory = Map.of();
     private String adapterName = PeftAdapterMixin.DEFAULT_ADAPTER;
 
     private Builder() {}
@@ -81,7 +86,10 @@ public record LoadOptions(
       return device(Device.parse(name));
     }
 
-    /** Where the weights go: "auto", or a device as in {@link #device(String)}. */
+    /**
+     * Where the weights go: "auto", "balanced", "balanced_low_0", "sequential", or a device as in
+     * {@link #device(String)}.
+     */
     public Builder deviceMap(String name) {
       deviceMap = DeviceMap.parse(name);
       return this;
@@ -90,6 +98,19 @@ public record LoadOptions(
     /** Where each part goes: the name of a module, or "" for all, to a device. */
     public Builder deviceMap(Map<String, String> devices) {
       deviceMap = DeviceMap.parse(devices);
+      return this;
+    }
+
+    /**
+     * How much of the weights each device may hold when the model is spread over several, in the
+     * order in which they are filled: a card's number or "cpu" to a size such as "10GiB".
+     */
+    public Builder maxMemory(Map<String, String> sizes) {
+      Map<Device, Long> parsed = new LinkedHashMap<>();
+      sizes.forEach(
+          (name, size) ->
+              parsed.put(DeviceMap.device(name, "maxMemory"), ByteSize.parse(size, "maxMemory")));
+      maxMemory = Collections.unmodifiableMap(parsed);
       return this;
     }
 
@@ -139,7 +160,7 @@ public record LoadOptions(
 
     /** The options. */
     public LoadOptions build() {
-      return new LoadOptions(dtype, deviceMap, ignoreMismatchedSizes, configChanges, hub, adapterName);
+      return new LoadOptions(dtype, deviceMap, ignoreMismatchedSizes, configChanges, hub, adapterName, maxMemory);
     }
   }
 }

@@ -81,15 +81,17 @@ final class PretrainedWeights {
   private void adopt(LoadOptions options) {
     WeightReport report = compare();
     report.throwUnless(model::mayBeNew, options.ignoreMismatchedSizes());
-    Device device = options.deviceMap().device(state.keySet());
-    transfer(report, (parameter, value) -> adopt(parameter, value, device));
+    Placement placement = Placement.of(model, options);
+    transfer(
+        report, (parameter, value) -> adopt(parameter, value, placement.device(parameter)));
     state.values().stream()
         .filter(parameter -> !parameter.isMaterialized())
         .forEach(
             parameter -> {
               parameter.initialize();
-              parameter.to(device);
+              parameter.to(placement.device(parameter));
             });
+    placement.install();
     report.warn();
   }
 

@@ -89,7 +89,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     boolean states = input.outputHiddenStates();
     boolean attentions = input.outputAttentions();
     if (!states && !attentions) {
-      return forward(input, null, null, null);
+      return forward(input, null, null, null).on(inputDevice());
     }
     try (LayerTrace encoder = new LayerTrace(states, attentions);
         LayerTrace decoder = new LayerTrace(states, attentions);
@@ -102,7 +102,8 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
                   output.seq2seq().orElseThrow().encoderLastHiddenState(),
                   encoder.takeHiddenStates(),
                   encoder.takeAttentions(),
-                  cross.takeAttentions()));
+                  cross.takeAttentions()))
+          .on(inputDevice());
     }
   }
 
@@ -155,7 +156,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     long tokens = hidden.size(1);
     long kept = input.logitsToKeep();
     Tensor last = kept == 0 || kept >= tokens ? hidden : hidden.narrow(1, tokens - kept, kept);
-    Tensor logits = scope.keep(lmHead.get().forward(last));
+    Tensor logits = scope.keep(lmHead.get().forward(lmHead.bring(last)));
     return new ModelOutput(Optional.empty(), Optional.of(logits));
   }
 
@@ -173,9 +174,9 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     NextTokenLoss each = NextTokenLoss.ofShiftedInput(labels, input.lossDivisor());
     if (!input.outputLogits()) {
       return new ModelOutput(
-          Optional.of(scope.keep(each.ofHidden(hidden, lmHead.get()))), Optional.empty());
+          Optional.of(scope.keep(each.ofHidden(lmHead.bring(hidden), lmHead.get()))), Optional.empty());
     }
-    Tensor logits = scope.keep(lmHead.get().forward(hidden));
+    Tensor logits = scope.keep(lmHead.get().forward(lmHead.bring(hidden)));
     return new ModelOutput(Optional.of(scope.keep(each.ofLogits(logits))), Optional.of(logits));
   }
 
