@@ -9,13 +9,11 @@ import json
 import sys
 from pathlib import Path
 
-from peft import LoraConfig
 from transformers import GenerationConfig, TrainingArguments
 
 
 def main():
     names = {
-        "LoraConfig": [field.name for field in dataclasses.fields(LoraConfig)],
         "TrainingArguments": [field.name for field in dataclasses.fields(TrainingArguments)],
         "GenerationConfig": list(GenerationConfig().to_dict()),
     }

@@ -1,6 +1,7 @@
 package org.peftjava.torch;
 
 import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.global.torch;
@@ -242,6 +243,36 @@ public final class Ops {
    */
   public static Tensor scatter(Tensor x, int dim, Tensor index, Tensor source) {
     return Natives.op(() -> torch.scatter(x.handle(), dim, index.handle(), source.handle()));
+  }
+
+  /**
+   * A copy of x with {@code source} added at {@code index} along {@code dim} (torch.scatter_add).
+   */
+  public static Tensor scatterAdd(Tensor x, int dim, Tensor index, Tensor source) {
+    return Natives.op(() -> torch.scatter_add(x.handle(), dim, index.handle(), source.handle()));
+  }
+
+  /** {@code 1 / (1 + exp(-x))}. */
+  public static Tensor sigmoid(Tensor x) {
+    return Natives.op(() -> torch.sigmoid(x.handle()));
+  }
+
+  /** -1, 0 or 1. */
+  public static Tensor sign(Tensor x) {
+    return Natives.op(() -> torch.sign(x.handle()));
+  }
+
+  /** The order of the elements turned round along {@code dim}. */
+  public static Tensor flip(Tensor x, int dim) {
+    return Natives.op(() -> torch.flip(x.handle(), dim));
+  }
+
+  /** The Euclidean length along {@code dim}, which stays with size 1. */
+  public static Tensor norm(Tensor x, int dim) {
+    return Natives.op(
+        () ->
+            torch.linalg_vector_norm(
+                x.handle(), new Scalar(2.0), new long[] {dim}, true, new ScalarTypeOptional()));
   }
 
   private static Ranked ranked(T_TensorTensor_T pair) {

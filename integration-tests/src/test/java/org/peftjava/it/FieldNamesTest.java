@@ -13,13 +13,13 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
-import org.peftjava.peft.tuner.lora.LoraConfigBuilder;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.training.TrainingArguments;
 
 /**
  * Builder methods have the names of Python's fields, mechanically in camel case, so that a script
- * translates without a dictionary. The names come from src/test/python/field_names.py.
+ * translates without a dictionary. The names come from src/test/python/field_names.py. Configs of
+ * adapters: TunerFieldsTest.
  */
 class FieldNamesTest {
   private static final Path NAMES = Path.of("src/test/resources/field_names.json");
@@ -41,13 +41,6 @@ class FieldNamesTest {
             .collect(Collectors.toCollection(TreeSet::new));
     assertTrue(names.size() > 10, names::toString);
     return names;
-  }
-
-  @Test
-  void loraConfigHasEveryField() {
-    Set<String> expected = python("LoraConfig");
-    expected.remove("peftType"); // the class says it
-    assertEquals(expected, java(LoraConfigBuilder.class));
   }
 
   /** warmup_ratio is transformers 4's name; version 5 takes fractions in warmup_steps. */

@@ -19,13 +19,16 @@ final class AdapterKeys {
   /** What every key begins with. */
   static final String PREFIX = "base_model.model.";
 
+  private static final String ROOT = "base_model.";
   private static final List<String> EMBEDDINGS = List.of("embed_tokens", "lm_head");
 
   private AdapterKeys() {}
 
   /** What the adapter's file must hold. */
   static Map<String, Parameter> required(TunedModel model, String adapter) {
-    return prefixed(AdapterState.of(model, adapter));
+    Map<String, Parameter> result = prefixed(AdapterState.of(model, adapter));
+    addShared(result, model, adapter);
+    return result;
   }
 
   /** What the adapter's file may hold: embeddings of the base model. */
@@ -41,7 +44,14 @@ final class AdapterKeys {
     if (embeddings == SaveEmbeddings.YES || (embeddings == SaveEmbeddings.AUTO && targeted)) {
       result.putAll(AdapterState.embeddings(model, targeted));
     }
-    return prefixed(result);
+    Map<String, Parameter> saved = prefixed(result);
+    addShared(saved, model, adapter);
+    return saved;
+  }
+
+  private static void addShared(Map<String, Parameter> result, TunedModel model, String adapter) {
+    AdapterState.shared(model, adapter)
+        .forEach((name, parameter) -> result.put(ROOT + name, parameter));
   }
 
   private static boolean targetsEmbeddings(TunedModel model, TunerConfig config) {

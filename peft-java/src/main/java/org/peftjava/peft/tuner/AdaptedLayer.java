@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
@@ -68,7 +69,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     for (LayerAdapter.Weight weight : adapter.weights()) {
       Module group =
           findChild(weight.group()).orElseGet(() -> child(weight.group(), new WeightGroup()));
-      ((WeightGroup) group).put(name, weight.leaf(), weight.parameter());
+      ((WeightGroup) group).put(name, weight);
     }
     adapters.put(name, adapter);
     train(isTraining());
@@ -93,8 +94,9 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     try (TensorScope scope = TensorScope.open("adapted layer")) {
       Tensor x = input;
       for (LayerAdapter adapter : acting) {
-        x = adapter.beforeBase(x);
+        x = adapter.beforeBase(x, isTraining());
       }
+      x = x.to(input.dtype());
       Tensor y = baseLayer().forward(x);
       DType type = y.dtype();
       if (acting.size() > 1) {
@@ -122,8 +124,9 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
 
   private static DType sumType(List<LayerAdapter> adapters, DType baseType) {
     return adapters.stream()
-        .map(adapter -> adapter.weights().get(0).parameter().dtype())
-        .filter(type -> type.byteSize() > baseType.byteSize())
+        .flatMap(adapter -> adapter.weights().stream())
+        .map(weight -> weight.parameter().dtype())
+        .filter(type -> type.isFloatingPoint() && type.byteSize() > baseType.byteSize())
         .findFirst()
         .orElse(baseType);
   }
@@ -142,8 +145,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     }
     try (TensorScope scope = TensorScope.open("merge");
         GradMode off = GradMode.noGrad()) {
-      Optional<Tensor> biasChange = adapter.biasChange();
-      if (biasChange.isPresent() && baseBias().isEmpty()) {
+      if (adapter.needsBias() && baseBias().isEmpty()) {
         throw new IllegalStateException(
             "Cannot merge adapter \""
                 + name
@@ -160,7 +162,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
       }
       untie(isShared);
       writeWeight(weight);
-      biasChange.ifPresent(change -> changeBias(change, 1));
+      changeBias(adapter::mergedIntoBias);
     }
   }
 
@@ -173,7 +175,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     try (TensorScope scope = TensorScope.open("unmerge");
         GradMode off = GradMode.noGrad()) {
       writeWeight(adapter.removedFrom(readWeight()));
-      adapter.biasChange().ifPresent(change -> changeBias(change, -1));
+      changeBias(adapter::removedFromBias);
     }
   }
 
@@ -206,8 +208,15 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     }
   }
 
-  private void changeBias(Tensor change, int sign) {
-    Tensor bias = baseBias().orElseThrow().tensor().detach();
-    bias.addInPlace(change.to(bias.dtype()), sign);
+  private void changeBias(UnaryOperator<Tensor> change) {
+    baseBias()
+        .ifPresent(
+            parameter -> {
+              Tensor bias = parameter.tensor().detach();
+              Tensor changed = change.apply(bias);
+              if (changed != bias) {
+                bias.copyInPlace(changed);
+              }
+            });
   }
 }

@@ -27,7 +27,8 @@ public final class AdapterState {
             (path, layer) -> {
               LayerAdapter own = layer.adapters().get(adapter);
               if (own != null) {
-                own.weights()
+                own.weights().stream()
+                    .filter(LayerAdapter.Weight::isSaved)
                     .forEach(
                         weight -> result.put(path + "." + weight.fileName(), weight.parameter()));
               }
@@ -48,6 +49,15 @@ public final class AdapterState {
     if (config != null) {
       result.putAll(Trainability.biases(model, Trainability.bias(config)));
     }
+    return result;
+  }
+
+  /** What the adapter's layers share, under its names beside the base model. */
+  public static Map<String, Parameter> shared(TunedModel model, String adapter) {
+    Map<String, Parameter> result = new LinkedHashMap<>();
+    model.shared().getOrDefault(adapter, SharedWeights.NONE).weights().stream()
+        .filter(LayerAdapter.Weight::isSaved)
+        .forEach(weight -> result.put(weight.fileName(), weight.parameter()));
     return result;
   }
 

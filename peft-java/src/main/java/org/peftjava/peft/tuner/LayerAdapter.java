@@ -1,7 +1,6 @@
 package org.peftjava.peft.tuner;
 
 import java.util.List;
-import java.util.Optional;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
 
@@ -11,13 +10,40 @@ import org.peftjava.torch.nn.Parameter;
  * <p>{@link AdaptedLayer} decides when it acts, converts types, and closes its parameters.
  */
 public interface LayerAdapter {
+  /** What becomes of a weight. */
+  enum Role {
+    /** Trained and saved. */
+    TRAINED,
+    /** A parameter that is saved and never trained. */
+    FROZEN,
+    /** A buffer: saved, never trained, and not counted among the parameters. */
+    BUFFER,
+    /** A buffer that is made again from the config and not saved. */
+    DERIVED
+  }
+
   /**
    * A parameter and where it stands in names: {@code <layer>.<group>.<adapter>[.<leaf>]}.
    *
    * @param group such as "lora_A"
    * @param leaf such as "weight", or empty
    */
-  record Weight(String group, String leaf, Parameter parameter) {
+  record Weight(String group, String leaf, Parameter parameter, Role role) {
+    /** A trained weight. */
+    public Weight(String group, String leaf, Parameter parameter) {
+      this(group, leaf, parameter, Role.TRAINED);
+    }
+
+    /** Whether files hold it. */
+    public boolean isSaved() {
+      return role != Role.DERIVED;
+    }
+
+    /** Whether it is a parameter, not a buffer. */
+    boolean isParameter() {
+      return role == Role.TRAINED || role == Role.FROZEN;
+    }
+
     /** The name in a file, below the layer: without the adapter. */
     public String fileName() {
       return leaf.isEmpty() ? group : group + "." + leaf;
@@ -27,15 +53,20 @@ public interface LayerAdapter {
   /** The parameters. */
   List<Weight> weights();
 
-  /** Changes what the layer gets. */
-  default Tensor beforeBase(Tensor x) {
+  /**
+   * Changes what the layer gets. The result is converted to the type of x.
+   *
+   * @param x what the layer gets: (..., d), or ids for an embedding
+   * @param training whether dropout is on
+   */
+  default Tensor beforeBase(Tensor x, boolean training) {
     return x;
   }
 
   /**
    * Changes what the layer gives.
    *
-   * @param x what the layer got: (..., d), or ids for an embedding
+   * @param x what the base layer got: (..., d), or ids for an embedding
    * @param y what it gave, (..., o): a fresh tensor, whose memory may be reused
    * @param training whether dropout is on
    */
@@ -47,8 +78,18 @@ public interface LayerAdapter {
   /** The reverse of {@link #mergedInto}. */
   Tensor removedFrom(Tensor weight);
 
-  /** What merging adds to the layer's bias, if anything. */
-  default Optional<Tensor> biasChange() {
-    return Optional.empty();
+  /** Whether merging needs a bias in the layer, because there is something to add to it. */
+  default boolean needsBias() {
+    return false;
+  }
+
+  /** The layer's bias with this adapter in it; {@code bias} may not be overwritten. */
+  default Tensor mergedIntoBias(Tensor bias) {
+    return bias;
+  }
+
+  /** The reverse of {@link #mergedIntoBias}. */
+  default Tensor removedFromBias(Tensor bias) {
+    return bias;
   }
 }

@@ -32,10 +32,15 @@ public final class LayerInjector<C extends TunerConfig> {
    * @param config with targets and the like as they turned out
    * @param paths the adapted modules
    * @param modulesToSave the modules with a full copy
+   * @param shared what the layers of the adapter share
    * @param warnings what is probably a mistake; also logged
    */
   public record Injection(
-      TunerConfig config, List<String> paths, List<String> modulesToSave, List<String> warnings) {}
+      TunerConfig config,
+      List<String> paths,
+      List<String> modulesToSave,
+      SharedWeights shared,
+      List<String> warnings) {}
 
   private LayerInjector(BaseModel model, AdapterSet set, TunerMethod<C> method) {
     this.model = model;
@@ -67,22 +72,26 @@ public final class LayerInjector<C extends TunerConfig> {
   private Injection add(C given, String name, boolean autocast) {
     set.checkNew(name);
     method.checkSupported(given);
-    Match match = TargetMatcher.match(model, method.targets(given), method::defaultTargets);
+    C prepared = method.prepared(given, model);
+    Match match = TargetMatcher.match(model, method.targets(prepared), method::defaultTargets);
     Map<String, Module> layers = originals(match.paths());
     Map<String, Module> saved = originals(match.modulesToSave());
     layers.forEach(this::checkAdaptable);
     saved.forEach(LayerInjector::checkCopyable);
-    C targeted = method.configType().cast(given.with("target_modules", match.targets().toField()));
+    C targeted =
+        method.configType().cast(prepared.with("target_modules", match.targets().toField()));
     C config = method.settled(targeted, layers);
     List<String> warnings = new ArrayList<>(match.warnings());
     warnings.addAll(method.warnings(given, layers));
     warnings.forEach(LOG::warn);
 
-    Map<String, LayerAdapter> adapters = newAdapters(layers, config, autocast);
+    SharedWeights shared = method.newShared(config, layers);
+    Map<String, LayerAdapter> adapters = newAdapters(layers, config, autocast, shared);
     set.add(name);
     adapters.forEach((path, adapter) -> adaptedLayer(path).add(name, adapter));
     saved.keySet().forEach(path -> savedModule(path).add(name));
-    return new Injection(config, match.paths(), match.modulesToSave(), List.copyOf(warnings));
+    return new Injection(
+        config, match.paths(), match.modulesToSave(), shared, List.copyOf(warnings));
   }
 
   private Map<String, Module> originals(List<String> paths) {
@@ -129,14 +138,16 @@ public final class LayerInjector<C extends TunerConfig> {
   }
 
   private Map<String, LayerAdapter> newAdapters(
-      Map<String, Module> layers, C config, boolean autocast) {
+      Map<String, Module> layers, C config, boolean autocast, SharedWeights shared) {
     Map<String, LayerAdapter> result = new LinkedHashMap<>();
     try {
       layers.forEach(
           (path, layer) ->
-              result.put(path, method.newAdapter(LayerSite.of(path, layer, autocast), config)));
+              result.put(
+                  path, method.newAdapter(LayerSite.of(path, layer, autocast, shared), config)));
     } catch (RuntimeException e) {
       result.values().forEach(a -> a.weights().forEach(weight -> weight.parameter().close()));
+      shared.close();
       throw e;
     }
     return result;

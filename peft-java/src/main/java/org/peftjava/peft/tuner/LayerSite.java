@@ -2,7 +2,9 @@ package org.peftjava.peft.tuner;
 
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.Shape;
 import org.peftjava.torch.nn.EmbeddingLayer;
+import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
@@ -15,15 +17,21 @@ import org.peftjava.torch.nn.Parameter;
  * @param baseType the type in which the base layer computes
  * @param adapterType the type for the adapter's parameters
  * @param device where the base layer's weights are
+ * @param shared weights that all layers of the adapter share
  */
 public record LayerSite(
-    String path, Module layer, DType baseType, DType adapterType, Device device) {
+    String path,
+    Module layer,
+    DType baseType,
+    DType adapterType,
+    Device device,
+    SharedWeights shared) {
   /**
    * The place of this layer.
    *
    * @param autocast whether adapters of 16-bit layers are float32
    */
-  static LayerSite of(String path, Module layer, boolean autocast) {
+  static LayerSite of(String path, Module layer, boolean autocast, SharedWeights shared) {
     DType type =
         layer instanceof LinearLayer linear
             ? linear.computeDtype()
@@ -34,7 +42,28 @@ public record LayerSite(
             .findFirst()
             .map(parameter -> parameter.tensor().device())
             .orElse(Device.CPU);
-    return new LayerSite(
-        path, layer, type, autocast && type.isHalfPrecision() ? DType.FLOAT32 : type, device);
+    DType own = autocast && type.isHalfPrecision() ? DType.FLOAT32 : type;
+    return new LayerSite(path, layer, type, own, device, shared);
+  }
+
+  /** The base layer as a linear one. */
+  public LinearLayer linear() {
+    return (LinearLayer) layer;
+  }
+
+  /** A parameter of the adapter with its first values, of its type and on its device. */
+  public Parameter parameter(Init init, long... sizes) {
+    Parameter result = new Parameter(Shape.of(sizes), DType.FLOAT32, init);
+    result.initialize();
+    return place(result);
+  }
+
+  /** Converts a float32 parameter to the adapter's type and moves it to the layer's device. */
+  public Parameter place(Parameter parameter) {
+    parameter.to(baseType); // as in Python, values pass through the base's type
+    parameter.to(adapterType);
+    parameter.to(device);
+    parameter.requiresGrad(false);
+    return parameter;
   }
 }

@@ -108,4 +108,17 @@ public sealed interface TargetModules {
     }
     return this instanceof AllLinear ? ALL_LINEAR : null;
   }
+
+  /**
+   * Whether these modules include the one at a path: by pattern, or by name or its end after a dot.
+   *
+   * @param field the config's field, for messages
+   */
+  default boolean selects(String path, String field) {
+    if (this instanceof Regex regex) {
+      return PythonRegex.compile(regex.pattern(), field).fullMatch(path);
+    }
+    return this instanceof Names names
+        && names.names().stream().anyMatch(n -> path.equals(n) || path.endsWith("." + n));
+  }
 }

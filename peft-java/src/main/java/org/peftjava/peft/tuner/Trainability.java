@@ -4,6 +4,7 @@ import java.util.Collections;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.peftjava.peft.tuner.TunerMethod.BiasTraining;
@@ -57,11 +58,8 @@ final class Trainability {
             layer ->
                 layer
                     .adapters()
-                    .forEach(
-                        (name, adapter) ->
-                            adapter
-                                .weights()
-                                .forEach(w -> w.parameter().requiresGrad(isTrained(name)))));
+                    .forEach((name, adapter) -> train(adapter.weights(), isTrained(name))));
+    model.shared().forEach((name, shared) -> train(shared.weights(), isTrained(name)));
     model
         .savedModules()
         .values()
@@ -78,6 +76,10 @@ final class Trainability {
               }
             });
     biases.forEach(bias -> bias.requiresGrad(true));
+  }
+
+  private static void train(List<LayerAdapter.Weight> weights, boolean on) {
+    weights.forEach(w -> w.parameter().requiresGrad(on && w.role() == LayerAdapter.Role.TRAINED));
   }
 
   private boolean isTrained(String adapter) {

@@ -27,6 +27,7 @@ public final class TunedModel extends Module {
   private final BaseModel base;
   private final AdapterSet set = new AdapterSet();
   private final Map<String, TunerConfig> configs = new LinkedHashMap<>();
+  private final Map<String, SharedWeights> shared = new LinkedHashMap<>();
   private final Trainability trainability;
 
   /** The model without adapters yet; freezes its parameters. */
@@ -84,12 +85,37 @@ public final class TunedModel extends Module {
     checkFits(name, config);
     Injection injection = LayerInjector.inject(base, set, config, name, autocast);
     configs.put(name, injection.config());
+    addShared(name, injection.shared());
     trainability.allow(name, !config.inferenceMode());
     if (configs.size() == 1) {
       set.activate(List.of(name));
     }
     trainability.apply();
     return injection;
+  }
+
+  /** What the layers of each adapter share, by adapter. */
+  Map<String, SharedWeights> shared() {
+    return shared;
+  }
+
+  private void addShared(String adapter, SharedWeights weights) {
+    shared.put(adapter, weights);
+    for (LayerAdapter.Weight weight : weights.weights()) {
+      Module group =
+          findChild(weight.group()).orElseGet(() -> child(weight.group(), new WeightGroup()));
+      ((WeightGroup) group).put(adapter, weight);
+    }
+  }
+
+  private void removeShared(String adapter) {
+    SharedWeights weights = shared.remove(adapter);
+    if (weights != null) {
+      for (LayerAdapter.Weight weight : weights.weights()) {
+        findChild(weight.group()).ifPresent(group -> ((WeightGroup) group).remove(adapter));
+      }
+      weights.close();
+    }
   }
 
   private void checkFits(String name, TunerConfig config) {
@@ -147,6 +173,7 @@ public final class TunedModel extends Module {
     layers().values().forEach(layer -> layer.delete(name));
     savedModules().values().forEach(module -> module.delete(name));
     configs.remove(name);
+    removeShared(name);
     if (set.active().isEmpty() && !configs.isEmpty()) {
       String next = configs.keySet().iterator().next();
       LOG.warn("Adapter \"{}\" acted and is deleted. Now \"{}\" acts.", name, next);

@@ -41,6 +41,11 @@ public interface TunerMethod<C extends TunerConfig> {
   /** Throws if the config asks for something that this version cannot do. */
   void checkSupported(C config);
 
+  /** The config with defaults that depend on the model. */
+  default C prepared(C config, BaseModel model) {
+    return config;
+  }
+
   /** What the config says about the modules to adapt. */
   TargetSpec targets(C config);
 
@@ -58,6 +63,15 @@ public interface TunerMethod<C extends TunerConfig> {
 
   /** The config with what the adapted layers settle, such as how their weights are stored. */
   C settled(C config, Map<String, Module> layers);
+
+  /**
+   * What all layers of a new adapter share.
+   *
+   * @param layers the layers that will be adapted, by path
+   */
+  default SharedWeights newShared(C config, Map<String, Module> layers) {
+    return SharedWeights.NONE;
+  }
 
   /** A new adapter for one layer. */
   LayerAdapter newAdapter(LayerSite site, C config);

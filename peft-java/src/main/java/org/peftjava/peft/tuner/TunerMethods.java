@@ -3,7 +3,8 @@ package org.peftjava.peft.tuner;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.ServiceLoader;
-import java.util.stream.Collectors;
+import org.peftjava.peft.tuner.ia3.IA3Method;
+import org.peftjava.peft.tuner.loha.LoHaMethod;
 import org.peftjava.peft.tuner.lora.LoraMethod;
 
 /** All tuning methods: one line each. Others join through {@link ServiceLoader}. */
@@ -23,14 +24,19 @@ public final class TunerMethods {
                     "Unknown peft_type \""
                         + peftType
                         + "\". Known: "
-                        + METHODS.stream()
-                            .map(TunerMethod::peftType)
-                            .collect(Collectors.joining(", "))
+                        + String.join(", ", peftTypes())
                         + "."));
+  }
+
+  /** The {@code peft_type}s of all methods. */
+  public static List<String> peftTypes() {
+    return METHODS.stream().<String>map(TunerMethod::peftType).toList();
   }
 
   private static List<TunerMethod<?>> methods() {
     List<TunerMethod<?>> result = new ArrayList<>();
+    result.add(new IA3Method());
+    result.add(new LoHaMethod());
     result.add(new LoraMethod());
     for (TunerMethod<?> found : ServiceLoader.load(TunerMethod.class)) {
       result.add(found);

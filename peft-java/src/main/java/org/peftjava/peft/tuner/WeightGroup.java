@@ -7,18 +7,24 @@ import org.peftjava.torch.nn.Parameter;
 final class WeightGroup extends Module {
   /** What holds the leaves of one adapter. */
   private static final class Leaves extends Module {
-    void put(String leaf, Parameter parameter) {
-      register(leaf, parameter);
+    void put(String leaf, Parameter parameter, boolean isParameter) {
+      if (isParameter) {
+        register(leaf, parameter);
+      } else {
+        registerBuffer(leaf, parameter);
+      }
     }
   }
 
-  void put(String adapter, String leaf, Parameter parameter) {
-    if (leaf.isEmpty()) {
-      register(adapter, parameter);
-      return;
+  void put(String adapter, LayerAdapter.Weight weight) {
+    if (!weight.leaf().isEmpty()) {
+      Module leaves = findChild(adapter).orElseGet(() -> child(adapter, new Leaves()));
+      ((Leaves) leaves).put(weight.leaf(), weight.parameter(), weight.isParameter());
+    } else if (weight.isParameter()) {
+      register(adapter, weight.parameter());
+    } else {
+      registerBuffer(adapter, weight.parameter());
     }
-    Module leaves = findChild(adapter).orElseGet(() -> child(adapter, new Leaves()));
-    ((Leaves) leaves).put(leaf, parameter);
   }
 
   void remove(String adapter) {

@@ -19,6 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.peftjava.peft.Goldens;
 import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.peft.tuner.TunerMethods;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.transformers.config.InvalidFileException;
 
@@ -112,7 +113,12 @@ class AdapterConfigJsonTest {
     String unknown =
         assertThrows(InvalidFileException.class, () -> AdapterConfigJson.read(temporary))
             .getMessage();
-    assertTrue(unknown.endsWith("Unknown peft_type \"NOPE\". Known: LORA."), unknown);
+    assertTrue(
+        unknown.endsWith(
+            "Unknown peft_type \"NOPE\". Known: "
+                + String.join(", ", TunerMethods.peftTypes())
+                + "."),
+        unknown);
     Files.writeString(temporary.resolve("adapter_config.json"), "[1]");
     assertThrows(InvalidFileException.class, () -> AdapterConfigJson.read(temporary));
   }

@@ -2,7 +2,6 @@ package org.peftjava.peft.tuner.lora;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.torch.LowRankUpdate;
@@ -69,7 +68,17 @@ final class LoraAdapter implements LayerAdapter {
   }
 
   @Override
-  public Optional<Tensor> biasChange() {
-    return bias == null ? Optional.empty() : Optional.of(bias.tensor().detach().mul(scaling));
+  public boolean needsBias() {
+    return bias != null;
+  }
+
+  @Override
+  public Tensor mergedIntoBias(Tensor base) {
+    return bias == null ? base : base.add(bias.tensor().mul(scaling).to(base.dtype()));
+  }
+
+  @Override
+  public Tensor removedFromBias(Tensor base) {
+    return bias == null ? base : base.sub(bias.tensor().mul(scaling).to(base.dtype()));
   }
 }

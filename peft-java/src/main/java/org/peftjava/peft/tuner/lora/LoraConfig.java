@@ -1,13 +1,10 @@
 package org.peftjava.peft.tuner.lora;
 
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
-import org.peftjava.peft.tuner.TargetModules;
-import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.peft.tuner.LayerTunerConfig;
 
 /**
  * The configuration of a LoRA adapter, immutable: rank, scaling, and which modules it changes.
@@ -17,7 +14,7 @@ import org.peftjava.peft.tuner.TunerConfig;
  * them. Values are checked when a config is made. Fields of LoRA variants are read and written, but
  * a config that uses one that this version lacks is refused when applied to a model.
  */
-public final class LoraConfig implements TunerConfig {
+public final class LoraConfig extends LayerTunerConfig {
   /** Which biases of the base model are trained with the adapter. */
   public enum Bias {
     /** None. */
@@ -33,10 +30,8 @@ public final class LoraConfig implements TunerConfig {
     }
   }
 
-  private final ConfigFields fields;
-
   private LoraConfig(ConfigFields fields) {
-    this.fields = LoraConfigRules.check(fields);
+    super(LoraConfigRules.check(fields));
   }
 
   /** A builder with Python's defaults: r 8, alpha 8, the architecture's default modules. */
@@ -51,113 +46,71 @@ public final class LoraConfig implements TunerConfig {
 
   /** A builder that starts from this config. */
   public LoraConfigBuilder toBuilder() {
-    return new LoraConfigBuilder(fields.values());
-  }
-
-  @Override
-  public ConfigFields fields() {
-    return fields;
+    return new LoraConfigBuilder(fields().values());
   }
 
   @Override
   public LoraConfig with(String field, @Nullable Object value) {
-    return new LoraConfig(fields.with(field, value));
+    return new LoraConfig(fields().with(field, value));
   }
 
   /** Rank of the update. */
   public int r() {
-    return fields.integer("r");
+    return fields().integer("r");
   }
 
   /** Numerator of the scaling. */
   public double loraAlpha() {
-    return fields.number("lora_alpha");
+    return fields().number("lora_alpha");
   }
 
   /** Probability with which elements of the adapter's input are dropped in training. */
   public double loraDropout() {
-    return fields.number("lora_dropout");
-  }
-
-  /** The modules to adapt. */
-  public TargetModules targetModules() {
-    return TargetModules.ofField(fields, "target_modules");
-  }
-
-  /** The modules left out, names or pattern. */
-  public Optional<TargetModules> excludeModules() {
-    return fields.isSet("exclude_modules")
-        ? Optional.of(TargetModules.ofField(fields, "exclude_modules"))
-        : Optional.empty();
-  }
-
-  /** Numbers of the layers to adapt; empty for all. */
-  public List<Integer> layersToTransform() {
-    return LoraConfigRules.layers(fields);
-  }
-
-  /** Names of the module lists in which layers are counted; empty for any. */
-  public List<String> layersPattern() {
-    return LoraConfigRules.oneOrMore(fields, "layers_pattern");
+    return fields().number("lora_dropout");
   }
 
   /** Whether adapted weights are stored transposed. */
   public boolean fanInFanOut() {
-    return fields.flag("fan_in_fan_out");
+    return fields().flag("fan_in_fan_out");
   }
 
   /** Which biases of the base are trained. */
   public Bias bias() {
-    return LoraConfigRules.bias(fields);
+    return LoraConfigRules.bias(fields());
   }
 
   /** Whether the scaling is alpha/sqrt(r) instead of alpha/r. */
   public boolean useRslora() {
-    return fields.flag("use_rslora");
+    return fields().flag("use_rslora");
   }
 
   /** How the adapter starts. */
   public LoraInit initLoraWeights() {
-    return LoraConfigRules.init(fields);
+    return LoraConfigRules.init(fields());
   }
 
   /** Whether B has a bias. */
   public boolean loraBias() {
-    return fields.flag("lora_bias");
+    return fields().flag("lora_bias");
   }
 
   /** Ranks of modules whose path matches a pattern, first match first. */
   public Map<String, Number> rankPattern() {
-    return fields.numbers("rank_pattern");
+    return fields().numbers("rank_pattern");
   }
 
   /** Alphas of modules whose path matches a pattern, first match first. */
   public Map<String, Number> alphaPattern() {
-    return fields.numbers("alpha_pattern");
+    return fields().numbers("alpha_pattern");
   }
 
   /** Whether this is DoRA: magnitude and direction of the weight apart, arXiv:2402.09353. */
   public boolean useDora() {
-    return fields.flag("use_dora");
+    return fields().flag("use_dora");
   }
 
   /** Whether adapters of tied layers are tied too. */
   public boolean ensureWeightTying() {
-    return fields.flag("ensure_weight_tying");
-  }
-
-  @Override
-  public boolean equals(Object other) {
-    return other instanceof LoraConfig config && fields.equals(config.fields);
-  }
-
-  @Override
-  public int hashCode() {
-    return fields.hashCode();
-  }
-
-  @Override
-  public String toString() {
-    return fields.toString();
+    return fields().flag("ensure_weight_tying");
   }
 }

@@ -1,77 +1,28 @@
 package org.peftjava.peft.tuner.lora;
 
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.peftjava.peft.tuner.TargetModules;
-import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.LayerConfigBuilder;
 
 /**
  * Collects the fields of a {@link LoraConfig}. Each method is the Python field of the same name;
  * what is not set has Python's default, given after the semicolon.
  */
-public final class LoraConfigBuilder {
-  private final Map<String, @Nullable Object> values;
-
+public final class LoraConfigBuilder extends LayerConfigBuilder<LoraConfigBuilder> {
   LoraConfigBuilder(Map<String, ? extends @Nullable Object> values) {
-    this.values = new LinkedHashMap<>(values);
+    super(values);
   }
 
-  /** What the model is for. */
-  public LoraConfigBuilder taskType(TaskType value) {
-    return set("task_type", value.name());
-  }
-
-  /** Class and library of the base model; written by saving when there is no task type. */
-  public LoraConfigBuilder autoMapping(Map<String, String> value) {
-    return set("auto_mapping", value);
-  }
-
-  /** Version of PEFT that the file says it is of. */
-  public LoraConfigBuilder peftVersion(String value) {
-    return set("peft_version", value);
-  }
-
-  /** Id or folder of the base model; filled in from the model when absent. */
-  public LoraConfigBuilder baseModelNameOrPath(String value) {
-    return set("base_model_name_or_path", value);
-  }
-
-  /** Revision of the base model. */
-  public LoraConfigBuilder revision(String value) {
-    return set("revision", value);
-  }
-
-  /** Whether the adapter is frozen; false. */
-  public LoraConfigBuilder inferenceMode(boolean value) {
-    return set("inference_mode", value);
+  @Override
+  protected LoraConfigBuilder self() {
+    return this;
   }
 
   /** Rank of the update; 8. */
   public LoraConfigBuilder r(int value) {
     return set("r", value);
-  }
-
-  /** The modules to adapt; the architecture's default. */
-  public LoraConfigBuilder targetModules(TargetModules value) {
-    return set("target_modules", value.toField());
-  }
-
-  /** The modules to adapt, by name: the whole path, or its end after a dot. Not patterns. */
-  public LoraConfigBuilder targetModules(String... value) {
-    return set("target_modules", Arrays.asList(value));
-  }
-
-  /** Modules to leave out, by names or pattern. */
-  public LoraConfigBuilder excludeModules(TargetModules value) {
-    return set("exclude_modules", value.toField());
-  }
-
-  /** Modules to leave out, by name. */
-  public LoraConfigBuilder excludeModules(String... value) {
-    return set("exclude_modules", Arrays.asList(value));
   }
 
   /** Numerator of the scaling alpha/r; 8. */
@@ -104,11 +55,6 @@ public final class LoraConfigBuilder {
     return set("use_rslora", value);
   }
 
-  /** Modules to train and save in full besides the adapter, such as a new head. */
-  public LoraConfigBuilder modulesToSave(String... value) {
-    return set("modules_to_save", Arrays.asList(value));
-  }
-
   /** True: A random, B zero. False: both random, for debugging. */
   public LoraConfigBuilder initLoraWeights(boolean value) {
     return set("init_lora_weights", value);
@@ -117,16 +63,6 @@ public final class LoraConfigBuilder {
   /** How A and B start. */
   public LoraConfigBuilder initLoraWeights(LoraInit value) {
     return set("init_lora_weights", value.toField());
-  }
-
-  /** Numbers of the layers to which the names in targetModules are restricted. */
-  public LoraConfigBuilder layersToTransform(int... value) {
-    return set("layers_to_transform", Arrays.stream(value).boxed().toList());
-  }
-
-  /** Names of the module lists that layersToTransform counts in. */
-  public LoraConfigBuilder layersPattern(String... value) {
-    return set("layers_pattern", Arrays.asList(value));
   }
 
   /**
@@ -253,11 +189,6 @@ public final class LoraConfigBuilder {
 
   /** The config, checked. */
   public LoraConfig build() {
-    return LoraConfig.of(values);
-  }
-
-  private LoraConfigBuilder set(String field, @Nullable Object value) {
-    values.put(field, value);
-    return this;
+    return LoraConfig.of(values());
   }
 }

@@ -1,6 +1,5 @@
 package org.peftjava.peft.tuner.lora;
 
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,7 +8,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
-import org.peftjava.peft.tuner.TargetModules;
+import org.peftjava.peft.tuner.TargetFields;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.slf4j.Logger;
@@ -135,7 +134,7 @@ final class LoraConfigRules {
     if (!(dropout >= 0 && dropout < 1)) {
       throw fields.invalid("lora_dropout", "must be in [0, 1)");
     }
-    checkTargets(fields);
+    TargetFields.check(fields);
     checkVariants(fields);
     return settle(fields);
   }
@@ -155,32 +154,6 @@ final class LoraConfigRules {
     fields.texts("target_parameters");
     bias(fields);
     init(fields);
-  }
-
-  private static void checkTargets(ConfigFields fields) {
-    TargetModules targets = TargetModules.ofField(fields, "target_modules");
-    if (TargetModules.ofField(fields, "exclude_modules") instanceof TargetModules.AllLinear) {
-      throw fields.invalid("exclude_modules", "must be a list of module names or a pattern");
-    }
-    boolean isText =
-        targets instanceof TargetModules.Regex || targets instanceof TargetModules.AllLinear;
-    boolean hasLayers = fields.get("layers_to_transform") != null;
-    boolean hasPattern = fields.isSet("layers_pattern") && !"".equals(fields.get("layers_pattern"));
-    layers(fields);
-    oneOrMore(fields, "layers_pattern");
-    if (hasLayers && isText) {
-      throw fields.invalid(
-          "layers_to_transform",
-          "restricts module names and cannot be used with the pattern targetModules " + targets);
-    }
-    if (hasPattern && isText) {
-      throw fields.invalid(
-          "layers_pattern",
-          "restricts module names and cannot be used with the pattern targetModules " + targets);
-    }
-    if (hasPattern && !hasLayers) {
-      throw fields.invalid("layers_pattern", "needs layersToTransform, the numbers of the layers");
-    }
   }
 
   private static void checkVariants(ConfigFields fields) {
@@ -245,26 +218,5 @@ final class LoraConfigRules {
       }
     }
     throw fields.invalid("bias", "must be none, all or lora_only");
-  }
-
-  static List<Integer> layers(ConfigFields fields) {
-    Object value = fields.get("layers_to_transform");
-    List<Integer> result = new ArrayList<>();
-    for (Object item :
-        value instanceof List<?> list ? list : value == null ? List.of() : List.of(value)) {
-      if (!(item instanceof Long number) || number < 0 || number > Integer.MAX_VALUE) {
-        throw fields.invalid("layers_to_transform", "must be a layer number or a list of them");
-      }
-      result.add(number.intValue());
-    }
-    return Collections.unmodifiableList(result);
-  }
-
-  static List<String> oneOrMore(ConfigFields fields, String name) {
-    Object value = fields.get(name);
-    if (value instanceof String text) {
-      return text.isEmpty() ? List.of() : List.of(text);
-    }
-    return fields.texts(name).orElse(List.of());
   }
 }

@@ -43,8 +43,10 @@ final class LoraInitializer {
       fill(b, Init.zeros());
       fill(bias, Init.zeros());
     }
-    Stream.of(a, b).forEach(parameter -> place(parameter, site));
-    place(bias, site);
+    Stream.of(a, b).forEach(site::place);
+    if (bias != null) {
+      site.place(bias);
+    }
     return new LoraAdapter(a, b, bias, scaling, config.loraDropout());
   }
 
@@ -62,7 +64,7 @@ final class LoraInitializer {
       fill(a, Init.zeros());
       fill(b, Init.normal(1));
     }
-    Stream.of(a, b).forEach(parameter -> place(parameter, site));
+    Stream.of(a, b).forEach(site::place);
     return new LoraEmbeddingAdapter(a, b, scaling, layer.paddingIdx());
   }
 
@@ -77,15 +79,6 @@ final class LoraInitializer {
       try (GradMode off = GradMode.noGrad()) {
         init.fill(parameter.tensor());
       }
-    }
-  }
-
-  private static void place(@Nullable Parameter parameter, LayerSite site) {
-    if (parameter != null) {
-      parameter.to(site.baseType());
-      parameter.to(site.adapterType());
-      parameter.to(site.device());
-      parameter.requiresGrad(false);
     }
   }
 }

@@ -6,15 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.lang.reflect.Method;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import java.util.TreeSet;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.peftjava.peft.Goldens;
 import org.peftjava.peft.tuner.StubModels;
@@ -23,33 +17,6 @@ import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunedModel;
 
 class LoraConfigTest {
-  @Test
-  void builderMethodsAreTheFieldsOfPython() {
-    Set<String> fields =
-        LoraConfig.builder().build().fields().values().keySet().stream()
-            .filter(name -> !name.equals("peft_type"))
-            .map(
-                name ->
-                    Arrays.stream(name.split("_"))
-                        .reduce(
-                            (a, b) ->
-                                a + b.substring(0, 1).toUpperCase(Locale.ROOT) + b.substring(1))
-                        .orElseThrow())
-            .collect(Collectors.toCollection(TreeSet::new));
-    Set<String> methods =
-        Arrays.stream(LoraConfigBuilder.class.getDeclaredMethods())
-            .filter(method -> method.getReturnType() == LoraConfigBuilder.class)
-            .map(Method::getName)
-            .filter(name -> !name.equals("set"))
-            .collect(Collectors.toCollection(TreeSet::new));
-    assertEquals(fields, methods);
-    assertEquals(42, LoraConfig.builder().build().fields().values().size());
-    JsonNode written = Goldens.json(Goldens.path("config_roundtrip/defaults/adapter_config.json"));
-    Set<String> keys = new TreeSet<>(Goldens.map(written).keySet());
-    keys.add("runtime_config");
-    assertEquals(keys, new TreeSet<>(LoraConfig.builder().build().fields().values().keySet()));
-  }
-
   @Test
   void valuesComeBack() {
     LoraConfig config =

@@ -110,7 +110,9 @@ class LoraMatchingTest {
               String path = layer.getKey();
               assertEquals(layer.getValue().get("r").asInt(), LoraMethod.rank(config, path), path);
               assertEquals(
-                  layer.getValue().get("alpha").asDouble(), LoraMethod.alpha(config, path), path);
+                  layer.getValue().get("alpha").asDouble(),
+                  LoraMethod.alpha(config, "lora_alpha", path),
+                  path);
               assertEquals(
                   layer.getValue().get("scaling").asDouble(),
                   LoraMethod.scaling(config, path),

@@ -1,0 +1,108 @@
+"""The measurements of one tuner: a folder tuner_<name> with adapter/, io.safetensors and case.json.
+
+A module of a tuner says `SECTIONS = tuners.sections({"loha": tuners.case(LoHaConfig(...), "what is special")})`. Java's
+TunerGoldensTest and TunerContractTest find the folders; nothing has to be registered there. The base model is one that
+another section writes.
+"""
+
+import copy
+
+import torch
+from peft import get_peft_model
+from transformers import GenerationConfig
+
+from . import common
+from .common import causal_batch, left_padded_batch
+
+QV = ["q_proj", "v_proj"]
+
+
+def opt():
+    return common.tiny_opt()
+
+
+def case(config, note, base="opt_lora/base", model=opt, scale=0.3, offset=0.0):
+    """A case: the config, what is special about it, the base model and where another section has
+    saved it. Trained values are drawn from [offset - scale, offset + scale]."""
+    return {"config": config, "note": note, "base": base, "model": model, "scale": scale, "offset": offset}
+
+
+def sections(cases):
+    return {f"tuner_{name}": (lambda folder, values=values: write_case(folder, **values)) for name, values in cases.items()}
+
+
+def write_case(folder, config, note, base, model, scale, offset):
+    batch, left = causal_batch(), left_padded_batch()
+    plain = model()
+    tensors = {f"in.{name}": value for name, value in batch.items()}
+    tensors |= {f"left.{name}": value for name, value in left.items()}
+    tensors["base.logits"] = common.logits_of(plain, batch)
+    torch.manual_seed(1)
+    tuned = get_peft_model(plain, config).eval()
+    fresh = (common.logits_of(tuned, batch) - tensors["base.logits"]).abs().max()
+    common.fill_trainable(tuned, scale=scale)
+    for parameter in tuned.parameters():
+        if parameter.requires_grad:
+            parameter.data += offset
+    tuned.save_pretrained(folder / "adapter")
+    (folder / "adapter" / "README.md").unlink()
+    tensors |= {f"param.{n}": p for n, p in tuned.named_parameters() if p.requires_grad}
+    tensors["adapter.logits"] = common.logits_of(tuned, batch)
+    tensors["adapter.loss"], grads = common.gradients_of(tuned, batch)
+    tensors |= {f"grad.{name}": value for name, value in grads.items()}
+    mergeable = merge(tuned, batch, tensors)
+    tensors["gen.ids"] = greedy(tuned, left)
+    gaps, unstable = common.float64_gaps(tuned, batch)
+    trainable, total = tuned.get_nb_trainable_parameters()
+    trained = copy.deepcopy(tuned)
+    tensors["train.losses"], after = common.train_steps(trained, batch)
+    tensors |= {f"train.after.{name}": value for name, value in after.items()}
+    common.write_tensors(folder / "io.safetensors", tensors)
+    common.write_json(
+        folder / "case.json",
+        {
+            "case": folder.name,
+            "note": note,
+            "versions": common.versions(),
+            "base": base,
+            "seeds": {"base": 7, "adapter": "crc32(parameter name) + 3", "scale": scale, "offset": offset},
+            "tolerances": common.TOLERANCES,
+            "float64Gaps": gaps,
+            "unstableAfterSteps": unstable,
+            "optimizer": common.OPTIMIZER,
+            "peftClass": type(tuned).__name__,
+            "trainableParameters": trainable,
+            "allParameters": total,
+            "startsWithoutEffect": bool(fresh < 1e-6),
+            "mergeable": mergeable,
+            "targetedModules": getattr(tuned.base_model, "targeted_module_names", []),
+        },
+    )
+    assert gaps["logits"] < common.TOLERANCES["forward"] / 4, gaps
+    assert gaps["gradient"] < common.TOLERANCES["gradient"] / 4, gaps
+    assert (tensors["adapter.logits"] - tensors["base.logits"]).abs().max() > 0.05, "the adapter must be audible"
+    assert all(value.abs().max() > 1e-6 for value in grads.values()), "a gradient is zero"
+
+
+def merge(tuned, batch, tensors):
+    """Merged, unmerged and disabled results; False for a method that cannot merge."""
+    try:
+        copy.deepcopy(tuned).merge_adapter()
+    except (NotImplementedError, AttributeError, TypeError, ValueError):
+        with tuned.disable_adapter():
+            tensors["disabled.logits"] = common.logits_of(tuned, batch)
+        return False
+    common.merge_measurements(tuned, batch, tensors)
+    return True
+
+
+def greedy(tuned, left):
+    """Greedy ids of a left-padded batch, whose choices are clear."""
+    tuned.generation_config.eos_token_id = None
+    settings = dict(max_new_tokens=6, do_sample=False, pad_token_id=common.PAD, eos_token_id=None)
+    output = tuned.generate(
+        **left, generation_config=GenerationConfig(**settings), return_dict_in_generate=True, output_logits=True
+    )
+    top = torch.stack(output.logits).topk(2, dim=-1).values
+    assert (top[..., 0] - top[..., 1]).min() > 1e-4, "greedy choice too close to a tie"
+    return output.sequences

@@ -1,0 +1,43 @@
+package org.peftjava.peft.tuner;
+
+import java.util.Arrays;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Collects the fields that choose modules.
+ *
+ * @param <B> the builder itself
+ */
+public abstract class ModuleConfigBuilder<B extends ModuleConfigBuilder<B>>
+    extends TunerConfigBuilder<B> {
+  /** Starts from these values of adapter_config.json. */
+  protected ModuleConfigBuilder(Map<String, ? extends @Nullable Object> values) {
+    super(values);
+  }
+
+  /** The modules to adapt; the architecture's default. */
+  public final B targetModules(TargetModules value) {
+    return set("target_modules", value.toField());
+  }
+
+  /** The modules to adapt, by name: the whole path, or its end after a dot. Not patterns. */
+  public final B targetModules(String... value) {
+    return set("target_modules", Arrays.asList(value));
+  }
+
+  /** Modules to leave out, by names or pattern. */
+  public final B excludeModules(TargetModules value) {
+    return set("exclude_modules", value.toField());
+  }
+
+  /** Modules to leave out, by name. */
+  public final B excludeModules(String... value) {
+    return set("exclude_modules", Arrays.asList(value));
+  }
+
+  /** Modules to train and save in full besides the adapter, such as a new head. */
+  public final B modulesToSave(String... value) {
+    return set("modules_to_save", Arrays.asList(value));
+  }
+}

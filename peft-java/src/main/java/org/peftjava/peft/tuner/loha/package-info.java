@@ -1,0 +1,5 @@
+/** LoHa: the elementwise product of two low-rank updates. */
+@NullMarked
+package org.peftjava.peft.tuner.loha;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,145 @@
+package org.peftjava.peft;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.CausalLanguageModel;
+import org.peftjava.transformers.ModelInput;
+
+/**
+ * One folder golden/tuner_*: an adapter of some method that the real PEFT made and measured, with
+ * the base model open.
+ */
+final class TunerCase implements AutoCloseable {
+  private final TensorScope scope = TensorScope.openGraph("case");
+  private final String name;
+  private final JsonNode facts;
+  private final Map<String, Tensor> golden;
+  private final CausalLM base;
+
+  TunerCase(String name) {
+    this.name = name;
+    facts = Goldens.json(Goldens.path(name + "/case.json"));
+    golden = Goldens.tensors(name + "/io.safetensors");
+    base = openBase();
+  }
+
+  /** The names of all cases: whoever adds a folder adds a case. */
+  static List<String> names() {
+    try (Stream<Path> folders = Files.list(Goldens.path(""))) {
+      return folders
+          .map(folder -> folder.getFileName().toString())
+          .filter(folder -> folder.startsWith("tuner_"))
+          .sorted()
+          .toList();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Those that can be merged. */
+  static List<String> mergeable() {
+    return names().stream()
+        .filter(
+            name -> Goldens.json(Goldens.path(name + "/case.json")).get("mergeable").asBoolean())
+        .toList();
+  }
+
+  CausalLM base() {
+    return base;
+  }
+
+  /** Another copy of the base model; the caller closes it. */
+  CausalLM openBase() {
+    return AutoModelForCausalLM.fromPretrained(Goldens.path(facts.get("base").textValue()));
+  }
+
+  Path adapter() {
+    return Goldens.path(name + "/adapter");
+  }
+
+  JsonNode facts() {
+    return facts;
+  }
+
+  Map<String, Tensor> golden() {
+    return golden;
+  }
+
+  Tensor golden(String key) {
+    Tensor found = golden.get(key);
+    if (found == null) {
+      throw new IllegalArgumentException("no " + key + " in " + name);
+    }
+    return found;
+  }
+
+  /** The rows of a golden matrix of whole numbers. */
+  long[][] rows(String key) {
+    Tensor matrix = golden(key);
+    int width = Math.toIntExact(matrix.size(1));
+    long[] flat = matrix.toLongs();
+    long[][] result = new long[flat.length / width][];
+    for (int row = 0; row < result.length; row++) {
+      result[row] = Arrays.copyOfRange(flat, row * width, (row + 1) * width);
+    }
+    return result;
+  }
+
+  double tolerance(String kind) {
+    return facts.at("/tolerances/" + kind).asDouble();
+  }
+
+  /** The adapter as Python saved it, on the base. */
+  PeftModelForCausalLM load() {
+    PeftModelForCausalLM model =
+        PeftModel.fromPretrained(base, adapter(), options -> options.isTrainable(true));
+    model.eval();
+    return model;
+  }
+
+  ModelInput input(boolean labels) {
+    ModelInput.Builder input =
+        ModelInput.builder()
+            .inputIds(golden("in.input_ids"))
+            .attentionMask(golden("in.attention_mask"));
+    return (labels ? input.labels(golden("in.labels")) : input).build();
+  }
+
+  /** Logits without a graph, 0 at padded positions. */
+  Tensor logits(CausalLanguageModel model) {
+    try (GradMode off = GradMode.noGrad()) {
+      return masked(model.forward(input(false)).logits().orElseThrow());
+    }
+  }
+
+  Tensor loss(CausalLanguageModel model) {
+    return model.forward(input(true)).loss().orElseThrow();
+  }
+
+  /** Python's logits, 0 at padded positions. */
+  Tensor expected(String key) {
+    return masked(golden(key));
+  }
+
+  private Tensor masked(Tensor logits) {
+    return logits.maskedFill(golden("in.attention_mask").eq(0).unsqueeze(-1), 0);
+  }
+
+  @Override
+  public void close() {
+    base.close();
+    scope.close();
+  }
+}

@@ -1,0 +1,253 @@
+package org.peftjava.peft;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.quant.bnb.BitsAndBytesConfig;
+import org.peftjava.quant.bnb.QuantType;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Randomness;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
+import org.peftjava.torch.optim.AdamW;
+import org.peftjava.transformers.CausalLM;
+
+/**
+ * What every tuning method keeps, over all folders golden/tuner_*. The behaviours are those of
+ * PEFT's {@code tests/testing_common.py}.
+ */
+@ExtendWith(LedgerCheck.class)
+class TunerContractTest {
+  private static final String CASES = "org.peftjava.peft.TunerCase#names";
+  private static final String OTHER = "other";
+
+  private static TunerConfig config(TunerCase tuner) {
+    return PeftConfig.fromPretrained(tuner.adapter()).with("inference_mode", false);
+  }
+
+  /** Fresh values that no other adapter has. */
+  private static void disturb(PeftModel model, String adapter, long seed) {
+    Randomness.manualSeed(seed);
+    try (TensorScope scope = TensorScope.open("disturb")) {
+      model
+          .namedParameters()
+          .forEach(
+              (name, parameter) -> {
+                if (parameter.requiresGrad() && name.contains(adapter)) {
+                  Tensor noise = parameter.tensor().detach().copy().uniformInPlace(-0.2, 0.2);
+                  parameter.copyFrom(parameter.tensor().detach().add(noise));
+                }
+              });
+    }
+  }
+
+  private static Map<String, float[]> values(Module module, boolean trained) {
+    Map<String, float[]> result = new LinkedHashMap<>();
+    module
+        .namedState()
+        .forEach(
+            (name, parameter) -> {
+              if (parameter.dtype().isFloatingPoint() && parameter.requiresGrad() == trained) {
+                result.put(name, parameter.tensor().toFloats());
+              }
+            });
+    return result;
+  }
+
+  @ParameterizedTest
+  @MethodSource(CASES)
+  void aFreshAdapterHasNoEffectWhereTheMethodSaysSo(String name) {
+    try (TunerCase tuner = new TunerCase(name)) {
+      Tensor plain = tuner.logits(tuner.base());
+      try (PeftModelForCausalLM model = Peft.getPeftModel(tuner.base(), config(tuner))) {
+        model.eval();
+        double gap = TinyOpt.gap(plain, tuner.logits(model));
+        assertEquals(
+            tuner.facts().get("startsWithoutEffect").asBoolean(), gap < 1e-5, "gap " + gap);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(CASES)
+  void disablingAndUnloadingRestoreTheBaseBitForBit(String name) {
+    try (TunerCase tuner = new TunerCase(name)) {
+      float[] plain = tuner.logits(tuner.base()).toFloats();
+      PeftModelForCausalLM model = tuner.load();
+      float[] adapted = tuner.logits(model).toFloats();
+      assertFalse(Arrays.equals(plain, adapted), "the adapter acts");
+      assertArrayEquals(plain, model.withoutAdapter(() -> tuner.logits(model)).toFloats());
+      assertArrayEquals(adapted, tuner.logits(model).toFloats(), "enabled again");
+      model.unload();
+      assertArrayEquals(plain, tuner.logits(tuner.base()).toFloats());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(CASES)
+  void savedAndLoadedItIsTheSame(String name, @TempDir Path folder) {
+    try (TunerCase tuner = new TunerCase(name);
+        PeftModelForCausalLM model = Peft.getPeftModel(tuner.base(), config(tuner));
+        CausalLM second = tuner.openBase()) {
+      model.eval();
+      disturb(model, "default", 11);
+      float[] expected = tuner.logits(model).toFloats();
+      model.savePretrained(folder);
+      try (PeftModelForCausalLM loaded = PeftModel.fromPretrained(second, folder.toString())) {
+        assertArrayEquals(expected, tuner.logits(loaded).toFloats());
+        assertTrue(loaded.trainableParameters().trainable() == 0, "frozen");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(CASES)
+  void severalAdaptersDoNotTouchEachOther(String name) {
+    try (TunerCase tuner = new TunerCase(name);
+        PeftModelForCausalLM model = tuner.load()) {
+      float[] first = tuner.logits(model).toFloats();
+      model.addAdapter(OTHER, config(tuner));
+      model.setAdapter(OTHER);
+      model.eval();
+      disturb(model, OTHER, 12);
+      float[] second = tuner.logits(model).toFloats();
+      assertFalse(Arrays.equals(first, second), "another adapter");
+      model.setAdapter("default");
+      assertArrayEquals(first, tuner.logits(model).toFloats());
+      assertEquals(List.of("default", OTHER), model.getModelStatus().availableAdapters());
+      model.deleteAdapter("default");
+      assertArrayEquals(second, tuner.logits(model).toFloats(), "the other one acts alone");
+      assertThrows(IllegalArgumentException.class, () -> model.setAdapter("default"));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(CASES)
+  void trainingChangesOnlyTheAdapter(String name) {
+    try (TunerCase tuner = new TunerCase(name);
+        PeftModelForCausalLM model = tuner.load()) {
+      Map<String, float[]> frozen = values(model, false);
+      Map<String, float[]> trained = values(model, true);
+      Map<String, Parameter> parameters = new LinkedHashMap<>(model.namedParameters());
+      parameters.values().removeIf(parameter -> !parameter.requiresGrad());
+      model.train(true);
+      try (AdamW optimizer = new AdamW(parameters, AdamW.Options.defaults())) {
+        tuner.loss(model).backward();
+        optimizer.step();
+        optimizer.zeroGrad();
+      }
+      values(model, false).forEach((key, value) -> assertArrayEquals(frozen.get(key), value, key));
+      values(model, true)
+          .forEach((key, value) -> assertFalse(Arrays.equals(trained.get(key), value), key));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(CASES)
+  void checkpointingGivesTheSameGradients(String name) {
+    try (TunerCase tuner = new TunerCase(name);
+        PeftModelForCausalLM model = tuner.load()) {
+      Map<String, float[]> plain = gradients(tuner, model);
+      model.gradientCheckpointing(true);
+      model.train(true);
+      gradients(tuner, model)
+          .forEach((key, value) -> assertArrayEquals(plain.get(key), value, 1e-5f, key));
+    }
+  }
+
+  private static Map<String, float[]> gradients(TunerCase tuner, PeftModelForCausalLM model) {
+    Map<String, float[]> result = new LinkedHashMap<>();
+    try (TensorScope scope = TensorScope.openGraph("gradients")) {
+      tuner.loss(model).backward();
+    }
+    try (TensorScope scope = TensorScope.open("read gradients")) {
+      model
+          .namedParameters()
+          .forEach(
+              (key, parameter) -> {
+                if (parameter.requiresGrad()) {
+                  result.put(key, parameter.tensor().grad().orElseThrow().toFloats());
+                }
+              });
+    }
+    model.zeroGrad();
+    assertFalse(result.isEmpty());
+    return result;
+  }
+
+  @ParameterizedTest
+  @MethodSource(CASES)
+  void over16BitWeightsTheAdapterIsFloat32(String name) {
+    try (TunerCase tuner = new TunerCase(name)) {
+      Tensor expected = tuner.expected("adapter.logits");
+      tuner.base().to(DType.BFLOAT16);
+      try (PeftModelForCausalLM model = tuner.load()) {
+        model
+            .namedParameters()
+            .forEach(
+                (key, parameter) -> {
+                  if (parameter.requiresGrad()) {
+                    assertEquals(DType.FLOAT32, parameter.dtype(), key);
+                  }
+                });
+        Tensor logits = tuner.logits(model);
+        assertEquals(DType.BFLOAT16, logits.dtype());
+        double size = expected.abs().max().toDouble();
+        double gap = TinyOpt.gap(expected, logits.to(DType.FLOAT32));
+        assertTrue(gap < 0.1 * size, "gap " + gap + " of " + size);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(CASES)
+  void overFourBitWeightsItTrains(String name) {
+    try (TunerCase tuner = new TunerCase(name)) {
+      BitsAndBytesConfig.builder()
+          .loadIn4bit(true)
+          .bnb4bitQuantType(QuantType.NF4)
+          .build()
+          .applyTo(tuner.base());
+      float[] plain = tuner.logits(tuner.base()).toFloats();
+      try (PeftModelForCausalLM model = tuner.load()) {
+        assertFalse(Arrays.equals(plain, tuner.logits(model).toFloats()));
+        gradients(tuner, model)
+            .forEach(
+                (key, value) -> {
+                  for (float element : value) {
+                    assertTrue(Float.isFinite(element), key);
+                  }
+                });
+        assertArrayEquals(plain, model.withoutAdapter(() -> tuner.logits(model)).toFloats());
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(CASES)
+  void statusKnowsTheAdapter(String name) {
+    try (TunerCase tuner = new TunerCase(name);
+        PeftModelForCausalLM model = tuner.load()) {
+      ModelStatus status = model.getModelStatus();
+      assertEquals(List.of("default"), status.activeAdapters());
+      assertEquals(config(tuner).peftType(), status.peftTypes().get("default"));
+      assertEquals(
+          tuner.facts().get("targetedModules").size(), model.getLayerStatus().size(), "layers");
+    }
+  }
+}
