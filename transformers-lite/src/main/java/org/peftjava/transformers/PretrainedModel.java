@@ -42,6 +42,11 @@ public interface PretrainedModel extends AutoCloseable {
     return false;
   }
 
+  /** Whether the model learns where in a text an answer stands. */
+  default boolean learnsSpans() {
+    return false;
+  }
+
   /** The module tree, for parameters, adapters and training mode. */
   Module module();
 
