@@ -34,6 +34,10 @@ class HeadTrainingTest extends TrainingRuns {
   private static final JsonNode GOLDEN = Goldens.json("train_heads");
   private static final long MASK = 3;
 
+  /** What shifts the scores of all positions alike. */
+  private static final Set<String> NOISE =
+      Set.of("qa_outputs.bias", "bert.encoder.layer.1.output.LayerNorm.bias");
+
   private static long[] longs(JsonNode list) {
     return StreamSupport.stream(list.spliterator(), false).mapToLong(JsonNode::asLong).toArray();
   }
@@ -61,7 +65,7 @@ class HeadTrainingTest extends TrainingRuns {
                 .outputDir(folder)
                 .maxSteps(6)
                 .perDeviceTrainBatchSize(2)
-                .perDeviceEvalBatchSize(3)
+                .perDeviceEvalBatchSize(2)
                 .learningRate(1e-2)
                 .weightDecay(0.01)
                 .loggingSteps(1)
@@ -96,7 +100,7 @@ class HeadTrainingTest extends TrainingRuns {
       assertTrue(source.names().size() > 10);
       for (String name : source.names()) {
         // what cancels in the softmax has rounding noise as its gradient: AdamW makes steps of it
-        if (!name.endsWith("self.key.bias") && !name.equals("qa_outputs.bias")) {
+        if (!name.endsWith("self.key.bias") && !(kind.equals("span") && NOISE.contains(name))) {
           Goldens.assertClose(
               source.tensor(name), model.module().namedState().get(name).tensor(), 5e-4);
         }
