@@ -73,7 +73,12 @@ interface CheckpointModel extends PretrainedModel, PeftAdapterMixin {
   /** Whether a checkpoint may lack the weight of this name, which then gets fresh values. */
   default boolean mayBeNew(String name) {
     String prefix = backboneName().isEmpty() ? "" : backboneName() + ".";
-    return !name.startsWith(prefix)
+    String first = name.substring(0, Math.max(0, name.indexOf('.')));
+    boolean beside =
+        prefix.isEmpty()
+            ? module() != backbone() && !backbone().children().containsKey(first)
+            : !name.startsWith(prefix);
+    return beside
         || backbone().optionalChildren().stream()
             .anyMatch(child -> name.startsWith(prefix + child + "."));
   }

@@ -22,6 +22,7 @@ import org.peftjava.transformers.checkpoint.WeightSource;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Brings the weights of a folder into a model, by name, with transformers' tolerance: names may
@@ -173,7 +174,8 @@ final class PretrainedWeights {
       String first = names.keys().get(tied);
       String second = names.keys().get(Objects.requireNonNull(ties.names().get(tied)));
       if (first != null && second != null && !equal(source, first, second)) {
-        LOG.warn(
+        LOG.atLevel(model.config().mayHoldAnotherHead() ? Level.DEBUG : Level.WARN)
+            .log(
             "config.json of {} ties {} to {}, but the file holds different values for them: they"
                 + " stay separate.",
             folder,

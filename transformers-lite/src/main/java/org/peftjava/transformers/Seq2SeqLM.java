@@ -237,6 +237,12 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     return Optional.of(generationConfig);
   }
 
+  /** A model that writes is of no use without its head: none may be missing. */
+  @Override
+  public boolean mayBeNew(String name) {
+    return false;
+  }
+
   @Override
   public Architecture architecture() {
     return architecture;
