@@ -65,6 +65,7 @@ public final class LowRankUpdate {
       addProduct(value.reshape(-1, y.size(-1)), low, b.detach().t(), scaling);
     }
     boolean gradientOfX = x.requiresGrad();
+    boolean gradientOfA = a.requiresGrad();
     return CustomGradient.of(
         value,
         List.of(y, x, a, b),
@@ -74,7 +75,8 @@ public final class LowRankUpdate {
           Tensor g = gradient.to(DType.FLOAT32).reshape(-1, gradient.size(-1)); // (n, o)
           Tensor gB = g.t().matmul(saved.get(3)).mulInPlace(scaling); // (o, r)
           Tensor gLow = g.matmul(saved.get(2)).mulInPlace(scaling); // (n, r)
-          Tensor gA = gLow.t().matmul(dropped(savedX, dropout, seed)); // (r, d)
+          Tensor gA =
+              gradientOfA ? gLow.t().matmul(dropped(savedX, dropout, seed)) : null; // (r, d)
           Tensor gX = gradientOfX ? gradientOfX(savedX, gLow, saved.get(1), dropout, seed) : null;
           return Arrays.asList(gradient, gX, gA, gB);
         });

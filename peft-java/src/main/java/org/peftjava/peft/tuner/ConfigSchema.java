@@ -75,24 +75,36 @@ public final class ConfigSchema {
           });
     }
 
-    /**
-     * The fields that choose layers: target_modules, exclude_modules, layers_to_transform,
-     * layers_pattern, modules_to_save, with Python's rules for them.
-     */
-    public Builder layerTargets() {
-      for (String name :
-          List.of("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern")) {
-        field(name, null);
-      }
-      return texts("modules_to_save").rule(TargetFields::check);
+    /** The fields of which every such config has some: target_modules and modules_to_save. */
+    public Builder targets() {
+      return field("target_modules", null).texts("modules_to_save").rule(TargetFields::check);
     }
 
-    /** The same without the choice of layers by number. */
+    /** {@link #targets} and exclude_modules. */
     public Builder moduleTargets() {
-      return field("target_modules", null)
-          .field("exclude_modules", null)
-          .texts("modules_to_save")
-          .rule(TargetFields::check);
+      return targets().field("exclude_modules", null);
+    }
+
+    /** {@link #targets} and the choice of layers by number: layers_to_transform, layers_pattern. */
+    public Builder numberedTargets() {
+      return targets().field("layers_to_transform", null).field("layers_pattern", null);
+    }
+
+    /** All fields that choose layers. */
+    public Builder layerTargets() {
+      return numberedTargets().field("exclude_modules", null);
+    }
+
+    /** Which biases are trained: none, all, or those of adapted layers, such as "oft_only". */
+    public Builder bias() {
+      return text("bias", "none")
+          .rule(
+              fields -> {
+                String value = fields.text("bias").orElse("");
+                if (!value.equals("none") && !value.equals("all") && !value.endsWith("_only")) {
+                  throw fields.invalid("bias", "must be none, all or the method's name with _only");
+                }
+              });
     }
 
     /** A field of any type; its rules are the caller's. */
@@ -163,6 +175,20 @@ public final class ConfigSchema {
               fields -> {
                 if (!names.contains(fields.text(name).orElse(""))) {
                   throw fields.invalid(name, "must be one of " + String.join(", ", names));
+                }
+              });
+    }
+
+    /** True, false or one of these texts. */
+    public Builder flagOr(String name, boolean defaultValue, String... allowed) {
+      List<String> names = Arrays.asList(allowed);
+      return field(name, defaultValue)
+          .rule(
+              fields -> {
+                Object value = fields.get(name);
+                if (!(value instanceof Boolean || (value instanceof String && names.contains(value)))) {
+                  throw fields.invalid(
+                      name, "must be true, false or one of " + String.join(", ", names));
                 }
               });
     }

@@ -5,24 +5,24 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Collects the fields that choose layers, by name and by number.
+ * Collects the fields that choose layers, by name and by number, and those left out.
  *
  * @param <B> the builder itself
  */
 public abstract class LayerConfigBuilder<B extends LayerConfigBuilder<B>>
-    extends ModuleConfigBuilder<B> {
+    extends NumberedConfigBuilder<B> {
   /** Starts from these values of adapter_config.json. */
   protected LayerConfigBuilder(Map<String, ? extends @Nullable Object> values) {
     super(values);
   }
 
-  /** Numbers of the layers to which the names in targetModules are restricted. */
-  public final B layersToTransform(int... value) {
-    return set("layers_to_transform", Arrays.stream(value).boxed().toList());
+  /** Modules to leave out, by names or pattern. */
+  public final B excludeModules(TargetModules value) {
+    return set("exclude_modules", value.toField());
   }
 
-  /** Names of the module lists that layersToTransform counts in. */
-  public final B layersPattern(String... value) {
-    return set("layers_pattern", Arrays.asList(value));
+  /** Modules to leave out, by name. */
+  public final B excludeModules(String... value) {
+    return set("exclude_modules", Arrays.asList(value));
   }
 }

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.peftjava.peft.tuner.TargetMatcher.Match;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
@@ -141,6 +142,8 @@ public final class LayerInjector<C extends TunerConfig> {
       Map<String, Module> layers, C config, boolean autocast, SharedWeights shared) {
     Map<String, LayerAdapter> result = new LinkedHashMap<>();
     try {
+      Device device = LayerSite.deviceOf(layers.values().iterator().next());
+      shared.weights().forEach(weight -> weight.parameter().to(device));
       layers.forEach(
           (path, layer) ->
               result.put(

@@ -36,14 +36,17 @@ public record LayerSite(
         layer instanceof LinearLayer linear
             ? linear.computeDtype()
             : ((EmbeddingLayer) layer).table().dtype();
-    Device device =
-        layer.namedState().values().stream()
-            .filter(Parameter::isMaterialized)
-            .findFirst()
-            .map(parameter -> parameter.tensor().device())
-            .orElse(Device.CPU);
     DType own = autocast && type.isHalfPrecision() ? DType.FLOAT32 : type;
-    return new LayerSite(path, layer, type, own, device, shared);
+    return new LayerSite(path, layer, type, own, deviceOf(layer), shared);
+  }
+
+  /** Where a layer's weights are; the CPU if it has none. */
+  static Device deviceOf(Module layer) {
+    return layer.namedState().values().stream()
+        .filter(Parameter::isMaterialized)
+        .findFirst()
+        .map(parameter -> parameter.tensor().device())
+        .orElse(Device.CPU);
   }
 
   /** The base layer as a linear one. */

@@ -5,25 +5,15 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Collects the fields that choose modules.
+ * Collects the fields that choose modules, by name only.
  *
  * @param <B> the builder itself
  */
 public abstract class ModuleConfigBuilder<B extends ModuleConfigBuilder<B>>
-    extends TunerConfigBuilder<B> {
+    extends TargetConfigBuilder<B> {
   /** Starts from these values of adapter_config.json. */
   protected ModuleConfigBuilder(Map<String, ? extends @Nullable Object> values) {
     super(values);
-  }
-
-  /** The modules to adapt; the architecture's default. */
-  public final B targetModules(TargetModules value) {
-    return set("target_modules", value.toField());
-  }
-
-  /** The modules to adapt, by name: the whole path, or its end after a dot. Not patterns. */
-  public final B targetModules(String... value) {
-    return set("target_modules", Arrays.asList(value));
   }
 
   /** Modules to leave out, by names or pattern. */
@@ -34,10 +24,5 @@ public abstract class ModuleConfigBuilder<B extends ModuleConfigBuilder<B>>
   /** Modules to leave out, by name. */
   public final B excludeModules(String... value) {
     return set("exclude_modules", Arrays.asList(value));
-  }
-
-  /** Modules to train and save in full besides the adapter, such as a new head. */
-  public final B modulesToSave(String... value) {
-    return set("modules_to_save", Arrays.asList(value));
   }
 }

@@ -16,11 +16,17 @@ import org.peftjava.torch.Tensor;
 public record RankDropout(double rank, double module, boolean rescaled) {
   /** The update (o, d) with rows dropped. */
   public Tensor apply(Tensor delta) {
-    if (rank == 0) {
-      return delta;
-    }
-    Tensor kept = draw(delta.size(0)).gt(rank).to(delta.dtype()).reshape(-1, 1);
-    return delta.mul((rescaled ? kept.div(kept.mean()) : kept).to(delta.device()));
+    return rank == 0 ? delta : delta.mul(kept(delta.size(0), delta).reshape(-1, 1));
+  }
+
+  /** What an update gives, (..., o), as if its rows had been dropped. */
+  public Tensor applyToOutput(Tensor y) {
+    return rank == 0 ? y : y.mul(kept(y.size(-1), y));
+  }
+
+  private Tensor kept(long rows, Tensor like) {
+    Tensor kept = draw(rows).gt(rank).to(like.dtype());
+    return (rescaled ? kept.div(kept.mean()) : kept).to(like.device());
   }
 
   /** Draws whether this pass goes without the update. */
