@@ -90,8 +90,7 @@ class AdapterFolderIT {
       Golden golden = Golden.open("adapter_mixin");
       Path folder = adapter(golden.folder("default"), AdapterMixinIT.BASE);
       try (FeatureExtraction model = AutoModel.fromPretrained(folder)) {
-        Tensor hidden =
-            model.forward(golden.input("in").build()).lastHiddenState().orElseThrow();
+        Tensor hidden = model.forward(golden.input("in").build()).lastHiddenState().orElseThrow();
         Tensor padding = golden.get("in.attention_mask").eq(0).unsqueeze(-1);
         Golden.assertClose(
             golden.get("bare.last_hidden_state").maskedFill(padding, 0),
@@ -101,8 +100,7 @@ class AdapterFolderIT {
         Path saved = temporary.resolve("saved");
         model.savePretrained(saved);
         try (FeatureExtraction again = AutoModel.fromPretrained(saved)) {
-          assertEquals(
-              model.getAdapterStateDict().keySet(), again.getAdapterStateDict().keySet());
+          assertEquals(model.getAdapterStateDict().keySet(), again.getAdapterStateDict().keySet());
         }
         setBase(saved, AdapterMixinIT.BASE.toString());
         try (CausalLM language = AutoModelForCausalLM.fromPretrained(saved)) {
@@ -142,11 +140,7 @@ class AdapterFolderIT {
         Tensor logits =
             model
                 .forward(
-                    golden
-                        .input("in")
-                        .labels(golden.get("in.labels"))
-                        .outputLogits(true)
-                        .build())
+                    golden.input("in").labels(golden.get("in.labels")).outputLogits(true).build())
                 .logits()
                 .orElseThrow();
         Golden.assertClose(
@@ -178,11 +172,9 @@ class AdapterFolderIT {
         folder.resolve("adapter_config.json")
             + ": does not name the adapter's base model (base_model_name_or_path). Load the base"
             + " model and give it the adapter with loadAdapter.",
-        assertThrows(
-                InvalidFileException.class, () -> AutoModelForCausalLM.fromPretrained(folder))
+        assertThrows(InvalidFileException.class, () -> AutoModelForCausalLM.fromPretrained(folder))
             .getMessage());
     setBase(folder, "/no such folder");
-    assertThrows(
-        IllegalArgumentException.class, () -> AutoModelForCausalLM.fromPretrained(folder));
+    assertThrows(IllegalArgumentException.class, () -> AutoModelForCausalLM.fromPretrained(folder));
   }
 }

@@ -97,7 +97,8 @@ class AdapterMixinIT {
       assertEquals(
           names(facts.get("activeAfterAdd").get(name)), new TreeSet<>(model.activeAdapters()));
       assertEquals(
-          names(facts.get("stateDict").get(name)), new TreeSet<>(model.getAdapterStateDict().keySet()));
+          names(facts.get("stateDict").get(name)),
+          new TreeSet<>(model.getAdapterStateDict().keySet()));
       assertLogits(name + ".logits");
       Tensor loss = loss();
       Golden.assertClose(golden.get(name + ".loss"), loss, golden.tolerance("forward"), "loss");
@@ -134,8 +135,7 @@ class AdapterMixinIT {
     ADAPTERS.forEach(this::load);
     Map<String, Parameter> trained = trained();
     float[] losses = golden.get("b.train.losses").toFloats();
-    try (AdamW optimizer =
-        new AdamW(trained, new AdamW.Options(0.01, 0.9, 0.999, 1e-8, 0.01))) {
+    try (AdamW optimizer = new AdamW(trained, new AdamW.Options(0.01, 0.9, 0.999, 1e-8, 0.01))) {
       for (float expected : losses) {
         Tensor loss = loss();
         assertEquals(expected, loss.toDouble(), 1e-5 * (1 + Math.abs(expected)));
@@ -193,7 +193,8 @@ class AdapterMixinIT {
             .initLoraWeights(false)
             .targetModules("fc1", "k_proj")
             .build());
-    assertTrue(model.getAdapterStateDict().keySet().contains("model.decoder.layers.0.fc1.lora_A.weight"));
+    assertTrue(
+        model.getAdapterStateDict().keySet().contains("model.decoder.layers.0.fc1.lora_A.weight"));
     model.savePretrained(folder);
     assertEquals(
         BASE.toString(), PeftConfig.fromPretrained(folder).baseModelNameOrPath().orElseThrow());

@@ -57,7 +57,9 @@ class FieldNamesTest {
     assertInventsNothing("GenerationConfig", GenerationConfig.Builder.class, Set.of("seed"));
   }
 
-  /** Tokens of generation are any model's settings; Python's class takes them without naming them. */
+  /**
+   * Tokens of generation are any model's settings; Python's class takes them without naming them.
+   */
   @Test
   void t5ConfigInventsNoName() {
     assertInventsNothing(

@@ -41,7 +41,8 @@ final class BaseModels {
       return of(bare.module(), bare.architecture(), bare.task(), bare.backbone());
     }
     throw new IllegalArgumentException(
-        model.getClass().getSimpleName() + " has adapters already, or is no model of this library.");
+        model.getClass().getSimpleName()
+            + " has adapters already, or is no model of this library.");
   }
 
   private static BaseModel of(

@@ -118,8 +118,8 @@ final class PeftModelAdapters implements ModelAdapters {
 
   /**
    * Keys of adapters that were made for the same layers in a model with another head, where the
-   * backbone has another name or none: {@code base_model.model.model.decoder...} of a language model
-   * is {@code base_model.model.decoder...} of the model without head.
+   * backbone has another name or none: {@code base_model.model.model.decoder...} of a language
+   * model is {@code base_model.model.decoder...} of the model without head.
    */
   private record BackboneKeys(Set<String> modules, Set<String> backbones) {
     private static final String PREFIX = "base_model.model.";

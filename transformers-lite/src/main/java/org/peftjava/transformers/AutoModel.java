@@ -26,8 +26,8 @@ public final class AutoModel {
    * converted. A weight that is missing or has another shape is an error, except that of a pooler,
    * which gets fresh values with a warning; one without a place is named in a warning.
    *
-   * <p>A folder that holds an adapter (adapter_config.json) gives the base model that it names, with
-   * the adapter in its layers, frozen; see {@link PeftAdapterMixin}.
+   * <p>A folder that holds an adapter (adapter_config.json) gives the base model that it names,
+   * with the adapter in its layers, frozen; see {@link PeftAdapterMixin}.
    */
   public static FeatureExtraction fromPretrained(
       String nameOrPath, Consumer<LoadOptions.Builder> options) {

@@ -30,8 +30,8 @@ public final class AutoModelForCausalLM {
    * converted. A weight that is missing or has another shape is an error; one without a place is
    * named in a warning.
    *
-   * <p>A folder that holds an adapter (adapter_config.json) gives the base model that it names, with
-   * the adapter in its layers, frozen; see {@link PeftAdapterMixin}.
+   * <p>A folder that holds an adapter (adapter_config.json) gives the base model that it names,
+   * with the adapter in its layers, frozen; see {@link PeftAdapterMixin}.
    */
   public static CausalLM fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
     return MODELS.fromPretrained(nameOrPath, options);

@@ -26,8 +26,8 @@ public final class AutoModelForTokenClassification {
    * converted. A weight of the backbone that is missing or has another shape is an error; a head
    * that the folder does not have gets fresh values, with a warning that names them.
    *
-   * <p>A folder that holds an adapter (adapter_config.json) gives the base model that it names, with
-   * the adapter in its layers, frozen; see {@link PeftAdapterMixin}.
+   * <p>A folder that holds an adapter (adapter_config.json) gives the base model that it names,
+   * with the adapter in its layers, frozen; see {@link PeftAdapterMixin}.
    */
   public static TokenClassification fromPretrained(
       String nameOrPath, Consumer<LoadOptions.Builder> options) {

@@ -10,16 +10,23 @@ import java.util.regex.Pattern;
 final class ByteSize {
   private static final Map<String, Long> UNITS =
       Map.of(
-          "KB", 1_000L,
-          "MB", 1_000_000L,
-          "GB", 1_000_000_000L,
-          "TB", 1_000_000_000_000L,
-          "KIB", 1L << 10,
-          "MIB", 1L << 20,
-          "GIB", 1L << 30,
-          "TIB", 1L << 40);
-  private static final Pattern SIZE =
-      Pattern.compile("(\\d{1,15}(?:\\.\\d{1,15})?) *([KMGT]I?B)");
+          "KB",
+          1_000L,
+          "MB",
+          1_000_000L,
+          "GB",
+          1_000_000_000L,
+          "TB",
+          1_000_000_000_000L,
+          "KIB",
+          1L << 10,
+          "MIB",
+          1L << 20,
+          "GIB",
+          1L << 30,
+          "TIB",
+          1L << 40);
+  private static final Pattern SIZE = Pattern.compile("(\\d{1,15}(?:\\.\\d{1,15})?) *([KMGT]I?B)");
 
   private ByteSize() {}
 

@@ -8,8 +8,8 @@ import java.util.Optional;
 import org.peftjava.torch.Device;
 
 /**
- * Which device each part of a model goes to, in the forms of Python's {@code device_map}: "auto" and
- * the other words for spreading a model, a device, or module names with devices.
+ * Which device each part of a model goes to, in the forms of Python's {@code device_map}: "auto"
+ * and the other words for spreading a model, a device, or module names with devices.
  *
  * <p>Whole layers, what follows them, and heads can be on different devices; hidden states are
  * brought to where the next layer is, and results to where the token embedding is. What is on the
@@ -47,8 +47,7 @@ public record DeviceMap(Map<String, Device> devices, Optional<Strategy> strategy
     return switch (text) {
       case "auto" -> new DeviceMap(Map.of(), Optional.of(Strategy.BALANCED));
       case "balanced", "balanced_low_0", "sequential" ->
-          new DeviceMap(
-              Map.of(), Optional.of(Strategy.valueOf(text.toUpperCase(Locale.ROOT))));
+          new DeviceMap(Map.of(), Optional.of(Strategy.valueOf(text.toUpperCase(Locale.ROOT))));
       default -> of(device(text, "deviceMap"));
     };
   }

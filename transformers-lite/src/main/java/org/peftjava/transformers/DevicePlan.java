@@ -15,9 +15,9 @@ import org.peftjava.transformers.DeviceMap.Strategy;
  * Spreads a model over devices: part after part, in order, each device filled before the next one
  * gets anything.
  *
- * <p>Reference: {@code get_balanced_memory} and {@code infer_auto_device_map} of transformers' {@code
- * integrations/accelerate.py}, without room for layers that are moved in from the CPU, since what is
- * on the CPU is computed there.
+ * <p>Reference: {@code get_balanced_memory} and {@code infer_auto_device_map} of transformers'
+ * {@code integrations/accelerate.py}, without room for layers that are moved in from the CPU, since
+ * what is on the CPU is computed there.
  */
 final class DevicePlan {
   private static final double SLACK = 1.25;
@@ -49,8 +49,8 @@ final class DevicePlan {
     }
     if (maxMemory.isEmpty() && strategy == Strategy.SEQUENTIAL) {
       throw new IllegalArgumentException(
-          "deviceMap \"sequential\" fills one card after the other. Say with maxMemory how much each"
-              + " of the "
+          "deviceMap \"sequential\" fills one card after the other. Say with maxMemory how much"
+              + " each of the "
               + cards
               + " cards may hold.");
     }
@@ -102,7 +102,10 @@ final class DevicePlan {
     long used = 0;
     for (Map.Entry<String, Long> part : sizes.entrySet()) {
       Optional<Device> shared =
-          parts.all(part.getKey()).stream().filter(placed::containsKey).findFirst().map(placed::get);
+          parts.all(part.getKey()).stream()
+              .filter(placed::containsKey)
+              .findFirst()
+              .map(placed::get);
       if (shared.isPresent()) {
         result.put(part.getKey(), shared.get());
         continue;

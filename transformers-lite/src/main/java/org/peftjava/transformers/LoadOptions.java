@@ -160,7 +160,8 @@ public record LoadOptions(
 
     /** The options. */
     public LoadOptions build() {
-      return new LoadOptions(dtype, deviceMap, ignoreMismatchedSizes, configChanges, hub, adapterName, maxMemory);
+      return new LoadOptions(
+          dtype, deviceMap, ignoreMismatchedSizes, configChanges, hub, adapterName, maxMemory);
     }
   }
 }

@@ -7,9 +7,9 @@ import org.peftjava.torch.nn.AdapterConfig;
 import org.peftjava.torch.nn.Parameter;
 
 /**
- * Adapters on a plain model, without a {@code PeftModel} around it. They need peft-java on the class
- * path. The model owns its adapters: closing it frees them, and {@code savePretrained} writes the
- * one that acts, not the model.
+ * Adapters on a plain model, without a {@code PeftModel} around it. They need peft-java on the
+ * class path. The model owns its adapters: closing it frees them, and {@code savePretrained} writes
+ * the one that acts, not the model.
  *
  * <p>Adding the first adapter freezes the model's own weights. Adapter state belongs to the model,
  * not to a thread; changing it during a forward pass throws.

@@ -141,11 +141,7 @@ final class Placement {
 
   private Device deviceOfPart(String part) {
     return device(
-        Objects.requireNonNull(parts.movable().get(part))
-            .namedState()
-            .values()
-            .iterator()
-            .next());
+        Objects.requireNonNull(parts.movable().get(part)).namedState().values().iterator().next());
   }
 
   /** Where a parameter goes. */

@@ -83,8 +83,7 @@ final class PretrainedWeights {
     WeightReport report = compare();
     report.throwUnless(model::mayBeNew, options.ignoreMismatchedSizes());
     Placement placement = Placement.of(model, options);
-    transfer(
-        report, (parameter, value) -> adopt(parameter, value, placement.device(parameter)));
+    transfer(report, (parameter, value) -> adopt(parameter, value, placement.device(parameter)));
     state.values().stream()
         .filter(parameter -> !parameter.isMaterialized())
         .forEach(
@@ -176,11 +175,11 @@ final class PretrainedWeights {
       if (first != null && second != null && !equal(source, first, second)) {
         LOG.atLevel(model.config().mayHoldAnotherHead() ? Level.DEBUG : Level.WARN)
             .log(
-            "config.json of {} ties {} to {}, but the file holds different values for them: they"
-                + " stay separate.",
-            folder,
-            tied,
-            ties.names().get(tied));
+                "config.json of {} ties {} to {}, but the file holds different values for them:"
+                    + " they stay separate.",
+                folder,
+                tied,
+                ties.names().get(tied));
         ties.untie(tied);
       }
     }

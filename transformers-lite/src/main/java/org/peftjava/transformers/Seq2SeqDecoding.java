@@ -84,8 +84,7 @@ record Seq2SeqDecoding(Seq2SeqLanguageModel model) implements DecoderModel {
     @Override
     public Step step(Tensor ids, @Nullable Tensor attentionMask) {
       ModelOutput output =
-          model.forward(
-              input(ids, attentionMask).logitsToKeep(1).outputHiddenStates(true).build());
+          model.forward(input(ids, attentionMask).logitsToKeep(1).outputHiddenStates(true).build());
       List<Tensor> layers = output.hiddenStates();
       return new Step(output.logits().orElseThrow().squeeze(1), layers.get(layers.size() - 1));
     }

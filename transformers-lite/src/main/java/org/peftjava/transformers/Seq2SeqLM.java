@@ -174,7 +174,8 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     NextTokenLoss each = NextTokenLoss.ofShiftedInput(labels, input.lossDivisor());
     if (!input.outputLogits()) {
       return new ModelOutput(
-          Optional.of(scope.keep(each.ofHidden(lmHead.bring(hidden), lmHead.get()))), Optional.empty());
+          Optional.of(scope.keep(each.ofHidden(lmHead.bring(hidden), lmHead.get()))),
+          Optional.empty());
     }
     Tensor logits = scope.keep(lmHead.get().forward(lmHead.bring(hidden)));
     return new ModelOutput(Optional.of(scope.keep(each.ofLogits(logits))), Optional.of(logits));

@@ -35,8 +35,7 @@ class AdapterLoaderTest {
         folder.resolve("adapter_config.json"), "{\"base_model_name_or_path\": \"org/name\"}");
     assertEquals(
         folder + " holds an adapter" + ADVICE,
-        assertThrows(
-                IllegalStateException.class, () -> AutoModelForCausalLM.fromPretrained(folder))
+        assertThrows(IllegalStateException.class, () -> AutoModelForCausalLM.fromPretrained(folder))
             .getMessage());
   }
 

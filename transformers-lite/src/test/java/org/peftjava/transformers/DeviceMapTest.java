@@ -25,8 +25,7 @@ class DeviceMapTest {
 
   /** Two layers of 2,320 weights each over 1,056 before them, a head of its own. */
   private static CausalLM model(boolean tied) {
-    PretrainedConfig config =
-        TinyOpt.config().tieWordEmbeddings(tied).build();
+    PretrainedConfig config = TinyOpt.config().tieWordEmbeddings(tied).build();
     return AutoModelForCausalLM.withoutWeights(config, DType.FLOAT32);
   }
 
@@ -42,7 +41,8 @@ class DeviceMapTest {
     assertEquals(Map.of("", Device.cuda(1)), DeviceMap.parse("cuda:1").devices());
     assertEquals(Map.of("", Device.cuda(2)), DeviceMap.parse("2").devices());
     assertEquals(Optional.of(Strategy.BALANCED), DeviceMap.parse("auto").strategy());
-    assertEquals(Optional.of(Strategy.BALANCED_LOW_0), DeviceMap.parse("balanced_low_0").strategy());
+    assertEquals(
+        Optional.of(Strategy.BALANCED_LOW_0), DeviceMap.parse("balanced_low_0").strategy());
     assertEquals(
         Map.of(Device.cuda(0), 10L << 30, Device.CPU, 30_000_000_000L),
         LoadOptions.of(o -> o.maxMemory(Map.of("0", "10GiB", "cpu", "30 GB"))).maxMemory());
@@ -137,14 +137,12 @@ class DeviceMapTest {
           Map.of("", "cpu", LAYER + "0.fc2", "0"));
       assertMap(
           model,
-          "deviceMap puts model.decoder.embed_positions.weight on cuda:0, but the token embedding on"
-              + " cpu. Only layers, what follows them and heads can be elsewhere",
+          "deviceMap puts model.decoder.embed_positions.weight on cuda:0, but the token embedding"
+              + " on cpu. Only layers, what follows them and heads can be elsewhere",
           Map.of("", "cpu", "model.decoder.embed_positions", "0"));
       assertProblem(
           "has no room for \"" + LAYER + "0\"",
-          () ->
-              place(
-                  model, 1, o -> o.deviceMap("auto").maxMemory(Map.of("0", "8KB"))));
+          () -> place(model, 1, o -> o.deviceMap("auto").maxMemory(Map.of("0", "8KB"))));
       assertProblem(
           "Say with maxMemory how much", () -> place(model, 2, o -> o.deviceMap("sequential")));
       int cards = NativeRuntime.cudaDevices();

@@ -55,7 +55,9 @@ class SeveralDevicesTest {
     }
   }
 
-  /** Says of one part after the other that it is elsewhere, and looks whether its input goes there. */
+  /**
+   * Says of one part after the other that it is elsewhere, and looks whether its input goes there.
+   */
   private static void assertEveryPartHasItsInputBrought(CheckpointModel model, ModelInput input) {
     Map<String, Module> parts = ModelParts.of(model).movable();
     assertTrue(parts.size() >= 2, parts::toString);

@@ -260,8 +260,8 @@ public abstract class Module implements AutoCloseable {
   }
 
   /**
-   * Where this module computes, if its inputs may be elsewhere and must be brought; null if they are
-   * where the module is.
+   * Where this module computes, if its inputs may be elsewhere and must be brought; null if they
+   * are where the module is.
    */
   public final @Nullable Device inputDevice() {
     return inputDevice;

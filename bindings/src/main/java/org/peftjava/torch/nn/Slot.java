@@ -24,7 +24,9 @@ public final class Slot<T> {
     return type.cast(module);
   }
 
-  /** An input of the child, where the child computes: moved only if the model is on several devices. */
+  /**
+   * An input of the child, where the child computes: moved only if the model is on several devices.
+   */
   public Tensor bring(Tensor x) {
     Device target = module.inputDevice();
     return target == null ? x : x.to(target);

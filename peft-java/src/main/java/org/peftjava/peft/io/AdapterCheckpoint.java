@@ -77,11 +77,7 @@ public final class AdapterCheckpoint {
    * @param names turns a key of the file into the one that it has for this model
    */
   public static LoadReport load(
-      TunedModel model,
-      String adapter,
-      Path folder,
-      boolean lenient,
-      UnaryOperator<String> names) {
+      TunedModel model, String adapter, Path folder, boolean lenient, UnaryOperator<String> names) {
     try (WeightSource source = open(folder)) {
       Path file = Path.of(source.toString());
       Map<String, Parameter> required = AdapterKeys.required(model, adapter);

@@ -1,8 +1,8 @@
 package org.peftjava.transformers.generation;
 
 /**
- * Guesses how a text goes on, so that the model can check several tokens at once. A wrong guess costs
- * time only. Owns its memory: close it.
+ * Guesses how a text goes on, so that the model can check several tokens at once. A wrong guess
+ * costs time only. Owns its memory: close it.
  *
  * <p>Reference: transformers' {@code candidate_generator.py}.
  */

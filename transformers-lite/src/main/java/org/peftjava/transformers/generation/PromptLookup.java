@@ -42,9 +42,7 @@ record PromptLookup(
   }
 
   private long[] beforeEnd(long[] found) {
-    return Arrays.stream(found)
-        .takeWhile(token -> !config.eosTokenIds().contains(token))
-        .toArray();
+    return Arrays.stream(found).takeWhile(token -> !config.eosTokenIds().contains(token)).toArray();
   }
 
   /** The tokens before the first one that the rules forbid. */

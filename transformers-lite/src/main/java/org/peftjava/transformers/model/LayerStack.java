@@ -8,8 +8,8 @@ import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Module;
 
 /**
- * Runs a hidden state through layers, keeping no more of it alive than the backward pass needs. What
- * a layer on another device needs is brought there.
+ * Runs a hidden state through layers, keeping no more of it alive than the backward pass needs.
+ * What a layer on another device needs is brought there.
  */
 public final class LayerStack {
   private LayerStack() {}

@@ -40,8 +40,7 @@ public record TokenBatch(
 
   /** A batch without token types. */
   public TokenBatch(long[][] inputIds, long[][] attentionMask, Optional<long[][]> labels) {
-    this(
-        inputIds, attentionMask, labels, Optional.empty(), Optional.empty(), Optional.empty());
+    this(inputIds, attentionMask, labels, Optional.empty(), Optional.empty(), Optional.empty());
   }
 
   /** A batch without labels. */

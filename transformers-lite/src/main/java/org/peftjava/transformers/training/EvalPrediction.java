@@ -9,8 +9,8 @@ package org.peftjava.transformers.training;
  * @param labelIds for each example its labels, not shifted: a language model's {@code
  *     predictions[e][i]} is about {@code labelIds[e][i + 1]}; -100 where no label counts
  * @param logits for each text what a text classifier says about each label; of question answering
- *     the scores of each position as an answer's begin, followed by those as its end; empty of other
- *     models
+ *     the scores of each position as an answer's begin, followed by those as its end; empty of
+ *     other models
  * @param floatLabels for each text its numbers; empty if it has labels
  */
 public record EvalPrediction(

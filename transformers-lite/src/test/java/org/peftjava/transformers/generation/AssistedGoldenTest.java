@@ -164,7 +164,8 @@ class AssistedGoldenTest {
     TokenBatch one = prompt("opt", 2);
     assertProblem("guess the tokens of one row", two, opt, g -> g.promptLookupNumTokens(3));
     assertProblem("num_beams 2", one, opt, g -> g.promptLookupNumTokens(3).numBeams(2));
-    assertProblem("Set use_cache to true", one, opt, g -> g.promptLookupNumTokens(3).useCache(false));
+    assertProblem(
+        "Set use_cache to true", one, opt, g -> g.promptLookupNumTokens(3).useCache(false));
     assertProblem("prompt_lookup_num_tokens is 0", one, opt, g -> g.promptLookupNumTokens(0));
     assertProblem(
         "num_assistant_tokens_schedule is fast. Expected one of [constant",
@@ -173,8 +174,7 @@ class AssistedGoldenTest {
         g -> g.numAssistantTokensSchedule("fast"));
     GenerateOptions other = GenerateOptions.builder().assistantModel(t5).build();
     assertTrue(
-        assertThrows(
-                IllegalArgumentException.class, () -> opt.generate(one, g -> {}, other))
+        assertThrows(IllegalArgumentException.class, () -> opt.generate(one, g -> {}, other))
             .getMessage()
             .contains("is an encoder-decoder, but the model is none"));
   }

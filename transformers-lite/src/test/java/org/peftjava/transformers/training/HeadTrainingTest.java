@@ -194,8 +194,7 @@ class HeadTrainingTest extends TrainingRuns {
     assertArrayEquals(new long[] {0, 0, 0, 5, 6, 7, MASK, MASK}, batch.inputIds()[0]);
     assertArrayEquals(
         new long[] {-100, -100, -100, -100, -100, -100, 8, 9}, batch.labels().orElseThrow()[0]);
-    assertArrayEquals(
-        new long[] {0, 0, 0, 0, 0, 0, 1, 1}, batch.tokenTypeIds().orElseThrow()[0]);
+    assertArrayEquals(new long[] {0, 0, 0, 0, 0, 0, 1, 1}, batch.tokenTypeIds().orElseThrow()[0]);
   }
 
   @Test

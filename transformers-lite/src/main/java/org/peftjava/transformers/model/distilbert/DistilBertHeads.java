@@ -26,7 +26,8 @@ final class DistilBertHeads {
     Slot<Layer> dropout = parts.dropout(config.seqClassifDropout());
     return (backbone, hidden, input) -> {
       try (TensorScope scope = TensorScope.open("classify")) {
-        Tensor inner = Ops.relu(preClassifier.get().forward(preClassifier.bring(hidden.select(1, 0))));
+        Tensor inner =
+            Ops.relu(preClassifier.get().forward(preClassifier.bring(hidden.select(1, 0))));
         return scope.keep(classifier.get().forward(classifier.bring(dropout.get().forward(inner))));
       }
     };

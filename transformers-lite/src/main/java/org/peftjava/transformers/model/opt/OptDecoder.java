@@ -108,7 +108,8 @@ final class OptDecoder extends Module {
       if (finalLayerNorm != null) {
         hidden = finalLayerNorm.get().forward(finalLayerNorm.bring(hidden));
       }
-      Tensor result = projectOut == null ? hidden : projectOut.get().forward(projectOut.bring(hidden));
+      Tensor result =
+          projectOut == null ? hidden : projectOut.get().forward(projectOut.bring(hidden));
       LayerTrace trace = input.trace();
       if (trace != null) {
         trace.hiddenState(result);
