@@ -5,6 +5,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.peftjava.torch.Device;
@@ -97,7 +98,7 @@ final class DevicePlan {
   private Map<String, Device> fill(Map<Device, Long> memory) {
     List<Device> devices = new ArrayList<>(memory.keySet());
     Map<String, Device> result = new LinkedHashMap<>();
-    Map<Parameter, Device> placed = new IdentityHashMap<>();
+    IdentityHashMap<Parameter, Device> placed = new IdentityHashMap<>();
     int current = 0;
     long used = 0;
     for (Map.Entry<String, Long> part : sizes.entrySet()) {
@@ -110,7 +111,7 @@ final class DevicePlan {
         result.put(part.getKey(), shared.get());
         continue;
       }
-      while (used + part.getValue() > memory.get(devices.get(current))) {
+      while (used + part.getValue() > Objects.requireNonNull(memory.get(devices.get(current)))) {
         current++;
         used = 0;
         if (current == devices.size()) {

@@ -6,6 +6,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModuleList;
@@ -65,7 +66,7 @@ record ModelParts(CheckpointModel model, Map<String, Module> movable) {
               (name, parameter) -> {
                 String part = partOf(name);
                 if (part.isEmpty() == first && seen.add(parameter)) {
-                  result.get(part).add(parameter);
+                  Objects.requireNonNull(result.get(part)).add(parameter);
                 }
               });
     }

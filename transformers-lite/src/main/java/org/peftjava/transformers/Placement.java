@@ -15,10 +15,10 @@ import org.peftjava.torch.runtime.NativeRuntime;
 /** Where the weights of one model go, and which of its parts must have their inputs brought. */
 final class Placement {
   private final ModelParts parts;
-  private final Map<Parameter, Device> devices;
+  private final IdentityHashMap<Parameter, Device> devices;
   private final Device home;
 
-  private Placement(ModelParts parts, Map<Parameter, Device> devices) {
+  private Placement(ModelParts parts, IdentityHashMap<Parameter, Device> devices) {
     this.parts = parts;
     this.devices = devices;
     home = device(parts.model().backbone().inputEmbeddings().table());
@@ -47,7 +47,7 @@ final class Placement {
             .orElse(map.devices());
     Map<String, Parameter> state = model.module().namedState();
     checkModules(byModule.keySet(), model, state);
-    Map<Parameter, Device> devices = new IdentityHashMap<>();
+    IdentityHashMap<Parameter, Device> devices = new IdentityHashMap<>();
     state.forEach(
         (name, parameter) -> {
           Device device = deviceOf(name, byModule);

@@ -186,7 +186,8 @@ public final class ConfigSchema {
           .rule(
               fields -> {
                 Object value = fields.get(name);
-                if (!(value instanceof Boolean || (value instanceof String && names.contains(value)))) {
+                if (!(value instanceof Boolean
+                    || (value instanceof String && names.contains(value)))) {
                   throw fields.invalid(
                       name, "must be true, false or one of " + String.join(", ", names));
                 }
