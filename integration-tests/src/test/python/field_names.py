@@ -9,13 +9,14 @@ import json
 import sys
 from pathlib import Path
 
-from transformers import GenerationConfig, TrainingArguments
+from transformers import GenerationConfig, T5Config, TrainingArguments
 
 
 def main():
     names = {
         "TrainingArguments": [field.name for field in dataclasses.fields(TrainingArguments)],
         "GenerationConfig": list(GenerationConfig().to_dict()),
+        "T5Config": list(T5Config().to_dict()),
     }
     text = json.dumps({kind: sorted(values) for kind, values in names.items()}, indent=2)
     Path(sys.argv[1]).write_text(text + "\n")

@@ -14,6 +14,7 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.peftjava.transformers.generation.GenerationConfig;
+import org.peftjava.transformers.model.t5.T5ConfigBuilder;
 import org.peftjava.transformers.training.TrainingArguments;
 
 /**
@@ -54,6 +55,17 @@ class FieldNamesTest {
   @Test
   void generationConfigInventsNoNameButTheSeed() {
     assertInventsNothing("GenerationConfig", GenerationConfig.Builder.class, Set.of("seed"));
+  }
+
+  /**
+   * Tokens of generation are any model's settings; Python's class takes them without naming them.
+   */
+  @Test
+  void t5ConfigInventsNoName() {
+    assertInventsNothing(
+        "T5Config",
+        T5ConfigBuilder.class,
+        Set.of("nameOrPath", "bosTokenId", "decoderStartTokenId"));
   }
 
   private static void assertInventsNothing(String type, Class<?> builder, Set<String> own) {

@@ -6,12 +6,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
 import org.peftjava.peft.io.LoraInitialConversion;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.checkpoint.RepoCard;
@@ -69,6 +71,26 @@ final class AdapterFolders {
       model.eval();
     }
     return report;
+  }
+
+  /**
+   * Adds a saved adapter.
+   *
+   * @param names turns a key of the file into the one that it has for this model
+   */
+  static LoadReport loadInto(
+      TunedModel model,
+      Path folder,
+      TunerConfig config,
+      LoadAdapterOptions options,
+      UnaryOperator<String> names) {
+    String name = options.adapterName();
+    AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
+    return model.add(
+        name,
+        config.with("inference_mode", !options.isTrainable()),
+        options.autocastAdapterDtype(),
+        added -> AdapterCheckpoint.load(model, name, folder, options.lenient(), names));
   }
 
   /** Copies saved weights into the adapters that the model has. */

@@ -8,6 +8,8 @@ import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
+import org.peftjava.transformers.FeatureExtraction;
+import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.model.Architecture;
@@ -26,6 +28,22 @@ final class BaseModels {
   /** The facts about a model that writes text from text. */
   static BaseModel of(Seq2SeqLM model) {
     return of(model, model.architecture(), model.task(), model.backbone());
+  }
+
+  /** The facts about any model of this library. */
+  static BaseModel of(PretrainedModel model) {
+    if (model instanceof TaskModel task) {
+      return of(task);
+    }
+    if (model instanceof Seq2SeqLM pair) {
+      return of(pair);
+    }
+    if (model instanceof FeatureExtraction bare) {
+      return of(bare.module(), bare.architecture(), bare.task(), bare.backbone());
+    }
+    throw new IllegalArgumentException(
+        model.getClass().getSimpleName()
+            + " has adapters already, or is no model of this library.");
   }
 
   private static BaseModel of(

@@ -60,6 +60,11 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
   }
 
   @Override
+  public boolean learnsSpans() {
+    return base.learnsSpans();
+  }
+
+  @Override
   public boolean shiftsLabels() {
     return base.shiftsLabels();
   }

@@ -23,12 +23,12 @@ final class AutoClass<M extends CheckpointModel> {
 
   M fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
     LoadOptions load = LoadOptions.of(options);
-    return load(
+    return adaptedOrPlain(
         PretrainedFolder.resolve(nameOrPath, PretrainedFolder.MODEL, load.hub()), nameOrPath, load);
   }
 
   M fromPretrained(Path folder, Consumer<LoadOptions.Builder> options) {
-    return load(folder, folder.toString(), LoadOptions.of(options));
+    return adaptedOrPlain(folder, folder.toString(), LoadOptions.of(options));
   }
 
   M fromConfig(PretrainedConfig config, DType dtype) {
@@ -39,6 +39,28 @@ final class AutoClass<M extends CheckpointModel> {
 
   M withoutWeights(PretrainedConfig config, DType dtype) {
     return factory.create(config, PretrainedFiles.generationDefaults(config), dtype);
+  }
+
+  private M adaptedOrPlain(Path folder, String name, LoadOptions load) {
+    return AdapterFolder.isIn(folder)
+        ? adapted(AdapterFolder.read(folder, name), load)
+        : load(folder, name, load);
+  }
+
+  /** The base model of an adapter, with the adapter in its layers. */
+  private M adapted(AdapterFolder adapter, LoadOptions load) {
+    AdapterLoader.find(adapter.folder() + " holds an adapter");
+    Path base =
+        PretrainedFolder.resolve(
+            adapter.baseModel(), PretrainedFolder.MODEL, adapter.baseHub(load.hub()));
+    M model = load(base, adapter.baseModel(), load);
+    try {
+      model.adapters().load(adapter.folder(), load.adapterName(), false);
+      return model;
+    } catch (RuntimeException e) {
+      model.close();
+      throw e;
+    }
   }
 
   private M load(Path folder, String name, LoadOptions load) {

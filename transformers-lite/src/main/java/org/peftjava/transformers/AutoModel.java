@@ -25,6 +25,9 @@ public final class AutoModel {
    * they are touched, and share it with other processes. Otherwise one tensor at a time is
    * converted. A weight that is missing or has another shape is an error, except that of a pooler,
    * which gets fresh values with a warning; one without a place is named in a warning.
+   *
+   * <p>A folder that holds an adapter (adapter_config.json) gives the base model that it names,
+   * with the adapter in its layers, frozen; see {@link PeftAdapterMixin}.
    */
   public static FeatureExtraction fromPretrained(
       String nameOrPath, Consumer<LoadOptions.Builder> options) {

@@ -29,6 +29,9 @@ public final class AutoModelForCausalLM {
    * they are touched, and share it with other processes. Otherwise one tensor at a time is
    * converted. A weight that is missing or has another shape is an error; one without a place is
    * named in a warning.
+   *
+   * <p>A folder that holds an adapter (adapter_config.json) gives the base model that it names,
+   * with the adapter in its layers, frozen; see {@link PeftAdapterMixin}.
    */
   public static CausalLM fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
     return MODELS.fromPretrained(nameOrPath, options);

@@ -25,6 +25,9 @@ public final class AutoModelForTokenClassification {
    * they are touched, and share it with other processes. Otherwise one tensor at a time is
    * converted. A weight of the backbone that is missing or has another shape is an error; a head
    * that the folder does not have gets fresh values, with a warning that names them.
+   *
+   * <p>A folder that holds an adapter (adapter_config.json) gives the base model that it names,
+   * with the adapter in its layers, frozen; see {@link PeftAdapterMixin}.
    */
   public static TokenClassification fromPretrained(
       String nameOrPath, Consumer<LoadOptions.Builder> options) {

@@ -62,7 +62,7 @@ public final class CausalLM extends TaskModel implements CausalLanguageModel {
   }
 
   private Tensor logits(Tensor hidden) {
-    Tensor logits = lmHead.get().forward(hidden);
+    Tensor logits = lmHead.get().forward(lmHead.bring(hidden));
     OptionalDouble cap = config().finalLogitSoftcapping();
     return cap.isPresent()
         ? Ops.tanh(logits.div(cap.getAsDouble())).mul(cap.getAsDouble())
@@ -72,7 +72,7 @@ public final class CausalLM extends TaskModel implements CausalLanguageModel {
   private Tensor lossOf(NextTokenLoss next, Tensor hidden) {
     return config().finalLogitSoftcapping().isPresent()
         ? next.ofLogits(logits(hidden))
-        : next.ofHidden(hidden, lmHead.get());
+        : next.ofHidden(lmHead.bring(hidden), lmHead.get());
   }
 
   private static Tensor lastPositions(Tensor hidden, ModelInput input) {

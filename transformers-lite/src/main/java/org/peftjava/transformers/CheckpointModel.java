@@ -1,10 +1,13 @@
 package org.peftjava.transformers;
 
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.AdapterConfig;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.transformers.checkpoint.TransformersCard;
 import org.peftjava.transformers.generation.GenerationConfig;
@@ -13,7 +16,7 @@ import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.Task;
 
 /** A model without adapters, as loading and saving see it: a backbone, and perhaps a head. */
-interface CheckpointModel extends PretrainedModel {
+interface CheckpointModel extends PretrainedModel, PeftAdapterMixin {
   /** What the model is for. */
   Task task();
 
@@ -26,10 +29,58 @@ interface CheckpointModel extends PretrainedModel {
   /** Which of the model's weights are one. */
   Ties ties();
 
+  /** The adapters that were added to the model itself. */
+  AdapterSlot adapters();
+
+  @Override
+  default void addAdapter(AdapterConfig adapterConfig, String adapterName) {
+    adapters().add(adapterConfig, adapterName);
+  }
+
+  @Override
+  default void loadAdapter(String nameOrPath, Consumer<AdapterLoadOptions.Builder> options) {
+    adapters().load(nameOrPath, AdapterLoadOptions.of(options));
+  }
+
+  @Override
+  default void setAdapter(String... adapterNames) {
+    adapters().activate(List.of(adapterNames));
+  }
+
+  @Override
+  default void enableAdapters() {
+    adapters().get().enable(true);
+  }
+
+  @Override
+  default void disableAdapters() {
+    adapters().get().enable(false);
+  }
+
+  @Override
+  default List<String> activeAdapters() {
+    return adapters().get().active();
+  }
+
+  @Override
+  default Map<String, Parameter> getAdapterStateDict(String adapterName) {
+    return adapters().get().stateDict(adapterName);
+  }
+
+  @Override
+  default void deleteAdapter(String... adapterNames) {
+    adapters().delete(List.of(adapterNames));
+  }
+
   /** Whether a checkpoint may lack the weight of this name, which then gets fresh values. */
   default boolean mayBeNew(String name) {
     String prefix = backboneName().isEmpty() ? "" : backboneName() + ".";
-    return !name.startsWith(prefix)
+    String first = name.substring(0, Math.max(0, name.indexOf('.')));
+    boolean beside =
+        prefix.isEmpty()
+            ? module() != backbone() && !backbone().children().containsKey(first)
+            : !name.startsWith(prefix);
+    return beside
         || backbone().optionalChildren().stream()
             .anyMatch(child -> name.startsWith(prefix + child + "."));
   }
@@ -60,9 +111,16 @@ interface CheckpointModel extends PretrainedModel {
     savePretrained(folder, options -> {});
   }
 
-  /** The same with options, such as {@code maxShardSize("5GB")}. */
+  /**
+   * The same with options, such as {@code maxShardSize("5GB")}. Of a model with adapters, only the
+   * adapter that acts is written.
+   */
   default void savePretrained(Path folder, Consumer<SaveOptions.Builder> options) {
-    PretrainedFiles.save(this, folder, SaveOptions.of(options));
+    if (adapters().isFilled()) {
+      PretrainedFiles.saveAdapter(this, folder);
+    } else {
+      PretrainedFiles.save(this, folder, SaveOptions.of(options));
+    }
   }
 
   @Override
@@ -80,6 +138,10 @@ interface CheckpointModel extends PretrainedModel {
 
   @Override
   default void loadWeights(Path folder) {
-    PretrainedWeights.copyInto(this, folder);
+    if (adapters().isFilled()) {
+      adapters().get().loadWeights(adapters().saved(), folder);
+    } else {
+      PretrainedWeights.copyInto(this, folder);
+    }
   }
 }

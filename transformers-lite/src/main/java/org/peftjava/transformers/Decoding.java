@@ -36,7 +36,22 @@ record Decoding(CausalLanguageModel model) implements DecoderModel {
       implements DecoderSession {
     @Override
     public Tensor logits(Tensor ids, @Nullable Tensor attentionMask) {
-      return model.forward(input(ids, attentionMask).build()).logits().orElseThrow().squeeze(1);
+      return logits(ids, attentionMask, 1).squeeze(1);
+    }
+
+    @Override
+    public Tensor logits(Tensor ids, @Nullable Tensor attentionMask, int positions) {
+      return model
+          .forward(input(ids, attentionMask).logitsToKeep(positions).build())
+          .logits()
+          .orElseThrow();
+    }
+
+    @Override
+    public void crop(long length) {
+      if (past != null) {
+        past.crop(length);
+      }
     }
 
     @Override

@@ -21,6 +21,7 @@ public final class FeatureExtraction implements CheckpointModel {
   private final Architecture architecture;
   private final Backbone backbone;
   private final Ties ties;
+  private final AdapterSlot adapters = new AdapterSlot(this);
 
   FeatureExtraction(PretrainedConfig config, DType dtype) {
     this.config = config;
@@ -38,15 +39,18 @@ public final class FeatureExtraction implements CheckpointModel {
               + " of a task.");
     }
     if (!input.outputHiddenStates() && !input.outputAttentions()) {
-      return forward(input, null);
+      return forward(input, null).on(backbone.inputDevice());
     }
     try (LayerTrace trace = new LayerTrace(input.outputHiddenStates(), input.outputAttentions())) {
-      return forward(input, trace).with(trace.takeHiddenStates(), trace.takeAttentions());
+      return forward(input, trace)
+          .with(trace.takeHiddenStates(), trace.takeAttentions())
+          .on(backbone.inputDevice());
     }
   }
 
   private ModelOutput forward(ModelInput input, @Nullable LayerTrace trace) {
-    try (TensorScope scope = TensorScope.open("FeatureExtraction.forward")) {
+    try (ModelAdapters.Pass pass = adapters.run();
+        TensorScope scope = TensorScope.open("FeatureExtraction.forward")) {
       BackboneInput in = input.backboneInput(trace);
       Tensor hidden = scope.keep(backbone.forward(in));
       Optional<Tensor> pooled = backbone.pooled(hidden).map(scope::keep);
@@ -83,6 +87,11 @@ public final class FeatureExtraction implements CheckpointModel {
   @Override
   public String backboneName() {
     return "";
+  }
+
+  @Override
+  public AdapterSlot adapters() {
+    return adapters;
   }
 
   @Override

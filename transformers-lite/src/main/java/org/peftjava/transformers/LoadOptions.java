@@ -1,5 +1,7 @@
 package org.peftjava.transformers;
 
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -24,6 +26,8 @@ import org.peftjava.transformers.hub.HubOptions;
  * @param quantizationConfig how linear layers are quantized while they are loaded; empty for what
  *     {@code config.json} says
  * @param hub how a name that is no folder is looked up
+ * @param adapterName the name in the model of the adapter that a folder holds; "default"
+ * @param maxMemory bytes that each device may hold when the model is spread over several
  */
 public record LoadOptions(
     Optional<DType> dtype,
@@ -31,7 +35,9 @@ public record LoadOptions(
     boolean ignoreMismatchedSizes,
     UnaryOperator<ConfigJson> configChanges,
     Optional<BitsAndBytesConfig> quantizationConfig,
-    Consumer<HubOptions.Builder> hub) {
+    Consumer<HubOptions.Builder> hub,
+    String adapterName,
+    Map<Device, Long> maxMemory) {
   /** The defaults: the file's type, on the CPU. */
   public static Builder builder() {
     return new Builder();
@@ -51,6 +57,8 @@ public record LoadOptions(
     private UnaryOperator<ConfigJson> configChanges = json -> json;
     private Optional<BitsAndBytesConfig> quantizationConfig = Optional.empty();
     private Consumer<HubOptions.Builder> hub = options -> {};
+    private Map<Device, Long> maxMemory = Map.of();
+    private String adapterName = PeftAdapterMixin.DEFAULT_ADAPTER;
 
     private Builder() {}
 
@@ -84,7 +92,10 @@ public record LoadOptions(
       return device(Device.parse(name));
     }
 
-    /** Where the weights go: "auto", or a device as in {@link #device(String)}. */
+    /**
+     * Where the weights go: "auto", "balanced", "balanced_low_0", "sequential", or a device as in
+     * {@link #device(String)}.
+     */
     public Builder deviceMap(String name) {
       deviceMap = Optional.of(DeviceMap.parse(name));
       return this;
@@ -105,6 +116,19 @@ public record LoadOptions(
       return this;
     }
 
+    /**
+     * How much of the weights each device may hold when the model is spread over several, in the
+     * order in which they are filled: a card's number or "cpu" to a size such as "10GiB".
+     */
+    public Builder maxMemory(Map<String, String> sizes) {
+      Map<Device, Long> parsed = new LinkedHashMap<>();
+      sizes.forEach(
+          (name, size) ->
+              parsed.put(DeviceMap.device(name, "maxMemory"), ByteSize.parse(size, "maxMemory")));
+      maxMemory = Collections.unmodifiableMap(parsed);
+      return this;
+    }
+
     /** The branch, tag or commit of a repository on the hub. */
     public Builder revision(String value) {
       return hub(options -> options.revision(value));
@@ -113,6 +137,12 @@ public record LoadOptions(
     /** How a name that is no folder is looked up; adds to what was said before. */
     public Builder hub(Consumer<HubOptions.Builder> options) {
       hub = hub.andThen(options);
+      return this;
+    }
+
+    /** The name in the model of the adapter that the folder holds. */
+    public Builder adapterName(String name) {
+      adapterName = name;
       return this;
     }
 
@@ -146,7 +176,14 @@ public record LoadOptions(
     /** The options. */
     public LoadOptions build() {
       return new LoadOptions(
-          dtype, deviceMap, ignoreMismatchedSizes, configChanges, quantizationConfig, hub);
+          dtype,
+          deviceMap,
+          ignoreMismatchedSizes,
+          configChanges,
+          quantizationConfig,
+          hub,
+          adapterName,
+          maxMemory);
     }
   }
 }

@@ -87,8 +87,20 @@ public record ModelInput(
     }
     batch.labels().ifPresent(labels -> builder.labels(Creation.ofLongs(labels).to(device)));
     batch.floatLabels().ifPresent(labels -> builder.labels(ofFloats(labels).to(device)));
+    batch
+        .answerSpans()
+        .ifPresent(
+            spans ->
+                builder
+                    .startPositions(column(spans, 0).to(device))
+                    .endPositions(column(spans, 1).to(device)));
     batch.tokenTypeIds().ifPresent(ids -> builder.tokenTypeIds(Creation.ofLongs(ids).to(device)));
     return builder.build();
+  }
+
+  private static Tensor column(long[][] rows, int index) {
+    return Creation.ofLongs(
+        Arrays.stream(rows).mapToLong(row -> row[index]).toArray(), rows.length);
   }
 
   private static Tensor ofFloats(float[][] rows) {

@@ -2,6 +2,8 @@ package org.peftjava.transformers;
 
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 
 /**
@@ -74,6 +76,22 @@ public record ModelOutput(
         List.of(),
         List.of(),
         Optional.empty());
+  }
+
+  /** The same where a device is; unchanged for null. */
+  ModelOutput on(@Nullable Device device) {
+    return device == null
+        ? this
+        : new ModelOutput(
+            loss.map(x -> x.to(device)),
+            logits.map(x -> x.to(device)),
+            startLogits.map(x -> x.to(device)),
+            endLogits.map(x -> x.to(device)),
+            lastHiddenState.map(x -> x.to(device)),
+            poolerOutput.map(x -> x.to(device)),
+            hiddenStates.stream().map(x -> x.to(device)).toList(),
+            attentions.stream().map(x -> x.to(device)).toList(),
+            seq2seq);
   }
 
   /** The same with what was kept on the way. */

@@ -36,13 +36,26 @@ final class PretrainedFiles {
     model.ties().tied().forEach(tensors::remove);
     try (FileBatch files = FileBatch.open(folder)) {
       Checkpoints.write(files, tensors, options.maxShardSize());
-      model
-          .savedGenerationConfig()
-          .ifPresent(
-              settings -> files.write(GENERATION_CONFIG, versioned(settings.json()).toBytes()));
+      writeGenerationConfig(model, files);
       files.write("config.json", config(model).toBytes());
       files.commit();
     }
+  }
+
+  /** Writes the adapter that acts and the generation settings. */
+  static void saveAdapter(CheckpointModel model, Path folder) {
+    model.adapters().get().save(model.adapters().saved(), folder);
+    try (FileBatch files = FileBatch.open(folder)) {
+      writeGenerationConfig(model, files);
+      files.commit();
+    }
+  }
+
+  private static void writeGenerationConfig(CheckpointModel model, FileBatch files) {
+    model
+        .savedGenerationConfig()
+        .ifPresent(
+            settings -> files.write(GENERATION_CONFIG, versioned(settings.json()).toBytes()));
   }
 
   private static ConfigJson config(CheckpointModel model) {

@@ -45,6 +45,11 @@ public interface PretrainedModel extends PushToHubMixin, AutoCloseable {
     return false;
   }
 
+  /** Whether the model learns where in a text an answer stands. */
+  default boolean learnsSpans() {
+    return false;
+  }
+
   /** The module tree, for parameters, adapters and training mode. */
   Module module();
 

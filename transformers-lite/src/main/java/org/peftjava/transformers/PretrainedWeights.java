@@ -21,6 +21,7 @@ import org.peftjava.transformers.checkpoint.WeightSource;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Brings the weights of a folder into a model, by name, with transformers' tolerance: names may
@@ -100,10 +101,11 @@ final class PretrainedWeights {
         name -> model.mayBeNew(name) && !quantized.isStored(name),
         name -> options.ignoreMismatchedSizes() && !quantized.isStored(name));
     quantized.checkTypes(names.keys(), source, state);
-    Device device = deviceMap(options).device(state.keySet());
+    Placement placement = Placement.of(model, options);
     transfer(
         report,
         (name, key, parameter) -> {
+          Device device = placement.device(parameter);
           if (quantized.quantizes(name)) {
             source.read(key, values -> quantized.quantize(name, values, device));
           } else {
@@ -115,18 +117,11 @@ final class PretrainedWeights {
         .forEach(
             parameter -> {
               parameter.initialize();
-              parameter.to(device);
+              parameter.to(placement.device(parameter));
             });
     quantized.finish();
+    placement.install();
     report.warn();
-  }
-
-  /** As in transformers, a quantized model goes to a card where there is one. */
-  private DeviceMap deviceMap(LoadOptions options) {
-    boolean packed = QuantizationJson.read(model.config()).isPresent();
-    return options
-        .deviceMap()
-        .orElseGet(() -> packed ? DeviceMap.parse("auto") : DeviceMap.of(Device.CPU));
   }
 
   /** In the parameter's type, which need not be the model's: some weights stay in float32. */
@@ -207,12 +202,13 @@ final class PretrainedWeights {
       String first = names.keys().get(tied);
       String second = names.keys().get(Objects.requireNonNull(ties.names().get(tied)));
       if (first != null && second != null && !equal(source, first, second)) {
-        LOG.warn(
-            "config.json of {} ties {} to {}, but the file holds different values for them: they"
-                + " stay separate.",
-            folder,
-            tied,
-            ties.names().get(tied));
+        LOG.atLevel(model.config().mayHoldAnotherHead() ? Level.DEBUG : Level.WARN)
+            .log(
+                "config.json of {} ties {} to {}, but the file holds different values for them:"
+                    + " they stay separate.",
+                folder,
+                tied,
+                ties.names().get(tied));
         ties.untie(tied);
       }
     }

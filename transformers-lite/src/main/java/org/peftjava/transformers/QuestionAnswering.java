@@ -86,6 +86,11 @@ public final class QuestionAnswering extends TaskModel {
   }
 
   @Override
+  public boolean learnsSpans() {
+    return true;
+  }
+
+  @Override
   public QuestionAnswering module() {
     return this;
   }

@@ -1,11 +1,6 @@
 package org.peftjava.transformers;
 
-import java.util.Locale;
-import java.util.Map;
-import java.util.Objects;
 import java.util.function.Consumer;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * How {@code savePretrained} writes a model.
@@ -15,10 +10,6 @@ import java.util.regex.Pattern;
 public record SaveOptions(long maxShardSize) {
   /** transformers' default, "50GB". */
   private static final long DEFAULT_SHARD_SIZE = 50_000_000_000L;
-
-  private static final Map<String, Long> UNITS =
-      Map.of("KB", 1_000L, "MB", 1_000_000L, "GB", 1_000_000_000L, "TB", 1_000_000_000_000L);
-  private static final Pattern SIZE = Pattern.compile("(\\d{1,15}(?:\\.\\d{1,15})?) *([A-Z]{2})");
 
   /** Checks the size. */
   public SaveOptions {
@@ -53,15 +44,7 @@ public record SaveOptions(long maxShardSize) {
 
     /** The same as text with a decimal unit: "5GB", "200MB", "8KB", "1TB". */
     public Builder maxShardSize(String size) {
-      Matcher matcher = SIZE.matcher(size.strip().toUpperCase(Locale.ROOT));
-      if (!matcher.matches() || !UNITS.containsKey(matcher.group(2))) {
-        throw new IllegalArgumentException(
-            "maxShardSize is \""
-                + size
-                + "\"; expected a number with KB, MB, GB or TB, as in 5GB.");
-      }
-      long unit = Objects.requireNonNull(UNITS.get(matcher.group(2)));
-      return maxShardSize((long) (Double.parseDouble(matcher.group(1)) * unit));
+      return maxShardSize(ByteSize.parse(size, "maxShardSize"));
     }
 
     /** The options. */

@@ -1,5 +1,6 @@
 package org.peftjava.transformers;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
@@ -69,19 +70,42 @@ record Seq2SeqDecoding(Seq2SeqLanguageModel model) implements DecoderModel {
 
     @Override
     public Tensor logits(Tensor ids, @Nullable Tensor attentionMask) {
-      ModelInput input =
-          ModelInput.builder()
-              .attentionMask(mask)
-              .seq2seq(
-                  Seq2SeqInput.builder()
-                      .decoderInputIds(ids)
-                      .decoderAttentionMask(attentionMask)
-                      .encoderOutputs(states)
-                      .pastKeyValues(past)
-                      .build())
-              .logitsToKeep(1)
-              .build();
-      return model.forward(input).logits().orElseThrow().squeeze(1);
+      return logits(ids, attentionMask, 1).squeeze(1);
+    }
+
+    @Override
+    public Tensor logits(Tensor ids, @Nullable Tensor attentionMask, int positions) {
+      return model
+          .forward(input(ids, attentionMask).logitsToKeep(positions).build())
+          .logits()
+          .orElseThrow();
+    }
+
+    @Override
+    public Step step(Tensor ids, @Nullable Tensor attentionMask) {
+      ModelOutput output =
+          model.forward(input(ids, attentionMask).logitsToKeep(1).outputHiddenStates(true).build());
+      List<Tensor> layers = output.hiddenStates();
+      return new Step(output.logits().orElseThrow().squeeze(1), layers.get(layers.size() - 1));
+    }
+
+    private ModelInput.Builder input(Tensor ids, @Nullable Tensor attentionMask) {
+      return ModelInput.builder()
+          .attentionMask(mask)
+          .seq2seq(
+              Seq2SeqInput.builder()
+                  .decoderInputIds(ids)
+                  .decoderAttentionMask(attentionMask)
+                  .encoderOutputs(states)
+                  .pastKeyValues(past)
+                  .build());
+    }
+
+    @Override
+    public void crop(long length) {
+      if (past != null) {
+        past.selfAttention().crop(length);
+      }
     }
 
     @Override

@@ -45,6 +45,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
   private final EncoderDecoder stacks;
   private final Slot<LinearLayer> lmHead;
   private final Ties ties;
+  private final AdapterSlot adapters = new AdapterSlot(this);
   private final OptionalLong decoderStartTokenId;
   private GenerationConfig generationConfig;
 
@@ -88,7 +89,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     boolean states = input.outputHiddenStates();
     boolean attentions = input.outputAttentions();
     if (!states && !attentions) {
-      return forward(input, null, null, null);
+      return forward(input, null, null, null).on(inputDevice());
     }
     try (LayerTrace encoder = new LayerTrace(states, attentions);
         LayerTrace decoder = new LayerTrace(states, attentions);
@@ -101,7 +102,8 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
                   output.seq2seq().orElseThrow().encoderLastHiddenState(),
                   encoder.takeHiddenStates(),
                   encoder.takeAttentions(),
-                  cross.takeAttentions()));
+                  cross.takeAttentions()))
+          .on(inputDevice());
     }
   }
 
@@ -110,7 +112,8 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
       @Nullable LayerTrace encoderTrace,
       @Nullable LayerTrace decoderTrace,
       @Nullable LayerTrace crossTrace) {
-    try (TensorScope scope = TensorScope.open("Seq2SeqLM.forward")) {
+    try (ModelAdapters.Pass pass = adapters.run();
+        TensorScope scope = TensorScope.open("Seq2SeqLM.forward")) {
       Seq2SeqInput given = Objects.requireNonNullElse(input.seq2seq(), Seq2SeqInput.NONE);
       Tensor labels = input.labels();
       checkLabels(labels);
@@ -138,7 +141,9 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
 
   @Override
   public Seq2SeqOutput encode(ModelInput input) {
-    return new Seq2SeqOutput(backbone.forward(encoderInput(input, null)));
+    try (ModelAdapters.Pass pass = adapters.run()) {
+      return new Seq2SeqOutput(backbone.forward(encoderInput(input, null)));
+    }
   }
 
   /** The part of the input that the encoder reads. */
@@ -151,7 +156,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     long tokens = hidden.size(1);
     long kept = input.logitsToKeep();
     Tensor last = kept == 0 || kept >= tokens ? hidden : hidden.narrow(1, tokens - kept, kept);
-    Tensor logits = scope.keep(lmHead.get().forward(last));
+    Tensor logits = scope.keep(lmHead.get().forward(lmHead.bring(last)));
     return new ModelOutput(Optional.empty(), Optional.of(logits));
   }
 
@@ -169,9 +174,10 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     NextTokenLoss each = NextTokenLoss.ofShiftedInput(labels, input.lossDivisor());
     if (!input.outputLogits()) {
       return new ModelOutput(
-          Optional.of(scope.keep(each.ofHidden(hidden, lmHead.get()))), Optional.empty());
+          Optional.of(scope.keep(each.ofHidden(lmHead.bring(hidden), lmHead.get()))),
+          Optional.empty());
     }
-    Tensor logits = scope.keep(lmHead.get().forward(hidden));
+    Tensor logits = scope.keep(lmHead.get().forward(lmHead.bring(hidden)));
     return new ModelOutput(Optional.of(scope.keep(each.ofLogits(logits))), Optional.of(logits));
   }
 
@@ -232,6 +238,12 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     return Optional.of(generationConfig);
   }
 
+  /** A model that writes is of no use without its head: none may be missing. */
+  @Override
+  public boolean mayBeNew(String name) {
+    return false;
+  }
+
   @Override
   public Architecture architecture() {
     return architecture;
@@ -256,6 +268,11 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
   @Override
   public String backboneName() {
     return "";
+  }
+
+  @Override
+  public AdapterSlot adapters() {
+    return adapters;
   }
 
   @Override

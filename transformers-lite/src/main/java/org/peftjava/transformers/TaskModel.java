@@ -1,10 +1,11 @@
 package org.peftjava.transformers;
 
+import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.nn.Module;
-import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
@@ -24,7 +25,8 @@ import org.peftjava.transformers.model.Task;
 public abstract class TaskModel extends Module implements CheckpointModel {
   private final Task task;
   private final Architecture architecture;
-  private final Slot<Backbone> backbone;
+  private final Supplier<Backbone> backbone;
+  private final AdapterSlot adapters = new AdapterSlot(this);
   private PretrainedConfig config;
   private Ties ties;
 
@@ -33,11 +35,13 @@ public abstract class TaskModel extends Module implements CheckpointModel {
     this.task = task;
     this.config = config;
     architecture = TaskCheck.architecture(config, task);
-    backbone =
-        child(
-            architecture.backboneName(task),
-            Backbone.class,
-            architecture.backbone(config, task, dtype));
+    Backbone stack = architecture.backbone(config, task, dtype);
+    if (backboneName().isEmpty()) {
+      shareChildren(stack);
+      backbone = () -> stack;
+    } else {
+      backbone = child(backboneName(), Backbone.class, stack)::get;
+    }
     ties = new Ties(this, Map.of());
   }
 
@@ -48,8 +52,8 @@ public abstract class TaskModel extends Module implements CheckpointModel {
     children()
         .forEach(
             (name, module) -> {
-              if (module != backbone()) {
-                InitialWeights.declare(module, config.initialStd());
+              if (module != backbone() && !backbone().children().containsKey(name)) {
+                InitialWeights.declare(module, architecture.headStd(task, config));
               }
             });
     addTies(head.ties(tableName()));
@@ -58,7 +62,10 @@ public abstract class TaskModel extends Module implements CheckpointModel {
 
   /** Says which weights are one if the config ties them. */
   final void addTies(Map<String, String> names) {
-    ties = new Ties(this, names);
+    String prefix = backboneName().isEmpty() ? "" : backboneName() + ".";
+    Map<String, String> all = new HashMap<>(names);
+    backbone().ties().forEach((name, source) -> all.put(prefix + name, prefix + source));
+    ties = new Ties(this, all);
     if (config.tieWordEmbeddings()) {
       ties.tie();
     }
@@ -82,6 +89,12 @@ public abstract class TaskModel extends Module implements CheckpointModel {
   @Override
   public final ModelOutput forward(ModelInput input) {
     TaskCheck.input(input, architecture);
+    try (ModelAdapters.Pass pass = adapters.run()) {
+      return traced(input).on(inputDevice());
+    }
+  }
+
+  private ModelOutput traced(ModelInput input) {
     if (!input.outputHiddenStates() && !input.outputAttentions()) {
       return forward(input, null);
     }
@@ -118,6 +131,11 @@ public abstract class TaskModel extends Module implements CheckpointModel {
   @Override
   public final String backboneName() {
     return architecture.backboneName(task);
+  }
+
+  @Override
+  public final AdapterSlot adapters() {
+    return adapters;
   }
 
   @Override

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 
@@ -23,6 +24,7 @@ public abstract class Module implements AutoCloseable {
   private final Map<String, Parameter> buffers = new LinkedHashMap<>();
   private final Map<String, Slot<?>> children = new LinkedHashMap<>();
   private boolean training = true;
+  private @Nullable Device inputDevice;
 
   /** For subclasses. */
   protected Module() {}
@@ -255,6 +257,19 @@ public abstract class Module implements AutoCloseable {
   /** Whether dropout and the like are on. */
   public final boolean isTraining() {
     return training;
+  }
+
+  /**
+   * Where this module computes, if its inputs may be elsewhere and must be brought; null if they
+   * are where the module is.
+   */
+  public final @Nullable Device inputDevice() {
+    return inputDevice;
+  }
+
+  /** Says where this module's inputs must be brought; null if they never are elsewhere. */
+  public final void inputDevice(@Nullable Device device) {
+    inputDevice = device;
   }
 
   /** Frees every parameter and buffer below. */

@@ -55,7 +55,7 @@ public final class Gradients {
     List<Tensor> squares = new ArrayList<>();
     for (Tensor gradient : gradients) {
       Tensor wide = gradient.to(DType.FLOAT32);
-      squares.add(wide.mul(wide).sum());
+      squares.add(wide.mul(wide).sum().to(gradients.get(0).device()));
     }
     return Math.sqrt(Creation.stack(squares, 0).sum().toDouble());
   }

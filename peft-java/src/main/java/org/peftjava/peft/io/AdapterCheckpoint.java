@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.peftjava.peft.tuner.AdapterState;
 import org.peftjava.peft.tuner.AdapterTensor;
+import java.util.function.UnaryOperator;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.Tensor;
@@ -73,6 +74,16 @@ public final class AdapterCheckpoint {
    * @return what did not fit
    */
   public static LoadReport load(TunedModel model, String adapter, Path folder, boolean lenient) {
+    return load(model, adapter, folder, lenient, key -> key);
+  }
+
+  /**
+   * The same for a file whose keys may be those of another model around the same layers.
+   *
+   * @param names turns a key of the file into the one that it has for this model
+   */
+  public static LoadReport load(
+      TunedModel model, String adapter, Path folder, boolean lenient, UnaryOperator<String> names) {
     try (WeightSource source = open(folder)) {
       Path file = Path.of(source.toString());
       Map<String, AdapterTensor> required = AdapterKeys.required(model, adapter);
@@ -81,36 +92,43 @@ public final class AdapterCheckpoint {
       if (model.prompts().all().isEmpty()) {
         checkPrefix(source, file);
       }
-      LoadReport report = compare(source, required, places);
+      Map<String, String> keys = new LinkedHashMap<>();
+      source.names().forEach(key -> keys.put(names.apply(key), key));
+      LoadReport report = compare(source, keys, required, places);
       check(report, file, lenient);
       AdapterState.network(model, adapter)
           .ifPresent(network -> PromptNetworkFile.load(network, folder));
-      for (String name : source.names()) {
-        AdapterTensor place = places.get(name);
-        if (place != null) {
-          try (TensorScope scope = TensorScope.open("load adapter")) {
-            place.write().accept(source.tensor(name));
-          }
-        }
-      }
+      keys.forEach(
+          (name, key) -> {
+            AdapterTensor place = places.get(name);
+            if (place != null) {
+              try (TensorScope scope = TensorScope.open("load adapter")) {
+                place.write().accept(source.tensor(key));
+              }
+            }
+          });
       return report;
     }
   }
 
   private static LoadReport compare(
-      WeightSource source, Map<String, AdapterTensor> required, Map<String, AdapterTensor> places) {
+      WeightSource source,
+      Map<String, String> keys,
+      Map<String, AdapterTensor> required,
+      Map<String, AdapterTensor> places) {
     List<String> missing =
-        required.keySet().stream().filter(name -> !source.names().contains(name)).toList();
+        required.keySet().stream().filter(name -> !keys.containsKey(name)).toList();
     List<String> unexpected = new ArrayList<>();
     Map<String, ShapeConflict> mismatched = new LinkedHashMap<>();
-    for (String name : source.names()) {
-      AdapterTensor place = places.get(name);
-      if (place == null) {
-        unexpected.add(name);
-      } else if (!place.shape().equals(source.shape(name))) {
-        mismatched.put(name, new ShapeConflict(source.shape(name), place.shape()));
-      }
-    }
+    keys.forEach(
+        (name, key) -> {
+          AdapterTensor place = places.get(name);
+          if (place == null) {
+            unexpected.add(key);
+          } else if (!place.shape().equals(source.shape(key))) {
+            mismatched.put(name, new ShapeConflict(source.shape(key), place.shape()));
+          }
+        });
     return new LoadReport(missing, List.copyOf(unexpected), mismatched);
   }
 

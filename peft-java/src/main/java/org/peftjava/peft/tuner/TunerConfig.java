@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.nn.AdapterConfig;
 
 /**
  * The configuration of one adapter: what adapter_config.json holds. Immutable.
@@ -11,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Implementations are the configs of the tuning methods, such as LoraConfig. The fields here are
  * common to all of them; reference: PEFT {@code config.py::PeftConfig}.
  */
-public interface TunerConfig {
+public interface TunerConfig extends AdapterConfig {
   /** Version of Python PEFT whose file format this library writes. */
   String PEFT_VERSION = "0.21.0";
 
@@ -21,7 +22,7 @@ public interface TunerConfig {
   /** The same config with one field changed, checked again. */
   TunerConfig with(String field, @Nullable Object value);
 
-  /** The method's name, such as "LORA". */
+  @Override
   default String peftType() {
     return fields().text("peft_type").orElseThrow();
   }

@@ -38,6 +38,11 @@ public interface PretrainedConfig {
   /** Whether the head and the token embedding are one weight. */
   boolean tieWordEmbeddings();
 
+  /** Whether files of this kind may hold another head although they say that it is tied. */
+  default boolean mayHoldAnotherHead() {
+    return false;
+  }
+
   /** Standard deviation of the weights that a model built from its config starts with. */
   double initialStd();
 

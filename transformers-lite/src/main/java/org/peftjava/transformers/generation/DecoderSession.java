@@ -20,6 +20,23 @@ public interface DecoderSession extends AutoCloseable {
   Tensor logits(Tensor ids, @Nullable Tensor attentionMask);
 
   /**
+   * The same of the last positions, to check guesses about them.
+   *
+   * @param positions how many, at most those given now
+   * @return (b, positions, v), owned by the current scope
+   */
+  default Tensor logits(Tensor ids, @Nullable Tensor attentionMask, int positions) {
+    throw new UnsupportedOperationException(
+        "This model shows the logits of the last position only. Remove prompt_lookup_num_tokens and"
+            + " assistantModel.");
+  }
+
+  /** Forgets all but the first tokens; only with a cache. */
+  default void crop(long length) {
+    throw new UnsupportedOperationException("This model cannot forget tokens.");
+  }
+
+  /**
    * Logits with hidden states.
    *
    * @param logits (b, v) of the last position

@@ -58,6 +58,29 @@ final class DecodingSteps {
   }
 
   /**
+   * Logits (1, k, v) of the last {@code positions} tokens before a place, of a single row.
+   *
+   * @param ids the row, of which the first {@code to} tokens count
+   */
+  Tensor logits(long[][] ids, int to, int positions) {
+    int from = Math.toIntExact(session.length());
+    int prompt = to - positions + 1;
+    for (; !begun && prompt - from > chunk; from += chunk) {
+      try (TensorScope scope = TensorScope.open("prefill")) {
+        forward(ids, from, from + chunk, 1, promptMask);
+      }
+    }
+    begun = true;
+    Tensor seen = promptMask == null ? null : promptMask.narrow(1, 0, to);
+    return session.logits(fresh(ids, from, to, 1), seen, positions);
+  }
+
+  /** Forgets all but the first tokens. */
+  void crop(long length) {
+    session.crop(length);
+  }
+
+  /**
    * Computes the prompts (p, n) once, with the hidden states of all their tokens; from then on
    * there are {@code copies} rows of each.
    */
@@ -104,10 +127,14 @@ final class DecodingSteps {
 
   /** Feeds tokens {@code from} to {@code to} of every {@code stride}-th row. */
   private Tensor forward(long[][] ids, int from, int to, int stride, @Nullable Tensor fullMask) {
+    Tensor seen = fullMask == null ? null : fullMask.narrow(1, 0, to);
+    return session.logits(fresh(ids, from, to, stride), seen);
+  }
+
+  private Tensor fresh(long[][] ids, int from, int to, int stride) {
     long[][] fresh = new long[ids.length / stride][];
     Arrays.setAll(fresh, row -> Arrays.copyOfRange(ids[row * stride], from, to));
-    Tensor seen = fullMask == null ? null : fullMask.narrow(1, 0, to);
-    return session.logits(Creation.ofLongs(fresh).to(device), seen);
+    return Creation.ofLongs(fresh).to(device);
   }
 
   /** Each row {@code copies} times. */

@@ -17,6 +17,8 @@ import org.peftjava.transformers.tokenizer.Tokenizer;
  * @param decoderInputIds what the decoder of an encoder-decoder is to continue, one row a prompt;
  *     its start token is put before them unless it is there. Null for the start token alone
  * @param streamer hears of every token; not with beams
+ * @param assistantModel a small model of the same tokenizer that guesses tokens; null for none.
+ *     Stays the caller's
  */
 public record GenerateOptions(
     List<LogitsProcessor> logitsProcessor,
@@ -24,7 +26,8 @@ public record GenerateOptions(
     @Nullable PrefixAllowedTokens prefixAllowedTokensFn,
     @Nullable Tokenizer tokenizer,
     @Nullable TokenIds decoderInputIds,
-    TokenListener streamer) {
+    TokenListener streamer,
+    @Nullable GenerationMixin assistantModel) {
   /** Nothing. */
   public static final GenerateOptions NONE = builder().build();
 
@@ -48,6 +51,7 @@ public record GenerateOptions(
     builder.tokenizer = tokenizer;
     builder.decoderInputIds = decoderInputIds;
     builder.streamer = streamer;
+    builder.assistantModel = assistantModel;
     return builder;
   }
 
@@ -59,6 +63,7 @@ public record GenerateOptions(
     private @Nullable Tokenizer tokenizer;
     private @Nullable TokenIds decoderInputIds;
     private TokenListener streamer = TokenListener.NONE;
+    private @Nullable GenerationMixin assistantModel;
 
     private Builder() {}
 
@@ -98,6 +103,15 @@ public record GenerateOptions(
       return this;
     }
 
+    /**
+     * A small model that guesses tokens, which the model checks several at once. The text stays the
+     * same; how many it guesses is in its own {@code generationConfig()}.
+     */
+    public Builder assistantModel(GenerationMixin model) {
+      assistantModel = model;
+      return this;
+    }
+
     /** The options. */
     public GenerateOptions build() {
       return new GenerateOptions(
@@ -106,7 +120,8 @@ public record GenerateOptions(
           prefixAllowedTokensFn,
           tokenizer,
           decoderInputIds,
-          streamer);
+          streamer,
+          assistantModel);
     }
   }
 }

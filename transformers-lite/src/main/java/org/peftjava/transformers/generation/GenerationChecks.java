@@ -24,6 +24,7 @@ final class GenerationChecks {
       Map.of(
           "guidance_scale", "1.0",
           "token_healing", "false",
+          "assistant_ensemble_weight", "",
           "watermarking_config", "",
           "dola_layers", "",
           "constraints", "",
@@ -36,8 +37,10 @@ final class GenerationChecks {
           "cache_config",
           "compile_config",
           "low_memory",
-          "prompt_lookup_num_tokens",
           "assistant_early_exit");
+
+  private static final List<String> SCHEDULES =
+      List.of("constant", "heuristic", "heuristic_transient");
 
   /** Settings that only draw tokens. */
   private static final List<String> SAMPLING =
@@ -58,6 +61,15 @@ final class GenerationChecks {
     atLeast1("max_new_tokens", config.maxNewTokens());
     atLeast1("max_length", config.maxLength());
     atLeast1("prefill_chunk_size", config.prefillChunkSize());
+    atLeast1("prompt_lookup_num_tokens", config.promptLookupNumTokens());
+    atLeast("max_matching_ngram_size", config.maxMatchingNgramSize(), 1);
+    atLeast("num_assistant_tokens", config.numAssistantTokens(), 1);
+    range("assistant_confidence_threshold", config.assistantConfidenceThreshold(), 1);
+    check(
+        SCHEDULES.contains(config.numAssistantTokensSchedule()),
+        "num_assistant_tokens_schedule",
+        config.numAssistantTokensSchedule(),
+        "one of " + SCHEDULES);
     atLeast("min_length", config.minLength(), 0);
     atLeast("min_new_tokens", config.minNewTokens(), 0);
     rows("num_beams", config.numBeams());

@@ -110,6 +110,36 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
     return json.getDouble("penalty_alpha", 0);
   }
 
+  /**
+   * How many tokens to copy from where the text's last tokens occurred before, as guesses that the
+   * model checks at once; empty for no guesses.
+   */
+  public OptionalInt promptLookupNumTokens() {
+    return json.has("prompt_lookup_num_tokens")
+        ? OptionalInt.of(json.getInt("prompt_lookup_num_tokens"))
+        : OptionalInt.empty();
+  }
+
+  /** How many last tokens are looked for in the text before, at most. */
+  public int maxMatchingNgramSize() {
+    return json.getInt("max_matching_ngram_size", 2);
+  }
+
+  /** How many tokens this model guesses at once for a larger one. */
+  public int numAssistantTokens() {
+    return json.getInt("num_assistant_tokens", 20);
+  }
+
+  /** "constant", or "heuristic": more guesses after right ones, fewer after wrong ones. */
+  public String numAssistantTokensSchedule() {
+    return json.getString("num_assistant_tokens_schedule", "constant");
+  }
+
+  /** Below which probability of a token this model stops guessing for a larger one; 0 for never. */
+  public double assistantConfidenceThreshold() {
+    return json.getDouble("assistant_confidence_threshold", 0.4);
+  }
+
   /** The power of the length that divides the score of a beam; above 0 favours long ones. */
   public double lengthPenalty() {
     return json.getDouble("length_penalty", 1);
@@ -342,6 +372,31 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
     /** How much contrastive search avoids what resembles the text so far; 0 for no such search. */
     public Builder penaltyAlpha(double value) {
       return set("penalty_alpha", value);
+    }
+
+    /** How many tokens to copy from earlier in the text as guesses. */
+    public Builder promptLookupNumTokens(int value) {
+      return set("prompt_lookup_num_tokens", value);
+    }
+
+    /** How many last tokens are looked for in the text before, at most. */
+    public Builder maxMatchingNgramSize(int value) {
+      return set("max_matching_ngram_size", value);
+    }
+
+    /** How many tokens this model guesses at once for a larger one. */
+    public Builder numAssistantTokens(int value) {
+      return set("num_assistant_tokens", value);
+    }
+
+    /** "constant", "heuristic" or "heuristic_transient". */
+    public Builder numAssistantTokensSchedule(String value) {
+      return set("num_assistant_tokens_schedule", value);
+    }
+
+    /** Below which probability of a token this model stops guessing; 0 for never. */
+    public Builder assistantConfidenceThreshold(double value) {
+      return set("assistant_confidence_threshold", value);
     }
 
     /** The power of the length that divides the score of a beam; above 0 favours long ones. */

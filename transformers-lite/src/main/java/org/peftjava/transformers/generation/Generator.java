@@ -49,6 +49,9 @@ public final class Generator {
   public GenerateOutput generate(TokenBatch batch) {
     checkSettings();
     checkPrompts(batch.inputIds(), batch.attentionMask());
+    if (isAssisted()) {
+      checkAssisted(batch.size());
+    }
     TokenBatch prompts =
         model.isEncoderDecoder() ? DecoderPrompts.of(config, options, batch.size()) : batch;
     int length = totalLength(prompts.length(), longest(prompts.attentionMask()));
@@ -85,12 +88,57 @@ public final class Generator {
     if (contrastive) {
       return new ContrastiveSearch(search, config, options.streamer(), candidates).run();
     }
+    if (isAssisted()) {
+      try (CandidateGenerator guesses = guesses(search, batch, prompts)) {
+        return new AssistedSearch(search, config, options.streamer(), guesses).run();
+      }
+    }
     if (config.numBeamGroups() > 1) {
       return new GroupBeamSearch(search, config).run();
     }
     return beams > 1
         ? new BeamSearch(search, config).run()
         : new SampleSearch(search, config, options.streamer()).run();
+  }
+
+  private boolean isAssisted() {
+    return options.assistantModel() != null || config.promptLookupNumTokens().isPresent();
+  }
+
+  private CandidateGenerator guesses(TokenSearch search, TokenBatch batch, TokenBatch prompts) {
+    GenerationMixin assistant = options.assistantModel();
+    return assistant != null
+        ? new AssistantModel(assistant, search, batch, prompts)
+        : new PromptLookup(
+            search,
+            config.promptLookupNumTokens().orElseThrow(),
+            config.maxMatchingNgramSize(),
+            model.vocabSize(),
+            config);
+  }
+
+  private void checkAssisted(int rows) {
+    if (rows > 1 || config.numBeams() > 1 || config.numReturnSequences() > 1 || isContrastive()) {
+      throw new IllegalArgumentException(
+          "assistantModel and prompt_lookup_num_tokens guess the tokens of one row of greedy search"
+              + " or sampling, but there are "
+              + rows
+              + " rows, num_beams "
+              + config.numBeams()
+              + ", num_return_sequences "
+              + config.numReturnSequences()
+              + " and penalty_alpha "
+              + config.penaltyAlpha()
+              + ". Generate one row at a time.");
+    }
+    if (!config.useCache()) {
+      throw new IllegalArgumentException(
+          "Guesses need a cache, which holds what is right of them. Set use_cache to true.");
+    }
+    GenerationMixin assistant = options.assistantModel();
+    if (assistant != null) {
+      AssistantModel.check(assistant.decoderModel(), model);
+    }
   }
 
   private boolean isContrastive() {

@@ -67,6 +67,11 @@ public interface Architecture {
     return StandardHeads.ofDecoder(task, parts);
   }
 
+  /** The standard deviation with which the head for a task starts. */
+  default double headStd(Task task, PretrainedConfig config) {
+    return config.initialStd();
+  }
+
   /**
    * Whether files may hold a weight of this name, for which the model for a task has no place,
    * without a warning: {@code _keys_to_ignore_on_load_unexpected}.

@@ -43,6 +43,13 @@ public abstract class Backbone extends Module {
     return Map.of();
   }
 
+  /**
+   * Paths of modules behind the last layer, which may be on another device: their input is brought.
+   */
+  public Set<String> movableChildren() {
+    return Set.of();
+  }
+
   /** The token embedding. */
   public abstract EmbeddingLayer inputEmbeddings();
 

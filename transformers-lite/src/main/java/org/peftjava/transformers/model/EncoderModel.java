@@ -62,6 +62,11 @@ public final class EncoderModel extends Backbone {
   }
 
   @Override
+  public Set<String> movableChildren() {
+    return Set.of(POOLER + ".dense");
+  }
+
+  @Override
   public EmbeddingLayer inputEmbeddings() {
     return embeddings.words();
   }
@@ -97,7 +102,7 @@ public final class EncoderModel extends Backbone {
 
     Tensor forward(Tensor hidden) {
       try (TensorScope scope = TensorScope.open("pooler")) {
-        return scope.keep(Ops.tanh(dense.get().forward(hidden.select(1, 0))));
+        return scope.keep(Ops.tanh(dense.get().forward(dense.bring(hidden.select(1, 0)))));
       }
     }
   }

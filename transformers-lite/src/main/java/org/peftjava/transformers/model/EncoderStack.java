@@ -2,6 +2,7 @@ package org.peftjava.transformers.model;
 
 import java.util.List;
 import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.Module;
 
 /** Runs embedded texts through the layers of an encoder. */
 public final class EncoderStack {
@@ -15,7 +16,7 @@ public final class EncoderStack {
    * @param recompute whether layers are run again in the backward pass instead of being kept
    * @return the last layer's output, owned by the current scope
    */
-  public static <L> Tensor run(
+  public static <L extends Module> Tensor run(
       List<L> layers,
       BackboneInput input,
       Tensor embedded,

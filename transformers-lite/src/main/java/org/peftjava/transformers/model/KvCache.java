@@ -153,6 +153,15 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
     }
   }
 
+  /** Forgets all but the first tokens. */
+  public void crop(long tokens) {
+    if (tokens < 0 || tokens > length) {
+      throw new IllegalArgumentException(
+          "Cannot crop a cache of " + length + " tokens to " + tokens + ".");
+    }
+    length = tokens;
+  }
+
   /** Forgets the tokens; the memory stays for the next sequence. */
   public void clear() {
     length = 0;

@@ -3,9 +3,14 @@ package org.peftjava.transformers.model;
 import java.util.ArrayList;
 import java.util.List;
 import org.peftjava.torch.Checkpoint;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.Module;
 
-/** Runs a hidden state through layers, keeping no more of it alive than the backward pass needs. */
+/**
+ * Runs a hidden state through layers, keeping no more of it alive than the backward pass needs.
+ * What a layer on another device needs is brought there.
+ */
 public final class LayerStack {
   private LayerStack() {}
 
@@ -22,19 +27,29 @@ public final class LayerStack {
    * @param recompute whether layers are run again in the backward pass instead of being kept
    * @return the last layer's output, owned by the current scope
    */
-  public static <L, C extends LayerContext<C>> Tensor run(
+  public static <L extends Module, C extends LayerContext<C>> Tensor run(
       List<L> layers, Tensor hidden, C context, boolean recompute, Step<L, C> step) {
     if (recompute) {
       checkRecomputable(context);
     }
     LayerTrace trace = context.trace();
     Tensor state = hidden;
+    C here = context;
+    Device device = null;
     for (L layer : layers) {
       if (trace != null) {
         trace.hiddenState(state);
       }
-      Tensor next =
-          recompute ? recomputed(layer, state, context, step) : step.run(layer, state, context);
+      Device target = layer.inputDevice();
+      if (target != null && !target.equals(device)) {
+        here = context.with(context.tensors().stream().map(each -> each.to(target)).toList());
+        device = target;
+      }
+      Tensor input = target == null ? state : state.to(target);
+      Tensor next = recompute ? recomputed(layer, input, here, step) : step.run(layer, input, here);
+      if (input != state) {
+        input.close();
+      }
       state.close();
       state = next;
     }

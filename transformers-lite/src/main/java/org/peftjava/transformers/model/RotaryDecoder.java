@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model;
 
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.IntFunction;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -63,7 +64,7 @@ public final class RotaryDecoder extends Backbone {
       if (past != null) {
         past.advance(input.tokens());
       }
-      Tensor result = norm.get().forward(hidden);
+      Tensor result = norm.get().forward(norm.bring(hidden));
       LayerTrace trace = input.trace();
       if (trace != null) {
         trace.hiddenState(result);
@@ -121,6 +122,11 @@ public final class RotaryDecoder extends Backbone {
             ? full.rotation()
             : slidingRotary.forward(input, hidden.dtype(), hidden.device());
     return new RotaryContext.Shared(mask, rotation);
+  }
+
+  @Override
+  public Set<String> movableChildren() {
+    return Set.of("norm");
   }
 
   @Override

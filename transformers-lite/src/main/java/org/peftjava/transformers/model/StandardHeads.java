@@ -46,7 +46,7 @@ public final class StandardHeads {
     OptionalLong padding = parts.config().padTokenId();
     return (backbone, hidden, input) -> {
       try (TensorScope scope = TensorScope.open("last token")) {
-        return scope.keep(score.get().forward(lastToken(hidden, input, padding)));
+        return scope.keep(score.get().forward(score.bring(lastToken(hidden, input, padding))));
       }
     };
   }
@@ -59,7 +59,7 @@ public final class StandardHeads {
     return (backbone, hidden, input) -> {
       try (TensorScope scope = TensorScope.open("classify pooled")) {
         Tensor pooled = backbone.pooled(hidden).orElseThrow();
-        return scope.keep(classifier.get().forward(drop.get().forward(pooled)));
+        return scope.keep(classifier.get().forward(classifier.bring(drop.get().forward(pooled))));
       }
     };
   }
@@ -71,7 +71,7 @@ public final class StandardHeads {
         parts.linear(name, parts.size(), parts.labels().count(), /* bias= */ true);
     return (backbone, hidden, input) -> {
       try (TensorScope scope = TensorScope.open("classify tokens")) {
-        return scope.keep(classifier.get().forward(drop.get().forward(hidden)));
+        return scope.keep(classifier.get().forward(classifier.bring(drop.get().forward(hidden))));
       }
     };
   }
@@ -85,12 +85,12 @@ public final class StandardHeads {
   public static Head span(double dropout, HeadParts parts) {
     Slot<LinearLayer> outputs = parts.linear("qa_outputs", parts.size(), 2, /* bias= */ true);
     if (dropout == 0) {
-      return (backbone, hidden, input) -> outputs.get().forward(hidden);
+      return (backbone, hidden, input) -> outputs.get().forward(outputs.bring(hidden));
     }
     Slot<Layer> drop = parts.dropout(dropout);
     return (backbone, hidden, input) -> {
       try (TensorScope scope = TensorScope.open("span")) {
-        return scope.keep(outputs.get().forward(drop.get().forward(hidden)));
+        return scope.keep(outputs.get().forward(outputs.bring(drop.get().forward(hidden))));
       }
     };
   }
@@ -131,7 +131,7 @@ public final class StandardHeads {
       }
       return hidden.select(1, tokens - 1);
     }
-    Tensor real = ids.ne(padding.getAsLong()).to(DType.INT64);
+    Tensor real = ids.ne(padding.getAsLong()).to(DType.INT64).to(hidden.device());
     Tensor last = real.mul(Creation.arange(0, tokens, hidden.device())).argmax(-1);
     Tensor rows = Creation.arange(0, batch, hidden.device()).mul(tokens);
     return hidden.reshape(batch * tokens, hidden.size(2)).indexSelect(0, rows.add(last));

@@ -1,5 +1,8 @@
 package org.peftjava.transformers.tokenizer;
 
+import java.util.List;
+import java.util.Optional;
+
 /**
  * Everything a tokenizer says about a batch; Python's {@code BatchEncoding}. {@code b} rows of
  * {@code t} tokens; without padding the rows differ in length. The arrays are not copied, so do not
@@ -28,8 +31,23 @@ public record BatchEncoding(
     return inputIds.length;
   }
 
-  /** What a model needs; the rows must have one length. */
+  /** Ids and mask for a model; the rows must have one length. */
   public TokenBatch toTokenBatch() {
-    return TokenBatch.of(inputIds, attentionMask);
+    return toTokenBatch(List.of());
+  }
+
+  /**
+   * What a model needs; the rows must have one length.
+   *
+   * @param modelInputNames the tokenizer's, which say whether there are token types
+   */
+  public TokenBatch toTokenBatch(List<String> modelInputNames) {
+    return new TokenBatch(
+        inputIds,
+        attentionMask,
+        Optional.empty(),
+        modelInputNames.contains("token_type_ids") ? Optional.of(tokenTypeIds) : Optional.empty(),
+        Optional.empty(),
+        Optional.empty());
   }
 }

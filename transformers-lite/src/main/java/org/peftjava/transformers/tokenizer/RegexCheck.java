@@ -8,17 +8,36 @@ import java.util.Optional;
  * Refuses regular expressions whose search may try very many ways: the native library ends the
  * process when it gives up.
  *
- * <p>Refused are repetitions without bound inside of repetitions, back references, and calls of
- * groups. The expressions of all tokenizers in use have none of them.
+ * <p>Refused are repetitions without bound inside of repetitions, more than two of them one behind
+ * the other, back references, and calls of groups. The expressions of all tokenizers in use have
+ * none of them. Two in a row take as many tries as a text has characters; three take their square,
+ * which is more than the library bears.
  */
 final class RegexCheck {
   private static final int MAX_LENGTH = 20_000;
   private static final int MAX_DEPTH = 50;
   private static final int MAX_REPEATS = 1000;
+  private static final int MAX_IN_ROW = 2;
+
+  /** Repetitions up to this many times take few tries. */
+  private static final int FEW = 16;
 
   private final String regex;
-  private final Deque<boolean[]> groups = new ArrayDeque<>(); // whether something repeats inside
+  private final Deque<Group> groups = new ArrayDeque<>();
   private int at;
+
+  /** An open group: whether something repeats in it, and how many repetitions are in a row. */
+  private static final class Group {
+    private boolean repeats;
+    private int inRow;
+    private int mostInRow;
+
+    /** Another alternative begins, or none more. */
+    void alternativeEnds() {
+      mostInRow = Math.max(mostInRow, inRow);
+      inRow = 0;
+    }
+  }
 
   private RegexCheck(String regex) {
     this.regex = regex;
@@ -33,7 +52,7 @@ final class RegexCheck {
   }
 
   private Optional<String> scan() {
-    groups.push(new boolean[1]);
+    groups.push(new Group());
     boolean atomRepeats = false; // whether the last element has a repetition inside
     while (at < regex.length()) {
       char c = regex.charAt(at);
@@ -49,19 +68,25 @@ final class RegexCheck {
         skipClass();
         atomRepeats = false;
       } else if (c == '(') {
-        groups.push(new boolean[1]);
+        groups.push(new Group());
         skipGroupKind();
         if (groups.size() > MAX_DEPTH) {
           return Optional.of("its groups are nested more than " + MAX_DEPTH + " deep");
         }
         atomRepeats = false;
       } else if (c == ')') {
-        boolean[] closed = groups.pop();
+        Group closed = groups.pop();
         if (groups.isEmpty()) {
           return Optional.of("a parenthesis is closed that was not opened");
         }
-        atomRepeats = closed[0];
-        groups.peek()[0] |= closed[0];
+        closed.alternativeEnds();
+        atomRepeats = closed.repeats;
+        Group around = groups.peek();
+        around.repeats |= closed.repeats;
+        around.inRow += closed.mostInRow;
+      } else if (c == '|') {
+        groups.peek().alternativeEnds();
+        atomRepeats = false;
       } else if (c == '*' || c == '+' || c == '{') {
         long most = c == '{' ? bound() : Long.MAX_VALUE;
         if (most > MAX_REPEATS && most < Long.MAX_VALUE) {
@@ -71,14 +96,20 @@ final class RegexCheck {
           if (atomRepeats) {
             return Optional.of("it repeats something that repeats itself");
           }
-          groups.peek()[0] = true;
+          groups.peek().repeats = true;
           atomRepeats = true;
+          if (most > FEW) {
+            groups.peek().inRow++;
+          }
         }
         if (at < regex.length() && "?+".indexOf(regex.charAt(at)) >= 0 && c != '{') {
           at++; // reluctant or possessive
         }
       } else if (c != '?') {
         atomRepeats = false;
+      }
+      if (groups.peek().inRow > MAX_IN_ROW) {
+        return Optional.of("it has more than " + MAX_IN_ROW + " repetitions in a row");
       }
     }
     return Optional.empty();

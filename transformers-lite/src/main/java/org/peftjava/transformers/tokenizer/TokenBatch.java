@@ -2,6 +2,7 @@ package org.peftjava.transformers.tokenizer;
 
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * A padded batch of token ids in host memory; {@code b} rows of {@code t} tokens.
@@ -13,28 +14,33 @@ import java.util.Optional;
  *     or another text that an encoder-decoder learns to write (b, s)
  * @param tokenTypeIds the segment of each token (b, t), for models that know segments
  * @param floatLabels the numbers that a model learns to give each text (b, n), in place of labels
+ * @param answerSpans the positions of the first and last token of each text's answer (b, 2), in
+ *     place of labels
  */
 public record TokenBatch(
     long[][] inputIds,
     long[][] attentionMask,
     Optional<long[][]> labels,
     Optional<long[][]> tokenTypeIds,
-    Optional<float[][]> floatLabels) {
+    Optional<float[][]> floatLabels,
+    Optional<long[][]> answerSpans) {
   /** Checks that all rows have one length. */
   public TokenBatch {
     check("inputIds", inputIds, inputIds);
     check("attentionMask", attentionMask, inputIds);
     tokenTypeIds.ifPresent(rows -> check("tokenTypeIds", rows, inputIds));
     labels.ifPresent(rows -> checkLabels(rows, inputIds.length));
-    if (labels.isPresent() && floatLabels.isPresent()) {
-      throw new IllegalArgumentException("labels and floatLabels are both given. Pass one.");
+    if (Stream.of(labels, floatLabels, answerSpans).filter(Optional::isPresent).count() > 1) {
+      throw new IllegalArgumentException(
+          "More than one of labels, floatLabels and answerSpans is given. Pass one.");
     }
     floatLabels.ifPresent(rows -> checkRows("floatLabels", rows.length, inputIds.length));
+    answerSpans.ifPresent(rows -> checkSpans(rows, inputIds.length));
   }
 
   /** A batch without token types. */
   public TokenBatch(long[][] inputIds, long[][] attentionMask, Optional<long[][]> labels) {
-    this(inputIds, attentionMask, labels, Optional.empty(), Optional.empty());
+    this(inputIds, attentionMask, labels, Optional.empty(), Optional.empty(), Optional.empty());
   }
 
   /** A batch without labels. */
@@ -55,7 +61,12 @@ public record TokenBatch(
   /** The same batch with these labels. */
   public TokenBatch withLabels(long[][] newLabels) {
     return new TokenBatch(
-        inputIds, attentionMask, Optional.of(newLabels), tokenTypeIds, Optional.empty());
+        inputIds,
+        attentionMask,
+        Optional.of(newLabels),
+        tokenTypeIds,
+        Optional.empty(),
+        Optional.empty());
   }
 
   /** Number of rows. */
@@ -80,6 +91,18 @@ public record TokenBatch(
                 + ", expected "
                 + labels[0].length
                 + " as in row 0. Pad the rows to one length with -100.");
+      }
+    }
+  }
+
+  private static void checkSpans(long[][] spans, int rows) {
+    checkRows("answerSpans", spans.length, rows);
+    for (long[] span : spans) {
+      if (span.length != 2) {
+        throw new IllegalArgumentException(
+            "answerSpans has a row of "
+                + span.length
+                + " values, expected 2: the positions of the first and last token of an answer.");
       }
     }
   }
@@ -115,7 +138,8 @@ public record TokenBatch(
         && Arrays.deepEquals(attentionMask, batch.attentionMask)
         && Arrays.deepEquals(labels.orElse(null), batch.labels.orElse(null))
         && Arrays.deepEquals(tokenTypeIds.orElse(null), batch.tokenTypeIds.orElse(null))
-        && Arrays.deepEquals(floatLabels.orElse(null), batch.floatLabels.orElse(null));
+        && Arrays.deepEquals(floatLabels.orElse(null), batch.floatLabels.orElse(null))
+        && Arrays.deepEquals(answerSpans.orElse(null), batch.answerSpans.orElse(null));
   }
 
   @Override

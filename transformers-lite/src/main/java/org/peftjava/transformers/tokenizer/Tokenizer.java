@@ -50,7 +50,25 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles, PushTo
 
   /** Token ids of texts, padded and cut as the options say. */
   public TokenBatch encode(List<String> texts, Consumer<EncodeOptions.Builder> options) {
-    return encoder().encode(texts, List.of(), built(options), false).toTokenBatch();
+    return encode(texts, List.of(), options);
+  }
+
+  /** The same for pairs of texts; as many of both. */
+  public TokenBatch encode(
+      List<String> texts, List<String> textPairs, Consumer<EncodeOptions.Builder> options) {
+    return encoder()
+        .encode(texts, textPairs, built(options), false)
+        .toTokenBatch(modelInputNames());
+  }
+
+  /** What the tokenizer makes for its model: also "token_type_ids", if that knows segments. */
+  public List<String> modelInputNames() {
+    return state.modelInputNames();
+  }
+
+  /** One text of vocabulary entries, such as "Ġthe", as decoding joins them. */
+  public String convertTokensToString(List<String> tokens) {
+    return backend.decode(convertTokensToIds(tokens), false);
   }
 
   /** Everything the tokenizer says about texts. */

@@ -100,6 +100,17 @@ record TokenizerState(
     return side("padding_side", kind.paddingSide());
   }
 
+  /** What the class makes for models, or the config says: token_type_ids only of some. */
+  List<String> modelInputNames() {
+    List<String> named = config.getStrings("model_input_names");
+    if (!named.isEmpty()) {
+      return named;
+    }
+    return kind == TokenizerClass.BERT
+        ? List.of("input_ids", "token_type_ids", "attention_mask")
+        : List.of("input_ids", "attention_mask");
+  }
+
   Side truncationSide() {
     return side("truncation_side", Side.RIGHT);
   }

@@ -24,7 +24,11 @@ final class DataCheck {
       checkLength(i, example);
       checkKind(i, example);
       checkTokens(i, example.inputIds());
-      checkLabels(i, example.labels());
+      if (example.kind() == Example.Kind.SPAN) {
+        checkSpan(i, example.labels());
+      } else {
+        checkLabels(i, example.labels());
+      }
       targets += example.targets(model.shiftsLabels());
     }
     if (targets == 0) {
@@ -40,7 +44,21 @@ final class DataCheck {
 
   private void checkKind(int index, Example example) {
     boolean writes = model instanceof Seq2SeqLanguageModel;
-    if (writes != example.hasTarget()) {
+    boolean spans = example.kind() == Example.Kind.SPAN;
+    if (spans != model.learnsSpans()) {
+      throw new IllegalArgumentException(
+          "Example "
+              + index
+              + " of the "
+              + name
+              + " dataset has "
+              + (spans ? "the positions of an answer" : "no positions of an answer")
+              + ", but the model "
+              + (spans
+                  ? "answers no questions. Load it with AutoModelForQuestionAnswering."
+                  : "answers questions. Make examples with Example.ofSpan(ids, start, end)."));
+    }
+    if (writes != (example.kind() == Example.Kind.TARGET)) {
       throw new IllegalArgumentException(
           "Example "
               + index
@@ -91,6 +109,21 @@ final class DataCheck {
                 + model.config().vocabSize()
                 + ". Was it tokenized with this model's tokenizer?");
       }
+    }
+  }
+
+  private void checkSpan(int index, long[] span) {
+    if (span[0] < 0 || span[1] < span[0]) {
+      throw new IllegalArgumentException(
+          "Example "
+              + index
+              + " of the "
+              + name
+              + " dataset has an answer from token "
+              + span[0]
+              + " to token "
+              + span[1]
+              + ". Expected indices of its first and last token, 0 and 0 for no answer.");
     }
   }
 

@@ -10,7 +10,7 @@ import org.peftjava.transformers.tokenizer.Tokenizer;
 /**
  * Pads to the longest example of the batch, for classifiers: padding has attention mask 0 and token
  * type 0. Labels of texts stay as they are; labels of tokens are padded with -100, as Python's
- * {@code DataCollatorForTokenClassification} does.
+ * {@code DataCollatorForTokenClassification} does. Positions of answers stay as they are.
  *
  * @param padTokenId the id at padded positions
  * @param padToMultipleOf rounds the length of a batch up to a multiple of this; 1 for none
@@ -63,12 +63,14 @@ public record DataCollatorWithPadding(long padTokenId, int padToMultipleOf, Side
     }
     Example first = examples.get(0);
     boolean areNumbers = first.floatLabels().length > 0;
+    boolean areSpans = first.kind() == Example.Kind.SPAN;
     return new TokenBatch(
         ids,
         mask,
-        areNumbers ? Optional.empty() : Optional.of(labels),
+        areNumbers || areSpans ? Optional.empty() : Optional.of(labels),
         first.tokenTypeIds().length > 0 ? Optional.of(types) : Optional.empty(),
-        areNumbers ? Optional.of(numbers) : Optional.empty());
+        areNumbers ? Optional.of(numbers) : Optional.empty(),
+        areSpans ? Optional.of(labels) : Optional.empty());
   }
 
   private long[] padded(long[] values, int width, long padding) {
@@ -83,6 +85,7 @@ public record DataCollatorWithPadding(long padTokenId, int padToMultipleOf, Side
     Example first = examples.get(0);
     for (Example example : examples) {
       if (example.floatLabels().length != first.floatLabels().length
+          || example.kind() != first.kind()
           || (example.tokenTypeIds().length > 0) != (first.tokenTypeIds().length > 0)) {
         throw new IllegalArgumentException(
             "The examples of a batch differ in their kind: "
@@ -91,7 +94,7 @@ public record DataCollatorWithPadding(long padTokenId, int padToMultipleOf, Side
                 + first.floatLabels().length
                 + " numbers, another "
                 + example.floatLabels().length
-                + "; or only some have token types.");
+                + "; or labels of different kinds, or only some have token types.");
       }
     }
   }

@@ -8,15 +8,27 @@ import java.util.Arrays;
  * @param inputIds the tokens
  * @param labels for each token the id that counts in the loss, or -100 where none does; as in
  *     Python not shifted: a language model compares label {@code i} with its prediction from the
- *     tokens before {@code i}. For a text classifier one label, or none if there are numbers
+ *     tokens before {@code i}. For a text classifier one label, or none if there are numbers; for
+ *     question answering the positions of an answer's first and last token
  * @param tokenTypeIds the segment of each token; empty for models that know none
  * @param floatLabels the numbers of the text, or how much each of several labels applies; empty if
  *     there are labels
- * @param hasTarget whether the labels are a text of their own, which an encoder-decoder learns to
- *     write; its length is any
+ * @param kind what the labels are about
  */
 public record Example(
-    long[] inputIds, long[] labels, long[] tokenTypeIds, float[] floatLabels, boolean hasTarget) {
+    long[] inputIds, long[] labels, long[] tokenTypeIds, float[] floatLabels, Kind kind) {
+  /** What labels are about. */
+  public enum Kind {
+    /** One label for each token. */
+    TOKENS,
+    /** One label for the text, or numbers. */
+    TEXT,
+    /** A text of their own, of any length, which an encoder-decoder learns to write. */
+    TARGET,
+    /** The first and the last token of an answer in the text. */
+    SPAN
+  }
+
   /** The label of a token that takes no part in the loss. */
   public static final long IGNORED = -100;
 
@@ -25,8 +37,21 @@ public record Example(
     if (floatLabels.length > 0 && labels.length > 0) {
       throw new IllegalArgumentException("An example has labels and floatLabels. Give one.");
     }
-    if (!hasTarget && floatLabels.length == 0 && labels.length != 1) {
+    if (kind == Kind.TOKENS) {
       eachToken(inputIds, labels);
+    }
+    int expected = kind == Kind.SPAN ? 2 : floatLabels.length > 0 ? 0 : 1;
+    if ((kind == Kind.TEXT || kind == Kind.SPAN) && labels.length != expected) {
+      throw new IllegalArgumentException(
+          "An example of kind "
+              + kind
+              + " has "
+              + labels.length
+              + " labels and "
+              + floatLabels.length
+              + " floatLabels; expected "
+              + expected
+              + " labels.");
     }
     if (tokenTypeIds.length > 0 && tokenTypeIds.length != inputIds.length) {
       throw new IllegalArgumentException(
@@ -40,15 +65,25 @@ public record Example(
 
   /** A sequence with a label for each token. */
   public Example(long[] inputIds, long[] labels) {
-    this(inputIds, eachToken(inputIds, labels), new long[0], new float[0], false);
+    this(inputIds, labels, new long[0], new float[0], Kind.TOKENS);
   }
 
   /** A text, and the text that an encoder-decoder learns to write for it. */
   public static Example ofTarget(long[] inputIds, long[] target) {
-    return new Example(inputIds, target, new long[0], new float[0], true);
+    return new Example(inputIds, target, new long[0], new float[0], Kind.TARGET);
   }
 
-  private static long[] eachToken(long[] inputIds, long[] labels) {
+  /**
+   * A question with its context, and where in it the answer begins and ends: the indices of its
+   * first and last token. Positions beyond the tokens, as after truncation, take no part in the
+   * loss; a context without answer has both at 0, where the first token stands for it.
+   */
+  public static Example ofSpan(long[] inputIds, long startPosition, long endPosition) {
+    long[] span = {startPosition, endPosition};
+    return new Example(inputIds, span, new long[0], new float[0], Kind.SPAN);
+  }
+
+  private static void eachToken(long[] inputIds, long[] labels) {
     if (inputIds.length != labels.length) {
       throw new IllegalArgumentException(
           "An example needs one label for each token, got "
@@ -59,22 +94,21 @@ public record Example(
               + IGNORED
               + " for tokens that take no part in the loss.");
     }
-    return labels;
   }
 
   /** A text with one label. */
   public static Example ofText(long[] inputIds, long label) {
-    return new Example(inputIds, new long[] {label}, new long[0], new float[0], false);
+    return new Example(inputIds, new long[] {label}, new long[0], new float[0], Kind.TEXT);
   }
 
   /** A text with numbers, for regression or several labels at once. */
   public static Example ofText(long[] inputIds, float... numbers) {
-    return new Example(inputIds, new long[0], new long[0], numbers, false);
+    return new Example(inputIds, new long[0], new long[0], numbers, Kind.TEXT);
   }
 
   /** The same text in segments, for models that know them. */
   public Example withTokenTypeIds(long... types) {
-    return new Example(inputIds, labels, types, floatLabels, hasTarget);
+    return new Example(inputIds, labels, types, floatLabels, kind);
   }
 
   /** A sequence in which every token counts. */
@@ -105,12 +139,12 @@ public record Example(
             isOfText() ? labels : Arrays.copyOf(labels, maxLength),
             Arrays.copyOf(tokenTypeIds, Math.min(maxLength, tokenTypeIds.length)),
             floatLabels,
-            hasTarget);
+            kind);
   }
 
   /** Whether the labels are the text's, not the tokens'. */
   boolean isOfText() {
-    return hasTarget || labels.length != inputIds.length;
+    return kind != Kind.TOKENS;
   }
 
   /**
@@ -121,6 +155,9 @@ public record Example(
   int targets(boolean shifted) {
     if (floatLabels.length > 0) {
       return 1;
+    }
+    if (kind == Kind.SPAN) {
+      return Arrays.stream(labels).anyMatch(at -> at < length()) ? 1 : 0;
     }
     int count = 0;
     for (int i = shifted ? 1 : 0; i < labels.length; i++) {
@@ -136,7 +173,7 @@ public record Example(
         && Arrays.equals(labels, example.labels)
         && Arrays.equals(tokenTypeIds, example.tokenTypeIds)
         && Arrays.equals(floatLabels, example.floatLabels)
-        && hasTarget == example.hasTarget;
+        && kind == example.kind;
   }
 
   @Override

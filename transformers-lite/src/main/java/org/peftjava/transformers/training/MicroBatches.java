@@ -36,6 +36,11 @@ record MicroBatches(List<TokenBatch> batches, int samples, long tokens, long tar
    * @param shifted whether those of the first position are never predicted
    */
   static long targets(TokenBatch batch, boolean shifted) {
+    if (batch.answerSpans().isPresent()) {
+      return Arrays.stream(batch.answerSpans().get())
+          .filter(span -> span[0] < batch.length() || span[1] < batch.length())
+          .count();
+    }
     if (batch.floatLabels().isPresent()) {
       return batch.size();
     }

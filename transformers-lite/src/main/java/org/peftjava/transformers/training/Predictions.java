@@ -1,9 +1,11 @@
 package org.peftjava.transformers.training;
 
+import com.google.common.primitives.Floats;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.ModelOutput;
@@ -18,6 +20,13 @@ final class Predictions {
 
   /** Adds one batch. */
   void add(ModelOutput output, TokenBatch batch) {
+    batch.labels().ifPresent(rows -> Collections.addAll(labelIds, rows));
+    batch.floatLabels().ifPresent(rows -> Collections.addAll(floatLabels, rows));
+    if (batch.answerSpans().isPresent()) {
+      Collections.addAll(labelIds, batch.answerSpans().get());
+      addSpans(output.startLogits().orElseThrow(), output.endLogits().orElseThrow());
+      return;
+    }
     Tensor scores =
         output
             .logits()
@@ -26,20 +35,36 @@ final class Predictions {
                     new IllegalStateException(
                         "computeMetrics needs logits, but the model returned none although"
                             + " outputLogits was set."));
-    long[] best = scores.argmax(-1).toLongs();
-    int width = best.length / batch.size();
-    for (int row = 0; row < batch.size(); row++) {
-      likeliest.add(Arrays.copyOfRange(best, row * width, (row + 1) * width));
-    }
-    batch.labels().ifPresent(rows -> Collections.addAll(labelIds, rows));
-    batch.floatLabels().ifPresent(rows -> Collections.addAll(floatLabels, rows));
+    likeliest.addAll(rows(scores.argmax(-1).toLongs(), batch.size()));
     if (scores.rank() == 2) {
-      float[] flat = scores.to(DType.FLOAT32).toFloats();
-      int labels = (int) scores.size(1);
-      for (int row = 0; row < batch.size(); row++) {
-        logits.add(Arrays.copyOfRange(flat, row * labels, (row + 1) * labels));
-      }
+      logits.addAll(rows(scores));
     }
+  }
+
+  private void addSpans(Tensor starts, Tensor ends) {
+    long[] first = starts.argmax(-1).toLongs();
+    long[] last = ends.argmax(-1).toLongs();
+    List<float[]> startRows = rows(starts);
+    List<float[]> endRows = rows(ends);
+    for (int row = 0; row < first.length; row++) {
+      likeliest.add(new long[] {first[row], last[row]});
+      logits.add(Floats.concat(startRows.get(row), endRows.get(row)));
+    }
+  }
+
+  private static List<long[]> rows(long[] flat, int count) {
+    int width = flat.length / count;
+    return IntStream.range(0, count)
+        .mapToObj(row -> Arrays.copyOfRange(flat, row * width, (row + 1) * width))
+        .toList();
+  }
+
+  private static List<float[]> rows(Tensor matrix) {
+    float[] flat = matrix.to(DType.FLOAT32).toFloats();
+    int width = (int) matrix.size(1);
+    return IntStream.range(0, flat.length / width)
+        .mapToObj(row -> Arrays.copyOfRange(flat, row * width, (row + 1) * width))
+        .toList();
   }
 
   /** Everything so far. */

@@ -194,6 +194,8 @@ class HostileTokenizerTest {
     "(a+)+b,repeats itself",
     "(?:a|b*)*,repeats itself",
     "'(?i:(a{2,})){3}',repeats itself",
+    "a*a*a*b,repetitions in a row",
+    "x+(?:y*|z*w?z+)q,repetitions in a row",
     "(a)\\1,back references",
     "'a{5,2000}',2000 times",
     "a),not opened"

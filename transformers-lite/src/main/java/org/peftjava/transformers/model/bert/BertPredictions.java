@@ -43,7 +43,7 @@ final class BertPredictions extends Module {
     return new Head() {
       @Override
       public Tensor logits(Backbone backbone, Tensor hidden, BackboneInput input) {
-        return cls.get().predictions.forward(hidden);
+        return cls.get().predictions.forward(cls.bring(hidden));
       }
 
       @Override

@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model.bloom;
 
 import java.util.Objects;
+import java.util.Set;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -61,7 +62,7 @@ public final class BloomModel extends Backbone {
       if (past != null) {
         past.advance(input.tokens());
       }
-      Tensor result = lnF.get().forward(hidden);
+      Tensor result = lnF.get().forward(lnF.bring(hidden));
       LayerTrace trace = input.trace();
       if (trace != null) {
         trace.hiddenState(result);
@@ -101,6 +102,11 @@ public final class BloomModel extends Backbone {
       biased.tensors().forEach(scope::keep);
       return biased;
     }
+  }
+
+  @Override
+  public Set<String> movableChildren() {
+    return Set.of("ln_f");
   }
 
   @Override

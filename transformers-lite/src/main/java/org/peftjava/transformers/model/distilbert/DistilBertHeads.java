@@ -26,8 +26,9 @@ final class DistilBertHeads {
     Slot<Layer> dropout = parts.dropout(config.seqClassifDropout());
     return (backbone, hidden, input) -> {
       try (TensorScope scope = TensorScope.open("classify")) {
-        Tensor inner = Ops.relu(preClassifier.get().forward(hidden.select(1, 0)));
-        return scope.keep(classifier.get().forward(dropout.get().forward(inner)));
+        Tensor inner =
+            Ops.relu(preClassifier.get().forward(preClassifier.bring(hidden.select(1, 0))));
+        return scope.keep(classifier.get().forward(classifier.bring(dropout.get().forward(inner))));
       }
     };
   }
@@ -48,8 +49,9 @@ final class DistilBertHeads {
       @Override
       public Tensor logits(Backbone backbone, Tensor hidden, BackboneInput input) {
         try (TensorScope scope = TensorScope.open("predict masked tokens")) {
-          Tensor inner = activation.get().forward(transform.get().forward(hidden));
-          return scope.keep(projector.get().forward(norm.get().forward(inner)));
+          Tensor inner = activation.get().forward(transform.get().forward(transform.bring(hidden)));
+          Tensor normed = norm.get().forward(norm.bring(inner));
+          return scope.keep(projector.get().forward(projector.bring(normed)));
         }
       }
 

@@ -2,6 +2,7 @@ package org.peftjava.transformers.model.gpt2;
 
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Ops;
@@ -84,7 +85,7 @@ public final class Gpt2Model extends Backbone {
       if (past != null) {
         past.advance(input.tokens());
       }
-      Tensor result = lnF.get().forward(hidden);
+      Tensor result = lnF.get().forward(lnF.bring(hidden));
       LayerTrace trace = input.trace();
       if (trace != null) {
         trace.hiddenState(result);
@@ -120,6 +121,11 @@ public final class Gpt2Model extends Backbone {
     return wpe.get() instanceof Embedding table
         ? table.table().tensor().narrow(0, start, input.tokens())
         : wpe.get().forward(Creation.arange(start, end, tokens.device()));
+  }
+
+  @Override
+  public Set<String> movableChildren() {
+    return Set.of("ln_f");
   }
 
   @Override

@@ -106,9 +106,10 @@ final class OptDecoder extends Module {
         past.advance(input.tokens());
       }
       if (finalLayerNorm != null) {
-        hidden = finalLayerNorm.get().forward(hidden);
+        hidden = finalLayerNorm.get().forward(finalLayerNorm.bring(hidden));
       }
-      Tensor result = projectOut == null ? hidden : projectOut.get().forward(hidden);
+      Tensor result =
+          projectOut == null ? hidden : projectOut.get().forward(projectOut.bring(hidden));
       LayerTrace trace = input.trace();
       if (trace != null) {
         trace.hiddenState(result);

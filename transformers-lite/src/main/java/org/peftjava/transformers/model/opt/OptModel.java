@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model.opt;
 
+import java.util.Set;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.EmbeddingLayer;
@@ -18,6 +19,11 @@ public final class OptModel extends Backbone {
   @Override
   public Tensor forward(BackboneInput input) {
     return decoder.forward(input, recomputes());
+  }
+
+  @Override
+  public Set<String> movableChildren() {
+    return Set.of("decoder.final_layer_norm", "decoder.project_out");
   }
 
   @Override

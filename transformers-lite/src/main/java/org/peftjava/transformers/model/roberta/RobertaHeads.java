@@ -28,7 +28,7 @@ final class RobertaHeads {
   static Head classification(double dropout, HeadParts parts) {
     Slot<Classifier> classifier =
         parts.child("classifier", Classifier.class, new Classifier(dropout, parts));
-    return (backbone, hidden, input) -> classifier.get().forward(hidden);
+    return (backbone, hidden, input) -> classifier.get().forward(classifier.bring(hidden));
   }
 
   /** Tells masked tokens: "lm_head". */
@@ -37,7 +37,7 @@ final class RobertaHeads {
     return new Head() {
       @Override
       public Tensor logits(Backbone backbone, Tensor hidden, BackboneInput input) {
-        return head.get().forward(hidden);
+        return head.get().forward(head.bring(hidden));
       }
 
       @Override

@@ -8,6 +8,8 @@ import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.Head;
+import org.peftjava.transformers.model.HeadParts;
 import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.Task;
 
@@ -76,7 +78,12 @@ public final class T5Architecture implements Architecture {
 
   @Override
   public Set<Task> tasks() {
-    return EnumSet.of(Task.SEQ_2_SEQ_LM, Task.FEATURE_EXTRACTION);
+    return EnumSet.of(
+        Task.SEQ_2_SEQ_LM,
+        Task.FEATURE_EXTRACTION,
+        Task.SEQUENCE_CLASSIFICATION,
+        Task.TOKEN_CLASSIFICATION,
+        Task.QUESTION_ANSWERING);
   }
 
   @Override
@@ -90,12 +97,39 @@ public final class T5Architecture implements Architecture {
     return new T5Model(checked(config), dtype);
   }
 
-  /** For features, the encoder alone. */
+  /** For features and for judging tokens, the encoder alone. */
   @Override
   public Backbone backbone(PretrainedConfig config, Task task, DType dtype) {
-    return task == Task.FEATURE_EXTRACTION
-        ? new T5EncoderModel(checked(config), dtype)
-        : backbone(config, dtype);
+    return switch (task) {
+      case FEATURE_EXTRACTION, TOKEN_CLASSIFICATION -> new T5EncoderModel(checked(config), dtype);
+      case SEQUENCE_CLASSIFICATION, QUESTION_ANSWERING -> new T5Reader(checked(config), dtype);
+      case SEQ_2_SEQ_LM, CAUSAL_LM, MASKED_LM -> backbone(config, dtype);
+    };
+  }
+
+  /** Question answering has its head beside the stacks. */
+  @Override
+  public String backboneName(Task task) {
+    return task == Task.QUESTION_ANSWERING ? "" : baseModelPrefix();
+  }
+
+  @Override
+  public Head head(Task task, HeadParts parts) {
+    return switch (task) {
+      case SEQUENCE_CLASSIFICATION -> T5Heads.lastEnd(parts);
+      case TOKEN_CLASSIFICATION -> T5Heads.eachToken(parts);
+      case QUESTION_ANSWERING -> T5Heads.span(parts);
+      case FEATURE_EXTRACTION, CAUSAL_LM, MASKED_LM, SEQ_2_SEQ_LM ->
+          throw new IllegalArgumentException("There is no such head for " + task + ".");
+    };
+  }
+
+  @Override
+  public double headStd(Task task, PretrainedConfig config) {
+    double factor = config.initialStd();
+    return task == Task.TOKEN_CLASSIFICATION
+        ? factor
+        : factor / Math.sqrt(checked(config).dModel());
   }
 
   @Override

@@ -68,7 +68,9 @@ final class T5Attention extends Module {
     if (relativeAttentionBias == null) {
       throw new IllegalStateException("Only the first layer has a relative_attention_bias.");
     }
-    return relativeAttentionBias.get().forward(buckets);
+    EmbeddingLayer biases = relativeAttentionBias.get();
+    Tensor there = buckets.to(biases.table().tensor().device());
+    return biases.forward(there).to(buckets.device());
   }
 
   /** Attends from each token of x (b, t, e) to the tokens around it; returns (b, t, e). */

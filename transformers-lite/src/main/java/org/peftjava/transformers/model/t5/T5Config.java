@@ -136,6 +136,12 @@ public record T5Config(
     return true;
   }
 
+  /** T5 v1.1 has one; transformers 5 writes for it too that the weights are tied. */
+  @Override
+  public boolean mayHoldAnotherHead() {
+    return true;
+  }
+
   @Override
   public double initialStd() {
     return initializerFactor;

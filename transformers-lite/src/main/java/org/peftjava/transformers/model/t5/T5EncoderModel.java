@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model.t5;
 
 import java.util.Map;
+import java.util.Set;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Embedding;
@@ -26,6 +27,11 @@ public final class T5EncoderModel extends Backbone {
   @Override
   public Tensor forward(BackboneInput input) {
     return encoder.encode(input, recomputes());
+  }
+
+  @Override
+  public Set<String> movableChildren() {
+    return Set.of("encoder.final_layer_norm");
   }
 
   @Override

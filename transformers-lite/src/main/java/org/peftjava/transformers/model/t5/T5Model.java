@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model.t5;
 
 import java.util.Map;
+import java.util.Set;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Embedding;
@@ -38,6 +39,11 @@ public final class T5Model extends Backbone implements EncoderDecoder {
   @Override
   public Tensor decode(DecoderInput input) {
     return decoder.decode(input, recomputes());
+  }
+
+  @Override
+  public Set<String> movableChildren() {
+    return Set.of("encoder.final_layer_norm", "decoder.final_layer_norm");
   }
 
   @Override

@@ -95,7 +95,7 @@ final class T5Stack extends Module {
   private Tensor run(Tensor hidden, T5Context context, boolean recompute) {
     Tensor last =
         LayerStack.run(blocks.list(), hidden, context, recompute && isTraining(), T5Block::forward);
-    Tensor result = dropout(finalLayerNorm.get().forward(last));
+    Tensor result = dropout(finalLayerNorm.get().forward(finalLayerNorm.bring(last)));
     LayerTrace trace = context.trace();
     if (trace != null) {
       trace.hiddenState(result);

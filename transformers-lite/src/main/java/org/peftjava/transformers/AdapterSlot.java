@@ -1,0 +1,109 @@
+package org.peftjava.transformers;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.nn.AdapterConfig;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
+
+/** Where a plain model keeps its adapters, once it has any. */
+final class AdapterSlot {
+  private final PretrainedModel model;
+  private @Nullable ModelAdapters adapters;
+
+  AdapterSlot(PretrainedModel model) {
+    this.model = model;
+  }
+
+  /** Whether the model has adapters. */
+  boolean isFilled() {
+    return adapters != null;
+  }
+
+  /** The adapters, or an error that says that there are none. */
+  ModelAdapters get() {
+    if (adapters == null) {
+      throw new IllegalStateException(
+          "This model has no adapters. Add one with addAdapter or loadAdapter first.");
+    }
+    return adapters;
+  }
+
+  void add(AdapterConfig config, String name) {
+    grow(name, "An adapter is to be added", grown -> grown.add(config, name));
+    get().trainable(name, true);
+  }
+
+  void load(String nameOrPath, AdapterLoadOptions options) {
+    load(
+        PretrainedFolder.resolve(nameOrPath, PretrainedFolder.ADAPTER, options.hub()),
+        options.adapterName(),
+        options.isTrainable());
+  }
+
+  void load(Path folder, String name, boolean isTrainable) {
+    grow(name, folder + " holds an adapter", grown -> grown.load(folder, name, isTrainable));
+  }
+
+  /** A change that adds an adapter. */
+  private interface Addition {
+    void to(ModelAdapters adapters);
+  }
+
+  private void grow(String name, String what, Addition addition) {
+    ModelAdapters grown = adapters == null ? AdapterLoader.find(what).attach(model) : adapters;
+    try {
+      addition.to(grown);
+    } catch (RuntimeException e) {
+      if (adapters == null) {
+        grown.detach();
+      }
+      throw e;
+    }
+    adapters = grown;
+    grown.activate(List.of(name));
+  }
+
+  void activate(List<String> names) {
+    get().activate(names);
+    names.forEach(name -> get().trainable(name, true));
+  }
+
+  void delete(List<String> names) {
+    List<String> unknown = names.stream().filter(name -> !get().names().contains(name)).toList();
+    if (!unknown.isEmpty()) {
+      throw new IllegalArgumentException(
+          "There are no adapters "
+              + unknown
+              + " to delete. Adapters of this model: "
+              + get().names()
+              + ".");
+    }
+    for (String name : names) {
+      if (get().names().equals(List.of(name))) {
+        get().detach();
+        adapters = null;
+      } else {
+        get().delete(name);
+      }
+    }
+  }
+
+  /** The one adapter that acts, which is what is saved. */
+  String saved() {
+    List<String> active = get().active();
+    if (active.size() != 1) {
+      throw new IllegalStateException(
+          "Adapters "
+              + active
+              + " act together, and a folder holds one. Save them one by one, each after"
+              + " setAdapter(name).");
+    }
+    return active.get(0);
+  }
+
+  /** Marks the time of a forward pass. */
+  ModelAdapters.Pass run() {
+    return adapters == null ? () -> {} : adapters.run();
+  }
+}

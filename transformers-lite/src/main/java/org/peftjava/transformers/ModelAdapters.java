@@ -1,0 +1,60 @@
+package org.peftjava.transformers;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.peftjava.torch.nn.AdapterConfig;
+import org.peftjava.torch.nn.Parameter;
+
+/**
+ * The adapters in the layers of one model, which owns them: closing the model frees them. Made by
+ * an {@link AdapterLoader}; users call the methods of {@link PeftAdapterMixin}.
+ */
+public interface ModelAdapters {
+  /** All adapters, in order of addition. */
+  List<String> names();
+
+  /** The adapters that act, in order; also while they are switched off. */
+  List<String> active();
+
+  /** Adds an adapter with fresh values; it does not act yet unless it is the first. */
+  void add(AdapterConfig config, String name);
+
+  /**
+   * Adds a saved adapter; it does not act yet unless it is the first. Nothing changes if it throws.
+   */
+  void load(Path folder, String name, boolean isTrainable);
+
+  /** Lets exactly these adapters act. */
+  void activate(List<String> names);
+
+  /** Trains an adapter while it acts, or freezes it. */
+  void trainable(String name, boolean on);
+
+  /** Lets adapters act, or not. */
+  void enable(boolean on);
+
+  /** Removes and frees an adapter. */
+  void delete(String name);
+
+  /** Takes everything off the model, which is as it was before. */
+  void detach();
+
+  /** The weights of an adapter, under the names of its file without {@code base_model.model.}. */
+  Map<String, Parameter> stateDict(String name);
+
+  /** Writes an adapter's weights and config. */
+  void save(String name, Path folder);
+
+  /** Copies the weights of a folder into an adapter. */
+  void loadWeights(String name, Path folder);
+
+  /** Marks the time of a forward pass: until it is closed, changes throw. */
+  Pass run();
+
+  /** A forward pass in progress. */
+  interface Pass extends AutoCloseable {
+    @Override
+    void close();
+  }
+}

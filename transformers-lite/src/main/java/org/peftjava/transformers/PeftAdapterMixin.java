@@ -1,0 +1,72 @@
+package org.peftjava.transformers;
+
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.peftjava.torch.nn.AdapterConfig;
+import org.peftjava.torch.nn.Parameter;
+
+/**
+ * Adapters on a plain model, without a {@code PeftModel} around it. They need peft-java on the
+ * class path. The model owns its adapters: closing it frees them, and {@code savePretrained} writes
+ * the one that acts, not the model.
+ *
+ * <p>Adding the first adapter freezes the model's own weights. Adapter state belongs to the model,
+ * not to a thread; changing it during a forward pass throws.
+ *
+ * <p>Reference: transformers {@code integrations/peft.py::PeftAdapterMixin}.
+ */
+public interface PeftAdapterMixin {
+  /** The name of an adapter that is not given one. */
+  String DEFAULT_ADAPTER = "default";
+
+  /** Adds an adapter "default" with fresh values and lets it alone act. */
+  default void addAdapter(AdapterConfig adapterConfig) {
+    addAdapter(adapterConfig, DEFAULT_ADAPTER);
+  }
+
+  /** Adds an adapter with fresh values and lets it alone act. Nothing changes if it throws. */
+  void addAdapter(AdapterConfig adapterConfig, String adapterName);
+
+  /** Adds the saved adapter of a folder or the hub as "default", frozen, and lets it alone act. */
+  default void loadAdapter(String nameOrPath) {
+    loadAdapter(nameOrPath, options -> {});
+  }
+
+  /** The same with a name for the adapter. */
+  default void loadAdapter(String nameOrPath, String adapterName) {
+    loadAdapter(nameOrPath, options -> options.adapterName(adapterName));
+  }
+
+  /**
+   * Adds the saved adapter of a folder or the hub and lets it alone act. One that is not to be
+   * trained switches the model to evaluation mode. Nothing changes if it throws.
+   */
+  void loadAdapter(String nameOrPath, Consumer<AdapterLoadOptions.Builder> options);
+
+  /** Lets exactly these adapters act, and trains them. */
+  void setAdapter(String... adapterNames);
+
+  /** Lets the adapters act that are set. */
+  void enableAdapters();
+
+  /** Lets the model alone work until {@link #enableAdapters}. */
+  void disableAdapters();
+
+  /** The adapters that act, in order; also while they are disabled. */
+  List<String> activeAdapters();
+
+  /** The weights of the first adapter that acts. */
+  default Map<String, Parameter> getAdapterStateDict() {
+    return getAdapterStateDict(activeAdapters().get(0));
+  }
+
+  /**
+   * The weights of an adapter, under the names of its file without {@code base_model.model.}, as
+   * {@code model.decoder.layers.0.self_attn.q_proj.lora_A.weight}. They belong to the model.
+   */
+  Map<String, Parameter> getAdapterStateDict(String adapterName);
+
+  /** Removes adapters and frees them. After the last one the model is as it was. */
+  void deleteAdapter(String... adapterNames);
+}
