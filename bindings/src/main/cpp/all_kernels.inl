@@ -26,6 +26,8 @@ inline Vec keepUpTo(Vec a, int64_t left) {
 #include "elementwise.inl"
 #include "rms_norm.inl"
 #include "gated.inl"
+#include "four_bit.inl"
+#include "four_bit_product.inl"
 
 #define PEFTJAVA_BY_TYPE(kernel) {kernel<float>, kernel<bf16>}
 #define PEFTJAVA_BY_TYPES(kernel) \
@@ -61,7 +63,11 @@ inline KernelTable makeTable(const char* name) {
           PEFTJAVA_BY_TYPES(rmsNormInputGrad),
           PEFTJAVA_BY_TYPES(rmsNormWeightGrad),
           PEFTJAVA_BY_TYPE(siluProduct),
-          PEFTJAVA_BY_TYPE(siluProductGrad)};
+          PEFTJAVA_BY_TYPE(siluProductGrad),
+          PEFTJAVA_BY_TYPE(fourBitDequantize),
+          PEFTJAVA_BY_TYPE(fourBitQuantize),
+          PEFTJAVA_BY_TYPE(fourBitProduct),
+          PEFTJAVA_BY_TYPE(fourBitTransposed)};
 }
 
 #undef PEFTJAVA_BY_TYPE

@@ -6,6 +6,8 @@
 
 #include <cmath>
 #include <limits>
+#include <type_traits>
+#include <vector>
 
 #include "element.h"
 #include "kernel_table.h"

@@ -131,5 +131,55 @@ inline uint32_t atLeast(Words a, uint32_t bound) {
   return bits;
 }
 
+/// 16 floats that a 4-bit code chooses from.
+struct Table16 {
+  const float* v;
+};
+inline Table16 loadTable(const float* p) { return {p}; }
+/// By the low 4 bits of each word; the other bits may be anything.
+inline Vec lookup(Table16 table, Words codes) {
+  return eachLane([&](int i) { return table.v[codes.v[i] & 15u]; });
+}
+
+inline Words loadWordsPart(const uint8_t* p, int words) {
+  Words result;
+  for (int i = 0; i < kLanes; i++) {
+    const uint8_t* b = p + 4 * i;
+    result.v[i] = i >= words ? 0u
+                             : static_cast<uint32_t>(b[0]) | static_cast<uint32_t>(b[1]) << 8 |
+                                   static_cast<uint32_t>(b[2]) << 16 |
+                                   static_cast<uint32_t>(b[3]) << 24;
+  }
+  return result;
+}
+inline Words loadWords(const uint8_t* p) { return loadWordsPart(p, kLanes); }
+inline Words shiftRight(Words a, int bits) {
+  for (int i = 0; i < kWordLanes; i++) a.v[i] >>= bits;
+  return a;
+}
+/// The 4-bit codes of 2 bytes in order, the first of a byte in its high half.
+inline Words nibbles(const uint8_t* p) {
+  uint32_t first = p[0], second = p[1];
+  return {{first >> 4, first & 15u, second >> 4, second & 15u}};
+}
+/// a > bound ? code + step : code.
+inline Words addWhereGreater(Words code, Vec a, Vec bound, uint32_t step) {
+  for (int i = 0; i < kWordLanes; i++) code.v[i] += a.v[i] > bound.v[i] ? step : 0u;
+  return code;
+}
+/// The low byte of each word.
+inline void storeBytes(uint8_t* p, Words a) {
+  for (int i = 0; i < kWordLanes; i++) p[i] = static_cast<uint8_t>(a.v[i]);
+}
+inline Vec absolute(Vec a) {
+  return eachLane([&](int i) { return std::fabs(a.v[i]); });
+}
+/// table[index[i]] in lane i.
+inline Vec gather(const float* table, const uint8_t* index) {
+  return eachLane([&](int i) { return table[index[i]]; });
+}
+/// Four lanes of each of the next kLanes / 4 floats.
+inline Vec spread4(const float* p) { return splat(p[0]); }
+
 /// Weight rows to take at once for m rows of x.
 constexpr int rowsAtOnce(int m) { return m == 1 ? 4 : m <= 4 ? 2 : 1; }
