@@ -170,6 +170,13 @@ struct KernelTable {
   Range<FourBitQuantizeArgs> fourBitQuantize[2];      // x
   Range<FourBitProductArgs> fourBitProduct[2];        // bias, y
   Range<FourBitProductArgs> fourBitTransposed[2];
+  Range<BytesArgs> bytesDequantize[2];          // y
+  Range<BytesQuantizeArgs> bytesOutliers[2];    // x
+  Range<BytesQuantizeArgs> bytesQuantize[2];    // x
+  Range<BytesProductArgs> bytesProduct[2];      // y
+  // Null without AMX; by x w^T and x w.
+  Range<FourBitTilesArgs> fourBitTilesPack[2];
+  Range<FourBitTilesArgs> fourBitTiles[2];
 };
 
 }  // namespace peftjava

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "element.h"
+
 namespace peftjava {
 
 /// Numbers in blocks of consecutive elements: two 4-bit codes in a byte, the first in the high half,
@@ -50,6 +52,49 @@ struct FourBitProductArgs {
   void* y;
   int m;
   int64_t xStride, yStride;
+};
+
+/// y = x w^T + bias, or x w, in bfloat16 with columns in whole runs of 128 and blocks of 64 at least.
+/// Index space: tiles of 16 rows of x for packing; groups of 32 rows of w, or runs of columns.
+struct FourBitTilesArgs {
+  FourBitArray w;
+  int64_t rows, columns;
+  const void* x;
+  bf16* tiles;       // x once packed: a multiple of 32 rows and of 32 terms of the sum
+  const void* bias;  // null: none
+  void* y;
+  int64_t m, xStride, yStride;
+};
+
+/// 1 / 127 and 1 / 127^2.
+constexpr float kByteInverse = static_cast<float>(7.874015718698502e-3);
+constexpr float kByteInverseSquared = static_cast<float>(1.0 / (127 * 127));
+
+/// y = codes absmax / 127, (rows, columns). Index space: rows.
+struct BytesArgs {
+  const int8_t* codes;
+  const float* absmax;
+  int64_t columns;
+  void* y;
+};
+
+/// codes = x 127 / absmax. With a threshold, larger values do not count for absmax, and columns that hold
+/// one, as `outliers` says, get code 0. Index space: columns for outliers, then rows.
+struct BytesQuantizeArgs {
+  const void* x;
+  int64_t rows, columns;
+  float threshold;
+  int8_t* codes;
+  float* absmax;
+  uint8_t* outliers;  // null: no threshold
+};
+
+/// y[m, n] = sum_k x[m, k] w[n, k] (xAbsmax[m] wAbsmax[n]) / 127^2 + bias[n]. Index space: n.
+struct BytesProductArgs {
+  const int8_t *x, *w;
+  const float *xAbsmax, *wAbsmax, *bias;  // bias null: none
+  void* y;
+  int64_t m, n, k;
 };
 
 }  // namespace peftjava

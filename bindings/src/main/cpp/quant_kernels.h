@@ -84,4 +84,47 @@ inline void fourBitProduct(const int64_t* w, int64_t rows, int64_t columns, bool
   }
 }
 
+/// Whether fourBitTiles can be called.
+inline bool hasTiles() { return active()->fourBitTiles[0] != nullptr; }
+
+inline void fourBitTiles(const int64_t* w, int64_t rows, int64_t columns, bool transposed,
+                         int64_t x, int64_t xStride, int64_t bias, int64_t y, int64_t yStride,
+                         int64_t m, int threads) {
+  static thread_local std::vector<char> buffer;
+  int64_t terms = transposed ? (rows + 31) / 32 * 32 : columns;
+  int64_t padded = (m + 31) / 32 * 32;
+  buffer.resize(static_cast<size_t>(padded * terms * 2 + 64));
+  auto* tiles = reinterpret_cast<bf16*>((reinterpret_cast<uintptr_t>(buffer.data()) + 63) &
+                                        ~uintptr_t{63});
+  FourBitTilesArgs args = {fourBitArray(w), rows, columns, at(x), tiles,
+                           at(bias),        at(y), m,      xStride, yStride};
+  parallelRange(active()->fourBitTilesPack[transposed], args, padded / 16, grainRows(16 * terms),
+                threads);
+  parallelRange(active()->fourBitTiles[transposed], args,
+                transposed ? columns / 128 : (rows + 31) / 32, 1, threads);
+}
+
+inline void bytesDequantize(int64_t codes, int64_t absmax, int64_t rows, int64_t columns, int64_t y,
+                            int type, int threads) {
+  BytesArgs args = {at<const int8_t>(codes), at<const float>(absmax), columns, at(y)};
+  parallelRange(active()->bytesDequantize[type], args, rows, grainRows(columns), threads);
+}
+
+inline void bytesQuantize(int64_t x, int64_t rows, int64_t columns, double threshold, int64_t codes,
+                          int64_t absmax, int64_t outliers, int type, int threads) {
+  BytesQuantizeArgs args = {at(x), rows, columns, static_cast<float>(threshold),
+                            at<int8_t>(codes), at<float>(absmax), at<uint8_t>(outliers)};
+  if (outliers != 0)
+    parallelRange(active()->bytesOutliers[type], args, columns, grainRows(rows), threads);
+  parallelRange(active()->bytesQuantize[type], args, rows, grainRows(columns), threads);
+}
+
+inline void bytesProduct(int64_t x, int64_t xAbsmax, int64_t w, int64_t wAbsmax, int64_t bias,
+                         int64_t y, int64_t m, int64_t n, int64_t k, int type, int threads) {
+  BytesProductArgs args = {at<const int8_t>(x),      at<const int8_t>(w),
+                           at<const float>(xAbsmax), at<const float>(wAbsmax),
+                           at<const float>(bias),    at(y), m, n, k};
+  parallelRange(active()->bytesProduct[type], args, n, grainRows(k), threads);
+}
+
 }  // namespace peftjava

@@ -157,5 +157,39 @@ inline Vec spread4(const float* p) {
   return {_mm512_permutexvar_ps(lanes, _mm512_broadcast_f32x4(_mm_loadu_ps(p)))};
 }
 
+/// The nearest integers, halves to even.
+inline Words toWords(Vec a) { return {_mm512_cvtps_epi32(a.v)}; }
+/// The floats of signed bytes.
+inline Vec loadBytes(const int8_t* p) {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)))};
+}
+/// Rounded to float16 and back; what is beyond its range stays.
+inline Vec roundToHalf(Vec a) {
+  Vec half = {_mm512_cvtph_ps(_mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))};
+  __mmask16 inside = _mm512_cmp_ps_mask(absolute(a).v, _mm512_set1_ps(65520.0f), _CMP_LT_OQ);
+  return {_mm512_mask_mov_ps(a.v, inside, half.v)};
+}
+
+/// Sums of products of signed bytes, exact.
+struct ByteDot {
+  static constexpr int kBytes = 32;
+  using Bytes = __m512i;
+  using Sum = __m512i;
+  static Bytes load(const int8_t* p) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p));
+  }
+  static Bytes loadPart(const int8_t* p, int count) {
+    __mmask32 mask = (__mmask32{1} << count) - 1;
+    return _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(mask, p));
+  }
+  static Sum zero() { return _mm512_setzero_si512(); }
+  static Sum add(Sum sum, Bytes w, Bytes x) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(w, x));
+  }
+  static constexpr bool kShifted = false;
+  static Sum addShift(Sum sum, Bytes) { return sum; }
+  static int32_t total(Sum sum) { return _mm512_reduce_add_epi32(sum); }
+};
+
 /// Weight rows to take at once for m rows of x: as many accumulators as 32 registers hold.
 constexpr int rowsAtOnce(int m) { return m <= 4 ? 4 : 2; }

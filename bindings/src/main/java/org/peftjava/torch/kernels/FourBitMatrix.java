@@ -124,6 +124,11 @@ public final class FourBitMatrix {
     return columns;
   }
 
+  /** Elements that share a scale. */
+  int blockSize() {
+    return 1 << descriptor[descriptor.length - 1];
+  }
+
   /** What quant_kernels.h takes. */
   long[] descriptor() {
     return descriptor;

@@ -236,4 +236,50 @@ final class KernelLibrary {
       int m,
       int type,
       int threads);
+
+  @NoException
+  static native @Cast("bool") boolean hasTiles();
+
+  static native void fourBitTiles(
+      @Cast("const int64_t*") long[] w,
+      long rows,
+      long columns,
+      @Cast("bool") boolean transposed,
+      long x,
+      long xStride,
+      long bias,
+      long y,
+      long yStride,
+      long m,
+      int threads);
+
+  @NoException
+  static native void bytesDequantize(
+      long codes, long absmax, long rows, long columns, long y, int type, int threads);
+
+  @NoException
+  static native void bytesQuantize(
+      long x,
+      long rows,
+      long columns,
+      double threshold,
+      long codes,
+      long absmax,
+      long outliers,
+      int type,
+      int threads);
+
+  @NoException
+  static native void bytesProduct(
+      long x,
+      long xAbsmax,
+      long w,
+      long wAbsmax,
+      long bias,
+      long y,
+      long m,
+      long n,
+      long k,
+      int type,
+      int threads);
 }
