@@ -75,6 +75,8 @@ inline KernelTable makeTable(const char* name) {
           PEFTJAVA_BY_TYPE(bytesQuantize),
           PEFTJAVA_BY_TYPE(bytesProduct),
           {nullptr, nullptr},
+          {nullptr, nullptr},
+          nullptr,
           {nullptr, nullptr}};
 }
 

@@ -1,67 +1,15 @@
 // Products of many bfloat16 rows with a 4-bit weight on AMX tiles: weights are rounded to bfloat16 as
 // a dense weight is, but only a cache's fill at a time.
 //
-// A tile is 16 rows of 64 bytes. C[i][j] += sum over p of A[i][2p] B[p][2j] + A[i][2p+1] B[p][2j+1].
 // Forward, A is the weight, B is x and C is y transposed; backward, A is the gradient of y and B the
 // weight. A vector of words holds 4 codes a word, so a look-up gives every fourth element of a run of
 // 128: x comes in that order, and results leave it at the end. The scale is in the table of the
 // look-up: 16 numbers for each half of a run, rounded as the elements would be.
 
 constexpr int64_t kTileRun = 128;    // elements of a vector of words
-constexpr int64_t kTile = 512;       // bfloat16 elements of a tile
 constexpr int64_t kTileSteps = 16;   // tiles along the sum that stay in a cache
 constexpr int64_t kTileRows = 256;   // rows of x at a time
 constexpr int64_t kTileColumns = 512;  // outputs at a time
-
-inline int64_t tilesFor(int64_t rows) { return (rows + 31) / 32 * 2; }
-
-/// Tiles of 16 rows and 64 bytes; what another library set is back at the end.
-class TileConfig {
- public:
-  TileConfig() {
-    _tile_storeconfig(before_);
-    unsigned char config[64] = {1};
-    for (int i = 0; i < 8; i++) {
-      config[16 + 2 * i] = 64;
-      config[48 + i] = 16;
-    }
-    _tile_loadconfig(config);
-  }
-  ~TileConfig() { _tile_loadconfig(before_); }
-
- private:
-  unsigned char before_[64];
-};
-
-/// C (2 x 2 tiles) = or += A (2 x steps) B (steps x 2).
-inline void tileProduct(const bf16* a0, const bf16* a1, const bf16* b0, const bf16* b1,
-                        int64_t steps, float* c, bool add) {
-  if (add) {
-    _tile_loadd(0, c, 64);
-    _tile_loadd(1, c + 256, 64);
-    _tile_loadd(2, c + 512, 64);
-    _tile_loadd(3, c + 768, 64);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  }
-  for (int64_t s = 0; s < steps; s++) {
-    _tile_loadd(4, a0 + s * kTile, 64);
-    _tile_loadd(5, b0 + s * kTile, 64);
-    _tile_loadd(6, b1 + s * kTile, 64);
-    _tile_loadd(7, a1 + s * kTile, 64);
-    _tile_dpbf16ps(0, 4, 5);
-    _tile_dpbf16ps(1, 4, 6);
-    _tile_dpbf16ps(2, 7, 5);
-    _tile_dpbf16ps(3, 7, 6);
-  }
-  _tile_stored(0, c, 64);
-  _tile_stored(1, c + 256, 64);
-  _tile_stored(2, c + 512, 64);
-  _tile_stored(3, c + 768, 64);
-}
 
 /// The 128 numbers from element `first` on, every fourth in one vector.
 inline void lookupTileRun(const FourBitArray& w, __m512 values, int64_t first, __m512i (&run)[4]) {
@@ -78,35 +26,6 @@ inline void lookupTileRun(const FourBitArray& w, __m512 values, int64_t first, _
   run[1] = look(words);
   run[2] = look(_mm512_srli_epi16(words, 12));
   run[3] = look(_mm512_srli_epi16(words, 8));
-}
-
-/// Rows and columns of a 16 x 16 matrix of 32-bit elements change places.
-inline void transpose16(__m512i (&r)[16]) {
-  __m512i t[16];
-PEFTJAVA_UNROLL_8
-  for (int i = 0; i < 8; i++) {
-    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-  }
-PEFTJAVA_UNROLL_8
-  for (int i = 0; i < 4; i++) {
-    r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-    r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-    r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-    r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-  }
-PEFTJAVA_UNROLL_8
-  for (int i = 0; i < 4; i++) {
-    t[i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0x88);
-    t[4 + i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0xdd);
-    t[8 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0x88);
-    t[12 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0xdd);
-  }
-PEFTJAVA_UNROLL_8
-  for (int i = 0; i < 8; i++) {
-    r[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88);
-    r[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xdd);
-  }
 }
 
 /// Where the tiles of 16 rows begin within panels of kTileSteps tiles along the sum.
@@ -174,14 +93,6 @@ inline void fourBitTilesPackGradient(const FourBitTilesArgs& a, int64_t begin, i
     }
 }
 
-/// A kept buffer of this thread, aligned to cache lines.
-template <typename T>
-inline T* keptTiles(std::vector<char>& buffer, int64_t count) {
-  buffer.resize(static_cast<size_t>(count) * sizeof(T) + 64);
-  return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(buffer.data()) + 63) &
-                              ~uintptr_t{63});
-}
-
 /// y for 32 rows of the weight and one pair of tiles of x.
 inline void writeTilesForward(const FourBitTilesArgs& a, int64_t row, int64_t tile, const float* c) {
   const bf16* bias = static_cast<const bf16*>(a.bias);
@@ -206,8 +117,8 @@ inline void fourBitTilesForward(const FourBitTilesArgs& a, int64_t begin, int64_
   const __m512 values = _mm512_loadu_ps(a.w.values);
   const int64_t tiles = tilesFor(a.m), allSteps = a.columns / 32;
   const int64_t chunk = kTileRows / 16 < tiles ? kTileRows / 16 : tiles;
-  bf16* weight = keptTiles<bf16>(weightBuffer, 2 * kTileSteps * kTile);
-  float* sums = keptTiles<float>(sumBuffer, kTileColumns / 32 * (chunk / 2) * 1024);
+  bf16* weight = alignedTo64<bf16>(weightBuffer, 2 * kTileSteps * kTile);
+  float* sums = alignedTo64<float>(sumBuffer, kTileColumns / 32 * (chunk / 2) * 1024);
   for (int64_t first = begin; first < end; first += kTileColumns / 32) {
     const int64_t last = first + kTileColumns / 32 < end ? first + kTileColumns / 32 : end;
     for (int64_t tile0 = 0; tile0 < tiles; tile0 += chunk) {
@@ -296,8 +207,8 @@ inline void fourBitTilesBackward(const FourBitTilesArgs& a, int64_t begin, int64
   const int64_t tiles = tilesFor(a.m), allSteps = (a.rows + 31) / 32;
   const int64_t chunk = kTileRows / 16 < tiles ? kTileRows / 16 : tiles;
   constexpr int64_t kRuns = kTileColumns / kTileRun;
-  bf16* weight = keptTiles<bf16>(weightBuffer, kRuns * 8 * kTileSteps * kTile);
-  float* sums = keptTiles<float>(sumBuffer, kRuns * (chunk / 2) * 4096);
+  bf16* weight = alignedTo64<bf16>(weightBuffer, kRuns * 8 * kTileSteps * kTile);
+  float* sums = alignedTo64<float>(sumBuffer, kRuns * (chunk / 2) * 4096);
   for (int64_t first = begin; first < end; first += kRuns) {
     const int64_t runs = end - first < kRuns ? end - first : kRuns;
     for (int64_t tile0 = 0; tile0 < tiles; tile0 += chunk) {

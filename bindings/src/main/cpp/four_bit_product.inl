@@ -53,7 +53,7 @@ inline void writeRow(const FourBitProductArgs& a, int64_t row, const Vec (&sum)[
 template <int M, int R>
 inline void addRun(const FourBitProductArgs& a, Table16 table, const Words (&words)[R],
                    const float* x, const Vec (&scale)[R], Vec (&sum)[R][M]) {
-  Vec part[R][2];
+  Vec part[R];
 PEFTJAVA_UNROLL_8
   for (int e = 0; e < 8; e++) {
     Vec w[R];
@@ -67,13 +67,13 @@ PEFTJAVA_UNROLL_8
         if (M > 1) {
           sum[r][m] = fma(w[r], xs, sum[r][m]);
         } else {
-          part[r][e & 1] = e < 2 ? w[r] * xs : fma(w[r], xs, part[r][e & 1]);
+          part[r] = e == 0 ? w[r] * xs : fma(w[r], xs, part[r]);
         }
       }
     }
   }
   if (M == 1)
-    for (int r = 0; r < R; r++) sum[r][0] = fma(part[r][0] + part[r][1], scale[r], sum[r][0]);
+    for (int r = 0; r < R; r++) sum[r][0] = fma(part[r], scale[r], sum[r][0]);
 }
 
 template <typename T, int M, int R>

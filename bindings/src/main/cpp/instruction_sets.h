@@ -11,6 +11,7 @@
 
 #include "element.h"
 #include "kernel_table.h"
+#include "parallel.h"
 
 #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
 #define PEFTJAVA_X86_LEVELS 1
@@ -96,15 +97,19 @@ using namespace avx512;
 #if PEFTJAVA_AMX
 #if defined(__clang__)
 #pragma clang attribute push(                                                             \
-    __attribute__((target("amx-tile,amx-bf16,avx512bf16,avx512f,avx512bw,avx512dq,"       \
+    __attribute__((target("amx-tile,amx-bf16,amx-int8,avx512bf16,avx512f,avx512bw,avx512dq," \
                           "avx512vl,avx2,fma"))),                                          \
     apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("amx-tile,amx-bf16,avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+#pragma GCC target( \
+    "amx-tile,amx-bf16,amx-int8,avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
 #endif
 namespace avx512 {
+#include "amx_tiles.inl"
+
 #include "four_bit_amx.inl"
+#include "int8_amx.inl"
 }  // namespace avx512
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -135,7 +140,8 @@ inline int highestLevel() {
 #if PEFTJAVA_AMX
   static const bool amx = vnni && __builtin_cpu_supports("avx512bf16") &&
                           __builtin_cpu_supports("amx-tile") &&
-                          __builtin_cpu_supports("amx-bf16") && tilesGranted();
+                          __builtin_cpu_supports("amx-bf16") &&
+                          __builtin_cpu_supports("amx-int8") && tilesGranted();
   if (amx) return kAmx;
 #endif
   return vnni ? kAvx512Vnni : avx512 ? kAvx512 : avx2 ? kAvx2 : kScalar;
@@ -163,6 +169,7 @@ inline const KernelTable& tableOf(int level) {
   static const KernelTable amxTable = [] {
     KernelTable table = withVnni("amx");
     avx512::useTiles(table);
+    avx512::useByteTiles(table);
     return table;
   }();
   if (level == kAmx) return amxTable;

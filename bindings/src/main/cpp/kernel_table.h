@@ -177,6 +177,8 @@ struct KernelTable {
   // Null without AMX; by x w^T and x w.
   Range<FourBitTilesArgs> fourBitTilesPack[2];
   Range<FourBitTilesArgs> fourBitTiles[2];
+  Range<BytesProductArgs> bytesTilesPack;
+  Range<BytesProductArgs> bytesTiles[2];  // y
 };
 
 }  // namespace peftjava

@@ -89,12 +89,14 @@ struct BytesQuantizeArgs {
   uint8_t* outliers;  // null: no threshold
 };
 
-/// y[m, n] = sum_k x[m, k] w[n, k] (xAbsmax[m] wAbsmax[n]) / 127^2 + bias[n]. Index space: n.
+/// y[m, n] = sum_k x[m, k] w[n, k] (xAbsmax[m] wAbsmax[n]) / 127^2 + bias[n]. Index space: n; with
+/// tiles 16 rows of x for packing, then 32 rows of w.
 struct BytesProductArgs {
   const int8_t *x, *w;
   const float *xAbsmax, *wAbsmax, *bias;  // bias null: none
   void* y;
   int64_t m, n, k;
+  int8_t* tiles;  // x once packed: a multiple of 32 rows and of 64 terms
 };
 
 }  // namespace peftjava

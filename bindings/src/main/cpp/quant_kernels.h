@@ -15,10 +15,6 @@ inline FourBitArray fourBitArray(const int64_t* w) {
   return result;
 }
 
-inline float* alignedTo64(float* p) {
-  return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(p) + 63) & ~uintptr_t{63});
-}
-
 inline void fourBitDequantize(const int64_t* w, int64_t first, int64_t count, int64_t y, int type,
                               int threads) {
   FourBitDequantizeArgs args = {fourBitArray(w), first, count, at(y)};
@@ -61,13 +57,12 @@ inline void packX(const T* x, int64_t xStride, int m, int64_t k, int64_t lanes, 
 inline void fourBitProduct(const int64_t* w, int64_t rows, int64_t columns, bool transposed,
                            int64_t x, int64_t xStride, int64_t bias, int64_t y, int64_t yStride,
                            int m, int type, int threads) {
-  static thread_local std::vector<float> buffer;
+  static thread_local std::vector<char> buffer;
   const int64_t run = 8 * active()->lanes;
   const int64_t k = transposed ? rows : columns;
   const bool inRuns = !transposed && columns % 32 == 0;
   const int64_t stride = (k + run - 1) / run * run;
-  buffer.resize(static_cast<size_t>(stride * m + 16));
-  float* packed = alignedTo64(buffer.data());
+  float* packed = alignedTo64<float>(buffer, stride * m);
   const int64_t lanes = inRuns ? active()->lanes : run, perLane = inRuns ? 8 : 1;
   if (type == kFloat32) {
     packX(at<const float>(x), xStride, m, k, lanes, perLane, packed, stride);
@@ -93,9 +88,7 @@ inline void fourBitTiles(const int64_t* w, int64_t rows, int64_t columns, bool t
   static thread_local std::vector<char> buffer;
   int64_t terms = transposed ? (rows + 31) / 32 * 32 : columns;
   int64_t padded = (m + 31) / 32 * 32;
-  buffer.resize(static_cast<size_t>(padded * terms * 2 + 64));
-  auto* tiles = reinterpret_cast<bf16*>((reinterpret_cast<uintptr_t>(buffer.data()) + 63) &
-                                        ~uintptr_t{63});
+  auto* tiles = alignedTo64<bf16>(buffer, padded * terms);
   FourBitTilesArgs args = {fourBitArray(w), rows, columns, at(x), tiles,
                            at(bias),        at(y), m,      xStride, yStride};
   parallelRange(active()->fourBitTilesPack[transposed], args, padded / 16, grainRows(16 * terms),
@@ -121,10 +114,16 @@ inline void bytesQuantize(int64_t x, int64_t rows, int64_t columns, double thres
 
 inline void bytesProduct(int64_t x, int64_t xAbsmax, int64_t w, int64_t wAbsmax, int64_t bias,
                          int64_t y, int64_t m, int64_t n, int64_t k, int type, int threads) {
+  static thread_local std::vector<char> buffer;
   BytesProductArgs args = {at<const int8_t>(x),      at<const int8_t>(w),
                            at<const float>(xAbsmax), at<const float>(wAbsmax),
-                           at<const float>(bias),    at(y), m, n, k};
-  parallelRange(active()->bytesProduct[type], args, n, grainRows(k), threads);
+                           at<const float>(bias),    at(y), m, n, k, nullptr};
+  if (m <= 8 || active()->bytesTiles[type] == nullptr)
+    return parallelRange(active()->bytesProduct[type], args, n, grainRows(k), threads);
+  int64_t rows = (m + 31) / 32 * 32, terms = (k + 63) / 64 * 64;
+  args.tiles = alignedTo64<int8_t>(buffer, rows * terms);
+  parallelRange(active()->bytesTilesPack, args, rows / 16, grainRows(16 * terms), threads);
+  parallelRange(active()->bytesTiles[type], args, (n + 31) / 32, 1, threads);
 }
 
 }  // namespace peftjava
