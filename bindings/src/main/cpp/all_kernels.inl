@@ -26,6 +26,10 @@ inline Vec keepUpTo(Vec a, int64_t left) {
 #include "elementwise.inl"
 #include "rms_norm.inl"
 #include "gated.inl"
+#include "four_bit.inl"
+#include "four_bit_product.inl"
+#include "int8.inl"
+#include "int8_product.inl"
 
 #define PEFTJAVA_BY_TYPE(kernel) {kernel<float>, kernel<bf16>}
 #define PEFTJAVA_BY_TYPES(kernel) \
@@ -61,7 +65,19 @@ inline KernelTable makeTable(const char* name) {
           PEFTJAVA_BY_TYPES(rmsNormInputGrad),
           PEFTJAVA_BY_TYPES(rmsNormWeightGrad),
           PEFTJAVA_BY_TYPE(siluProduct),
-          PEFTJAVA_BY_TYPE(siluProductGrad)};
+          PEFTJAVA_BY_TYPE(siluProductGrad),
+          PEFTJAVA_BY_TYPE(fourBitDequantize),
+          PEFTJAVA_BY_TYPE(fourBitQuantize),
+          PEFTJAVA_BY_TYPE(fourBitProduct),
+          PEFTJAVA_BY_TYPE(fourBitTransposed),
+          PEFTJAVA_BY_TYPE(bytesDequantize),
+          PEFTJAVA_BY_TYPE(bytesOutliers),
+          PEFTJAVA_BY_TYPE(bytesQuantize),
+          PEFTJAVA_BY_TYPE(bytesProduct),
+          {nullptr, nullptr},
+          {nullptr, nullptr},
+          nullptr,
+          {nullptr, nullptr}};
 }
 
 #undef PEFTJAVA_BY_TYPE

@@ -4,6 +4,14 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__clang__)
+#define PEFTJAVA_UNROLL_8 _Pragma("unroll")
+#elif defined(__GNUC__)
+#define PEFTJAVA_UNROLL_8 _Pragma("GCC unroll 8")
+#else
+#define PEFTJAVA_UNROLL_8
+#endif
+
 namespace peftjava {
 
 /// The upper half of an IEEE binary32: 1 sign, 8 exponent, 7 fraction bits.

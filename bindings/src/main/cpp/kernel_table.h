@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "quant_args.h"
+
 namespace peftjava {
 
 /// y[m, n] = sum_k x[m, k] w[n, k] + bias[n]. Strides count elements. Index space: n.
@@ -164,6 +166,19 @@ struct KernelTable {
   Range<RmsNormGradArgs> rmsNormWeightGrad[2][2];
   Range<GatedArgs> siluProduct[2];
   Range<GatedGradArgs> siluProductGrad[2];
+  Range<FourBitDequantizeArgs> fourBitDequantize[2];  // y
+  Range<FourBitQuantizeArgs> fourBitQuantize[2];      // x
+  Range<FourBitProductArgs> fourBitProduct[2];        // bias, y
+  Range<FourBitProductArgs> fourBitTransposed[2];
+  Range<BytesArgs> bytesDequantize[2];          // y
+  Range<BytesQuantizeArgs> bytesOutliers[2];    // x
+  Range<BytesQuantizeArgs> bytesQuantize[2];    // x
+  Range<BytesProductArgs> bytesProduct[2];      // y
+  // Null without AMX; by x w^T and x w.
+  Range<FourBitTilesArgs> fourBitTilesPack[2];
+  Range<FourBitTilesArgs> fourBitTiles[2];
+  Range<BytesProductArgs> bytesTilesPack;
+  Range<BytesProductArgs> bytesTiles[2];  // y
 };
 
 }  // namespace peftjava

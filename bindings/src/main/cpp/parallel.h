@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernel_table.h"
 
@@ -53,6 +54,13 @@ constexpr int64_t kGrainElements = 16384;
 inline int64_t grainRows(int64_t width) {
   int64_t rows = kGrainElements / (width < 1 ? 1 : width);
   return rows < 1 ? 1 : rows;
+}
+
+/// Room for so many elements at the start of a cache line, in a buffer that is kept.
+template <typename T>
+inline T* alignedTo64(std::vector<char>& buffer, int64_t count) {
+  buffer.resize(static_cast<size_t>(count) * sizeof(T) + 64);
+  return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(buffer.data()) + 63) & ~uintptr_t{63});
 }
 
 }  // namespace peftjava

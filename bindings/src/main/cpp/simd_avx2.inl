@@ -122,5 +122,103 @@ inline uint32_t atLeast(Words a, uint32_t bound) {
   return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(keep)));
 }
 
+/// 16 floats that a 4-bit code chooses from.
+struct Table16 {
+  __m256 low, high;
+};
+inline Table16 loadTable(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+/// By the low 4 bits of each word; the other bits may be anything.
+inline Vec lookup(Table16 table, Words codes) {
+  __m256 low = _mm256_permutevar8x32_ps(table.low, codes.v);
+  __m256 high = _mm256_permutevar8x32_ps(table.high, codes.v);
+  return {_mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(codes.v, 28)))};
+}
+
+inline Words loadWords(const uint8_t* p) { return {_mm256_loadu_si256((const __m256i*)p)}; }
+inline Words loadWordsPart(const uint8_t* p, int words) {
+  uint32_t part[kLanes] = {};
+  std::memcpy(part, p, sizeof(uint32_t) * static_cast<size_t>(words));
+  return {_mm256_loadu_si256((const __m256i*)part)};
+}
+inline Words shiftRight(Words a, int bits) { return {(__m256i)((__v8su)a.v >> bits)}; }
+/// The 4-bit codes of 4 bytes in order, the first of a byte in its high half.
+inline Words nibbles(const uint8_t* p) {
+  uint32_t word;
+  std::memcpy(&word, p, sizeof word);
+  return {_mm256_srlv_epi32(_mm256_set1_epi32((int)word),
+                            _mm256_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24))};
+}
+/// a > bound ? code + step : code.
+inline Words addWhereGreater(Words code, Vec a, Vec bound, uint32_t step) {
+  __m256i greater = _mm256_castps_si256(_mm256_cmp_ps(a.v, bound.v, _CMP_GT_OQ));
+  __m256i by = _mm256_and_si256(greater, _mm256_set1_epi32((int)step));
+  return {_mm256_add_epi32(code.v, by)};
+}
+/// The low byte of each word.
+inline void storeBytes(uint8_t* p, Words a) {
+  uint32_t words[kLanes];
+  _mm256_storeu_si256((__m256i*)words, a.v);
+  for (int i = 0; i < kLanes; i++) p[i] = static_cast<uint8_t>(words[i]);
+}
+inline Vec absolute(Vec a) {
+  return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)};
+}
+/// table[index[i]] in lane i.
+inline Vec gather(const float* table, const uint8_t* index) {
+  __m256i at = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)index));
+  return {_mm256_i32gather_ps(table, at, 4)};
+}
+/// Four lanes of each of the next kLanes / 4 floats.
+inline Vec spread4(const float* p) {
+  return {_mm256_setr_ps(p[0], p[0], p[0], p[0], p[1], p[1], p[1], p[1])};
+}
+
+/// The nearest integers, halves to even.
+inline Words toWords(Vec a) { return {_mm256_cvtps_epi32(a.v)}; }
+/// The floats of signed bytes.
+inline Vec loadBytes(const int8_t* p) {
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)))};
+}
+/// Rounded to float16 and back; what is beyond its range stays.
+inline Vec roundToHalf(Vec a) {
+  __m256i bits = _mm256_castps_si256(a.v);
+  __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 13), _mm256_set1_epi32(1));
+  __m256i up = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0xfff)), odd);
+  __m256 normal = _mm256_castsi256_ps(_mm256_andnot_si256(_mm256_set1_epi32(0x1fff), up));
+  // Below 2^-14 float16 has a fixed point, which is where 0.5 has its last bit.
+  __m256 size = absolute(a).v, half = _mm256_set1_ps(0.5f);
+  __m256 tiny = _mm256_or_ps(_mm256_sub_ps(_mm256_add_ps(size, half), half),
+                             _mm256_and_ps(a.v, _mm256_set1_ps(-0.0f)));
+  __m256 isTiny = _mm256_cmp_ps(size, _mm256_set1_ps(0x1p-14f), _CMP_LT_OQ);
+  __m256 inside = _mm256_cmp_ps(size, _mm256_set1_ps(65520.0f), _CMP_LT_OQ);
+  return {_mm256_blendv_ps(a.v, _mm256_blendv_ps(normal, tiny, isTiny), inside)};
+}
+
+/// Sums of products of signed bytes, exact.
+struct ByteDot {
+  static constexpr int kBytes = 16;
+  using Bytes = __m256i;
+  using Sum = __m256i;
+  static Bytes load(const int8_t* p) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p));
+  }
+  static Bytes loadPart(const int8_t* p, int count) {
+    int8_t part[kBytes] = {};
+    std::memcpy(part, p, static_cast<size_t>(count));
+    return load(part);
+  }
+  static Sum zero() { return _mm256_setzero_si256(); }
+  static Sum add(Sum sum, Bytes w, Bytes x) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(w, x));
+  }
+  static constexpr bool kShifted = false;
+  static Sum addShift(Sum sum, Bytes) { return sum; }
+  static int32_t total(Sum sum) {
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+  }
+};
+
 /// Weight rows to take at once for m rows of x: as many accumulators as 16 registers hold.
 constexpr int rowsAtOnce(int m) { return m == 1 ? 4 : m == 2 ? 3 : m <= 4 ? 2 : 1; }

@@ -112,5 +112,84 @@ inline uint32_t atLeast(Words a, uint32_t bound) {
   return _mm512_cmpge_epu32_mask(a.v, _mm512_set1_epi32((int)bound));
 }
 
+/// 16 floats that a 4-bit code chooses from.
+struct Table16 {
+  __m512 v;
+};
+inline Table16 loadTable(const float* p) { return {_mm512_loadu_ps(p)}; }
+/// By the low 4 bits of each word; the other bits may be anything.
+inline Vec lookup(Table16 table, Words codes) {
+  return {_mm512_permutexvar_ps(codes.v, table.v)};
+}
+
+inline Words loadWords(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+inline Words loadWordsPart(const uint8_t* p, int words) {
+  return {_mm512_maskz_loadu_epi32(firstLanes(words), p)};
+}
+inline Words shiftRight(Words a, int bits) { return {(__m512i)((__v16su)a.v >> bits)}; }
+/// The 4-bit codes of 8 bytes in order, the first of a byte in its high half.
+inline Words nibbles(const uint8_t* p) {
+  uint32_t low, high;
+  std::memcpy(&low, p, sizeof low);
+  std::memcpy(&high, p + 4, sizeof high);
+  __m512i both = _mm512_mask_set1_epi32(_mm512_set1_epi32((int)low), 0xff00, (int)high);
+  return {_mm512_srlv_epi32(both, _mm512_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24, 4, 0, 12, 8, 20,
+                                                    16, 28, 24))};
+}
+/// a > bound ? code + step : code.
+inline Words addWhereGreater(Words code, Vec a, Vec bound, uint32_t step) {
+  __mmask16 greater = _mm512_cmp_ps_mask(a.v, bound.v, _CMP_GT_OQ);
+  return {_mm512_mask_add_epi32(code.v, greater, code.v, _mm512_set1_epi32((int)step))};
+}
+/// The low byte of each word.
+inline void storeBytes(uint8_t* p, Words a) {
+  _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8(a.v));
+}
+inline Vec absolute(Vec a) { return {_mm512_abs_ps(a.v)}; }
+/// table[index[i]] in lane i.
+inline Vec gather(const float* table, const uint8_t* index) {
+  __m512i at = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)index));
+  return {_mm512_i32gather_ps(at, table, 4)};
+}
+/// Four lanes of each of the next kLanes / 4 floats.
+inline Vec spread4(const float* p) {
+  __m512i lanes = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  return {_mm512_permutexvar_ps(lanes, _mm512_broadcast_f32x4(_mm_loadu_ps(p)))};
+}
+
+/// The nearest integers, halves to even.
+inline Words toWords(Vec a) { return {_mm512_cvtps_epi32(a.v)}; }
+/// The floats of signed bytes.
+inline Vec loadBytes(const int8_t* p) {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)))};
+}
+/// Rounded to float16 and back; what is beyond its range stays.
+inline Vec roundToHalf(Vec a) {
+  Vec half = {_mm512_cvtph_ps(_mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))};
+  __mmask16 inside = _mm512_cmp_ps_mask(absolute(a).v, _mm512_set1_ps(65520.0f), _CMP_LT_OQ);
+  return {_mm512_mask_mov_ps(a.v, inside, half.v)};
+}
+
+/// Sums of products of signed bytes, exact.
+struct ByteDot {
+  static constexpr int kBytes = 32;
+  using Bytes = __m512i;
+  using Sum = __m512i;
+  static Bytes load(const int8_t* p) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p));
+  }
+  static Bytes loadPart(const int8_t* p, int count) {
+    __mmask32 mask = (__mmask32{1} << count) - 1;
+    return _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(mask, p));
+  }
+  static Sum zero() { return _mm512_setzero_si512(); }
+  static Sum add(Sum sum, Bytes w, Bytes x) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(w, x));
+  }
+  static constexpr bool kShifted = false;
+  static Sum addShift(Sum sum, Bytes) { return sum; }
+  static int32_t total(Sum sum) { return _mm512_reduce_add_epi32(sum); }
+};
+
 /// Weight rows to take at once for m rows of x: as many accumulators as 32 registers hold.
 constexpr int rowsAtOnce(int m) { return m <= 4 ? 4 : 2; }

@@ -11,7 +11,11 @@ public enum KernelIsa {
   /** x86-64 with AVX2 and FMA. */
   AVX2,
   /** x86-64 with AVX-512 F, BW, DQ and VL. */
-  AVX512;
+  AVX512,
+  /** The same with VNNI: products of 8-bit integers. */
+  AVX512_VNNI,
+  /** The same with BF16 and AMX: products of bfloat16 tiles. */
+  AMX;
 
   /** The name that {@code -Dpeftjava.kernels.isa} takes. */
   public String id() {
@@ -29,6 +33,8 @@ public enum KernelIsa {
       case SCALAR -> 0;
       case AVX2 -> 1;
       case AVX512 -> 2;
+      case AVX512_VNNI -> 3;
+      case AMX -> 4;
     };
   }
 }

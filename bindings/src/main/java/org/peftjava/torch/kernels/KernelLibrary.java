@@ -1,6 +1,7 @@
 package org.peftjava.torch.kernels;
 
 import org.bytedeco.javacpp.annotation.Cast;
+import org.bytedeco.javacpp.annotation.Const;
 import org.bytedeco.javacpp.annotation.Namespace;
 import org.bytedeco.javacpp.annotation.NoException;
 import org.bytedeco.javacpp.annotation.Platform;
@@ -15,7 +16,7 @@ import org.bytedeco.javacpp.annotation.StdString;
  */
 @Properties({
   @Platform(
-      include = "kernels.h",
+      include = {"kernels.h", "quant_kernels.h"},
       compiler = {"cpp17", "kernels"},
       library = KernelLibrary.NAME),
   @Platform(value = "linux", preload = "gomp@.1", preloadresource = "/org/bytedeco/pytorch/")
@@ -203,4 +204,82 @@ final class KernelLibrary {
   @NoException
   static native void siluProductGrad(
       long gy, long gate, long up, long ggate, long gup, long count, int type, int threads);
+
+  @NoException
+  static native void fourBitDequantize(
+      @Cast("const int64_t*") long[] w, long first, long count, long y, int type, int threads);
+
+  @NoException
+  static native void fourBitQuantize(
+      long x,
+      long count,
+      int blockShift,
+      @Const float[] thresholds,
+      @Cast("const int8_t*") byte[] codes,
+      @Cast("bool") boolean magnitudes,
+      int zero,
+      long packed,
+      long absmax,
+      int type,
+      int threads);
+
+  static native void fourBitProduct(
+      @Cast("const int64_t*") long[] w,
+      long rows,
+      long columns,
+      @Cast("bool") boolean transposed,
+      long x,
+      long xStride,
+      long bias,
+      long y,
+      long yStride,
+      int m,
+      int type,
+      int threads);
+
+  @NoException
+  static native @Cast("bool") boolean hasTiles();
+
+  static native void fourBitTiles(
+      @Cast("const int64_t*") long[] w,
+      long rows,
+      long columns,
+      @Cast("bool") boolean transposed,
+      long x,
+      long xStride,
+      long bias,
+      long y,
+      long yStride,
+      long m,
+      int threads);
+
+  @NoException
+  static native void bytesDequantize(
+      long codes, long absmax, long rows, long columns, long y, int type, int threads);
+
+  @NoException
+  static native void bytesQuantize(
+      long x,
+      long rows,
+      long columns,
+      double threshold,
+      long codes,
+      long absmax,
+      long outliers,
+      int type,
+      int threads);
+
+  @NoException
+  static native void bytesProduct(
+      long x,
+      long xAbsmax,
+      long w,
+      long wAbsmax,
+      long bias,
+      long y,
+      long m,
+      long n,
+      long k,
+      int type,
+      int threads);
 }

@@ -50,6 +50,14 @@ final class NativeArray implements AutoCloseable {
     return array;
   }
 
+  static NativeArray ofBytes(byte... values) {
+    NativeArray array = new NativeArray(ElementType.FLOAT32, values.length, 1);
+    for (int i = 0; i < values.length; i++) {
+      array.bytes.put(array.start + i, values[i]);
+    }
+    return array;
+  }
+
   /** Room for this many float64 values. */
   static NativeArray ofDoubles(int count) {
     return new NativeArray(ElementType.FLOAT32, count, Double.BYTES);
@@ -92,6 +100,10 @@ final class NativeArray implements AutoCloseable {
     return type == ElementType.FLOAT32
         ? bytes.getFloat(start + 4 * index)
         : Float.intBitsToFloat(bytes.getShort(start + 2 * index) << 16);
+  }
+
+  int getByte(int index) {
+    return bytes.get(start + index);
   }
 
   double getDouble(int index) {

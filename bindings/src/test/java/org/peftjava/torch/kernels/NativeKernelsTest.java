@@ -33,7 +33,7 @@ class NativeKernelsTest {
           switch (isa) {
             case SCALAR -> 4;
             case AVX2 -> 8;
-            case AVX512 -> 16;
+            case AVX512, AVX512_VNNI, AMX -> 16;
           };
       assertTrue(
           NativeKernels.describe().startsWith(isa.id() + ", " + lanes + " floats a vector"),
