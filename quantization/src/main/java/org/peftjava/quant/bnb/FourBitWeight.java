@@ -210,15 +210,7 @@ public final class FourBitWeight implements QuantizedWeight {
   }
 
   private Optional<NativeFourBit> kernels() {
-    NativeFourBit.Parts parts =
-        new NativeFourBit.Parts(
-            packed.tensor(),
-            quantMap.tensor(),
-            absmax.tensor(),
-            nestedAbsmax == null ? null : nestedAbsmax.tensor(),
-            nestedQuantMap == null ? null : nestedQuantMap.tensor());
-    return NativeFourBit.of(
-        shape(), quantState.blockSize(), parts, quantState.nestedOffset().orElse(0));
+    return NativeFourBit.of(quantState, state());
   }
 
   private Device device() {

@@ -1,17 +1,20 @@
 package org.peftjava.quant.bnb;
 
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.quant.QuantizedWeight;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
-import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.kernels.ElementType;
 import org.peftjava.torch.kernels.FourBitKernel;
 import org.peftjava.torch.kernels.FourBitMatrix;
 import org.peftjava.torch.kernels.FourBitMatrix.Memory;
 import org.peftjava.torch.kernels.FourBitTileKernel;
+import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.runtime.NativeRuntime;
 
 /**
@@ -29,45 +32,44 @@ final class NativeFourBit {
     this.matrix = matrix;
   }
 
-  /** The tensors of a weight as bitsandbytes names them; the nested ones null without scales of scales. */
-  record Parts(
-      Tensor packed,
-      Tensor quantMap,
-      Tensor absmax,
-      @Nullable Tensor nestedAbsmax,
-      @Nullable Tensor nestedQuantMap) {}
-
-  /** Empty if the kernels cannot read the tensors. They must stay open. */
-  static Optional<NativeFourBit> of(Shape shape, int blockSize, Parts parts, double offset) {
-    if (!NativeMemory.covers(
-        parts.packed, parts.quantMap, parts.absmax, parts.nestedAbsmax, parts.nestedQuantMap)) {
+  /**
+   * Empty if the kernels cannot read the tensors, which must stay open.
+   *
+   * @param tensors as {@link FourBitWeight#state} has them
+   */
+  static Optional<NativeFourBit> of(QuantState state, Map<String, Parameter> tensors) {
+    Tensor packed = tensor(tensors, "");
+    Tensor values = tensor(tensors, ".quant_map");
+    Tensor absmax = tensor(tensors, ".absmax");
+    boolean nested = state.nestedOffset().isPresent();
+    Tensor nestedAbsmax = nested ? tensor(tensors, ".nested_absmax") : null;
+    Tensor nestedValues = nested ? tensor(tensors, ".nested_quant_map") : null;
+    if (!NativeMemory.covers(packed, values, absmax, nestedAbsmax, nestedValues)) {
       return Optional.empty();
     }
-    Memory packed =
-        new Memory(
-            parts.packed.address(), parts.packed.numel() * parts.packed.dtype().byteSize());
-    Memory values = memory(parts.quantMap, DType.FLOAT32);
-    long rows = shape.get(0);
-    long columns = shape.get(1);
-    Tensor nested = parts.nestedAbsmax;
-    Tensor nestedValues = parts.nestedQuantMap;
-    if (nested == null || nestedValues == null) {
-      Memory absmax = memory(parts.absmax, DType.FLOAT32);
-      return Optional.of(
-          new NativeFourBit(FourBitMatrix.of(rows, columns, blockSize, packed, values, absmax)));
-    }
-    return Optional.of(
-        new NativeFourBit(
-            FourBitMatrix.nested(
+    Memory bytes = new Memory(packed.address(), packed.numel() * packed.dtype().byteSize());
+    Memory table = memory(values, DType.FLOAT32);
+    long rows = state.shape().get(0);
+    long columns = state.shape().get(1);
+    FourBitMatrix matrix =
+        nestedAbsmax == null || nestedValues == null
+            ? FourBitMatrix.of(
+                rows, columns, state.blockSize(), bytes, table, memory(absmax, DType.FLOAT32))
+            : FourBitMatrix.nested(
                 rows,
                 columns,
-                blockSize,
-                packed,
-                values,
-                memory(parts.absmax, DType.UINT8),
-                memory(nested, DType.FLOAT32),
+                state.blockSize(),
+                bytes,
+                table,
+                memory(absmax, DType.UINT8),
+                memory(nestedAbsmax, DType.FLOAT32),
                 memory(nestedValues, DType.FLOAT32),
-                (float) offset)));
+                (float) state.nestedOffset().orElse(0));
+    return Optional.of(new NativeFourBit(matrix));
+  }
+
+  private static Tensor tensor(Map<String, Parameter> tensors, String name) {
+    return Objects.requireNonNull(tensors.get(QuantizedWeight.WEIGHT + name), name).tensor();
   }
 
   private static Memory memory(Tensor tensor, DType type) {

@@ -106,9 +106,9 @@ class NativeQuantTest extends ScopedTest {
   private static void assertNear(Tensor expected, Tensor actual, long terms) {
     double epsilon =
         switch (actual.dtype()) {
-          case BFLOAT16 -> 0x1p-8;
-          case FLOAT16 -> 0x1p-11;
-          default -> 1e-6;
+          case BFLOAT16 -> 0x1p-7;
+          case FLOAT16 -> 0x1p-10;
+          default -> 4e-6;
         };
     assertEquals(expected.numel(), actual.numel());
     float[] e = expected.to(DType.FLOAT32).toFloats();
