@@ -140,7 +140,8 @@ public final class MatrixOps {
       if (bias != null) {
         y.addInPlace(bias.detach());
       }
-      value = scope.keep(y.to(DType.BFLOAT16).reshape(withLast(x, weight.size(0))));
+      Tensor rounded = y.to(DType.BFLOAT16).reshape(withLast(x, weight.size(0)));
+      value = scope.keep(rounded.detach()); // no view, which could not get a gradient node
     }
     return CustomGradient.of(
         value,

@@ -83,9 +83,9 @@ class QloraTrainingIT {
                   .taskType(TaskType.CAUSAL_LM)
                   .build())) {
         Dataset data =
-            Dataset.fromFile(DEMO.resolve("train.jsonl"), tokenizer, o -> o.maxLength(64));
+            Dataset.fromFile(DEMO.resolve("train.jsonl"), tokenizer, o -> o.truncation(true).maxLength(64));
         Dataset held =
-            Dataset.fromFile(DEMO.resolve("eval.jsonl"), tokenizer, o -> o.maxLength(64));
+            Dataset.fromFile(DEMO.resolve("eval.jsonl"), tokenizer, o -> o.truncation(true).maxLength(64));
         Trainer trainer =
             Trainer.builder()
                 .model(model)

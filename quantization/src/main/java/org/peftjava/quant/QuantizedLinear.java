@@ -76,8 +76,10 @@ public abstract class QuantizedLinear extends Module implements LinearLayer {
       inputs.add(bias.tensor().to(input.dtype()));
     }
     Tensor value;
-    try (GradMode off = GradMode.noGrad()) {
-      value = weight.product(input, bias == null ? null : inputs.get(1), isTraining());
+    try (TensorScope scope = TensorScope.open("quantized linear");
+        GradMode off = GradMode.noGrad()) {
+      Tensor y = weight.product(input, bias == null ? null : inputs.get(1), isTraining());
+      value = scope.keep(y.detach()); // libtorch may give a view, which cannot get a gradient node
     }
     boolean needsX = input.requiresGrad();
     boolean needsBias = bias != null && bias.requiresGrad();

@@ -20,6 +20,7 @@ import org.peftjava.quant.bnb.QuantType;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
+import org.peftjava.torch.LowRankUpdate;
 import org.peftjava.torch.MatrixOps;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorLedger;
@@ -81,6 +82,21 @@ class QuantizedLinearTest extends ScopedTest {
       assertArrayEquals(x.grad().orElseThrow().toFloats(), gx.toFloats());
       assertArrayEquals(bias.tensor().grad().orElseThrow().toFloats(), gb.toFloats());
       assertArrayEquals(y.toFloats(), layer.forward(x).toFloats());
+    }
+  }
+
+  /** What libtorch computes for a batch with a bias is a view; an adapter's node goes upon it. */
+  @Test
+  void anotherNodeMayFollow() {
+    try (QuantizedLinear layer = layer(DType.FLOAT32, true, true)) {
+      Tensor x = Creation.randn(DType.FLOAT32, 2, 5, 72).requiresGrad(true);
+      Tensor a = Creation.randn(DType.FLOAT32, 3, 72).requiresGrad(true);
+      Tensor b = Creation.randn(DType.FLOAT32, 40, 3).requiresGrad(true);
+      LowRankUpdate.add(layer.forward(x), x, a, b, 0.5, 0).sum().backward();
+      Tensor expected = layer.denseWeight(DType.FLOAT32).add(b.detach().matmul(a.detach()), 0.5);
+      assertClose(
+          expected.sum(0).expand(2, 5, 72).contiguous(), x.grad().orElseThrow(), 1e-4);
+      layer.bias().orElseThrow().zeroGrad();
     }
   }
 
