@@ -269,7 +269,6 @@ final class KernelLibrary {
       int type,
       int threads);
 
-  @NoException
   static native void bytesProduct(
       long x,
       long xAbsmax,
