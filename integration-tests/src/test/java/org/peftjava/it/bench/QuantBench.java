@@ -27,7 +27,7 @@ import org.peftjava.torch.runtime.NativeRuntime;
  *
  * <p>Weights rotate through more memory than a cache holds. The samples of all contenders take
  * turns, and each contender's best one counts, because a busy machine spoils the others. Run the
- * main method, with an optional number of seconds for each line (3).
+ * main method, with an optional number of seconds for each line (3) and shapes such as 4096x4096.
  */
 public final class QuantBench {
   private static final long ROTATION = 160_000_000;
@@ -49,8 +49,10 @@ public final class QuantBench {
       System.out.println(
           "weight | out x in, type | M | plain f | f (x plain) | plain f+b | f+b (x plain) | f of"
               + " reading");
-      long[][] shapes = {{1024, 1024}, {4096, 4096}, {11008, 4096}};
-      for (long[] shape : shapes) {
+      List<String> shapes = List.of("1024x1024", "4096x4096", "11008x4096");
+      for (String name : args.length > 1 ? List.of(args).subList(1, args.length) : shapes) {
+        String[] sizes = name.split("x", 2);
+        long[] shape = {Long.parseLong(sizes[0]), Long.parseLong(sizes[1])};
         for (DType type : List.of(DType.BFLOAT16, DType.FLOAT32)) {
           bench.weights("nf4", type, shape, w -> FourBitWeight.quantize(w, QuantType.NF4, 64, true));
         }
