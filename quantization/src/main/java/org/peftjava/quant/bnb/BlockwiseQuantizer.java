@@ -15,8 +15,9 @@ import org.peftjava.torch.TensorScope;
  * first has the high bits; an odd number of elements is filled up with 0.
  *
  * <p>Reference: {@code bitsandbytes.functional.quantize_4bit} and {@code quantize_blockwise}. An
- * all-zero block gets the codes of the CPU build, which read as +0. libtorch operators only, so it
- * runs on every device; a few million elements at a time, so that temporaries stay small.
+ * all-zero block gets the codes of the CPU build, which read as +0. It runs on libtorch's
+ * operators, so on every device, a few million elements at a time, so that temporaries stay small;
+ * native kernels give 4-bit codes where there are some.
  */
 public final class BlockwiseQuantizer {
   /** The block sizes that bitsandbytes reads. */
@@ -30,6 +31,7 @@ public final class BlockwiseQuantizer {
 
   private final CodeBook book;
   private final int blockSize;
+  private final boolean portable;
 
   /**
    * Codes and scales of some numbers.
@@ -41,12 +43,18 @@ public final class BlockwiseQuantizer {
 
   /** A quantizer of this format; block sizes as in {@link #BLOCK_SIZES}. */
   public BlockwiseQuantizer(CodeBook book, int blockSize) {
+    this(book, blockSize, false);
+  }
+
+  /** The same, on libtorch's operators even where there are native kernels. */
+  BlockwiseQuantizer(CodeBook book, int blockSize, boolean portable) {
     if (!BLOCK_SIZES.contains(blockSize)) {
       throw new IllegalArgumentException(
           "The block size is " + blockSize + ". Expected one of " + BLOCK_SIZES + ".");
     }
     this.book = book;
     this.blockSize = blockSize;
+    this.portable = portable;
   }
 
   /**
@@ -72,11 +80,11 @@ public final class BlockwiseQuantizer {
           n,
           (start, length, width) -> {
             Tensor part = flat.narrow(0, start, length).to(rounded);
-            Tensor band = part.to(DType.FLOAT32).reshape(-1, width);
-            quantizeBand(
-                band,
-                codes.narrow(0, bytesOf(start), bytesOf(length)),
-                absmax.narrow(0, start / blockSize, length / width));
+            Tensor bytes = codes.narrow(0, bytesOf(start), bytesOf(length));
+            Tensor scales = absmax.narrow(0, start / blockSize, length / width);
+            if (portable || !NativeFourBit.quantize(book, blockSize, part, bytes, scales)) {
+              quantizeBand(part.to(DType.FLOAT32).reshape(-1, width), bytes, scales);
+            }
           });
       if (!absmax.isFinite()) {
         throw new IllegalArgumentException(

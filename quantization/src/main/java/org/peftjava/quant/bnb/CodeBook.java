@@ -5,6 +5,7 @@ import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
+import org.peftjava.torch.kernels.FourBitRule;
 
 /**
  * The numbers in [-1, 1] that the codes of a format stand for, and the rule that picks the nearest.
@@ -88,6 +89,15 @@ public final class CodeBook {
       }
     }
     throw new IllegalStateException("a code book without 0");
+  }
+
+  /** The rule of a 4-bit book for the native kernels. */
+  FourBitRule rule() {
+    byte[] codes = new byte[thresholds.length + 1];
+    for (int i = 0; i < codes.length; i++) {
+      codes[i] = (byte) (magnitudes == null ? i : magnitudes[i]);
+    }
+    return new FourBitRule(thresholds, codes, magnitudes != null, zero());
   }
 
   /** The code nearest to each element of the float32 vector {@code x}, as int32. */

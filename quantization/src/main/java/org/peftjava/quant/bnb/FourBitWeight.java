@@ -2,6 +2,7 @@ package org.peftjava.quant.bnb;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.quant.DenseMatrix;
@@ -169,7 +170,10 @@ public final class FourBitWeight implements QuantizedWeight {
   private void dequantizeInto(Tensor out) {
     try (TensorScope scope = TensorScope.open("dequantize weight");
         GradMode off = GradMode.noGrad()) {
-      codec.dequantizeInto(out, packed.tensor().viewAs(DType.UINT8), scales(), quantMap.tensor());
+      if (kernels().filter(k -> k.dequantizeInto(out)).isEmpty()) {
+        codec.dequantizeInto(
+            out, packed.tensor().viewAs(DType.UINT8), scales(), quantMap.tensor());
+      }
     }
   }
 
@@ -177,7 +181,10 @@ public final class FourBitWeight implements QuantizedWeight {
   public Tensor product(Tensor x, @Nullable Tensor bias, boolean training) {
     try (TensorScope scope = TensorScope.open("4-bit product");
         GradMode off = GradMode.noGrad()) {
-      return scope.keep(MatrixOps.linear(x, dense(x.dtype()), bias));
+      return scope.keep(
+          kernels()
+              .flatMap(k -> k.product(x, bias))
+              .orElseGet(() -> MatrixOps.linear(x, dense(x.dtype()), bias)));
     }
   }
 
@@ -186,8 +193,12 @@ public final class FourBitWeight implements QuantizedWeight {
   public Tensor inputGradient(Tensor gradient) {
     try (TensorScope scope = TensorScope.open("4-bit backward");
         GradMode off = GradMode.noGrad()) {
-      Tensor dense = dense(dtype()).to(gradient.dtype());
-      return scope.keep(MatrixOps.inputGradient(gradient, dense));
+      return scope.keep(
+          kernels()
+              .flatMap(k -> k.inputGradient(gradient, dtype()))
+              .orElseGet(
+                  () ->
+                      MatrixOps.inputGradient(gradient, dense(dtype()).to(gradient.dtype()))));
     }
   }
 
@@ -196,6 +207,10 @@ public final class FourBitWeight implements QuantizedWeight {
     Tensor result = Scratch.denseWeight(type, device(), shape());
     dequantizeInto(result);
     return result;
+  }
+
+  private Optional<NativeFourBit> kernels() {
+    return NativeFourBit.of(quantState, state());
   }
 
   private Device device() {

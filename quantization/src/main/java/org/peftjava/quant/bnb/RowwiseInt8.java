@@ -10,7 +10,7 @@ import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 
 /**
- * The arithmetic of LLM.int8() on libtorch's operators, for any device.
+ * The arithmetic of LLM.int8() on libtorch's operators, for any device, or in native kernels.
  *
  * <p>{@code code = round(v * 127 / absmax)} with {@code absmax = max |v|} of the row and v rounded
  * to float16, halves to even; {@code v' = code * absmax / 127}. Products are sums of integers,
@@ -71,6 +71,9 @@ final class RowwiseInt8 {
 
   /** Writes {@code CB * SCB / 127} into a gapless (o, d) tensor of a floating-point type. */
   static void dequantizeInto(Tensor out, Tensor codes, Tensor absmax) {
+    if (NativeInt8.dequantizeInto(out, codes, absmax)) {
+      return;
+    }
     try (GradMode off = GradMode.noGrad()) {
       eachBand(
           codes.size(0),
@@ -94,34 +97,47 @@ final class RowwiseInt8 {
       Tensor x, Tensor codes, Tensor absmax, @Nullable Tensor bias, double threshold) {
     try (TensorScope scope = TensorScope.open("int8 product");
         GradMode off = GradMode.noGrad()) {
-      Tensor rows = x.detach().reshape(-1, x.size(-1));
-      Tensor wide = half(rows);
-      List<Long> outliers = new ArrayList<>();
-      if (threshold > 0) {
-        Tensor small = wide.abs().lt(threshold);
-        outliers.addAll(columnsWithout(small));
-        wide = outliers.isEmpty() ? wide : wide.maskedFill(small.not(), 0);
-      }
-      Tensor scale = wide.abs().amax(1);
-      Tensor quantized = codes(wide, scale);
-      if (!outliers.isEmpty()) {
-        quantized.indexFillInPlace(1, index(outliers, x), 0);
-      }
-      Tensor y = integerProduct(quantized, codes).to(DType.FLOAT32);
-      y.mulInPlace(scale.unsqueeze(1).mul(absmax.unsqueeze(0))).mulInPlace(INVERSE_SQUARED);
-      if (bias != null) {
-        y.addInPlace(bias.detach());
-      }
-      if (!outliers.isEmpty()) {
-        Tensor columns = index(outliers, x);
-        Tensor weight = codes.indexSelect(1, columns).to(DType.FLOAT32);
-        weight.mulInPlace(absmax.unsqueeze(1)).mulInPlace(INVERSE);
-        y.addInPlace(rows.indexSelect(1, columns).to(DType.FLOAT32).matmul(weight.t()));
-      }
-      long[] sizes = x.shape().toArray();
-      sizes[sizes.length - 1] = codes.size(0);
-      return scope.keep(y.to(x.dtype()).reshape(sizes));
+      Tensor rows = x.detach().reshape(-1, x.size(-1)).contiguous();
+      Tensor y =
+          NativeInt8.product(rows, codes, absmax, bias, threshold)
+              .orElseGet(() -> portableProduct(rows, codes, absmax, bias, threshold));
+      return scope.keep(y.reshape(NativeMemory.withLast(x, codes.size(0))));
     }
+  }
+
+  /** {@link #product} for x (n, d), on libtorch's operators. */
+  static Tensor portableProduct(
+      Tensor x, Tensor codes, Tensor absmax, @Nullable Tensor bias, double threshold) {
+    Tensor wide = half(x);
+    List<Long> outliers = new ArrayList<>();
+    if (threshold > 0) {
+      Tensor small = wide.abs().lt(threshold);
+      outliers.addAll(columnsWithout(small));
+      wide = outliers.isEmpty() ? wide : wide.maskedFill(small.not(), 0);
+    }
+    Tensor scale = wide.abs().amax(1);
+    Tensor quantized = codes(wide, scale);
+    if (!outliers.isEmpty()) {
+      quantized.indexFillInPlace(1, index(outliers, x), 0);
+    }
+    Tensor y = integerProduct(quantized, codes).to(DType.FLOAT32);
+    y.mulInPlace(scale.unsqueeze(1).mul(absmax.unsqueeze(0))).mulInPlace(INVERSE_SQUARED);
+    if (bias != null) {
+      y.addInPlace(bias.detach());
+    }
+    if (!outliers.isEmpty()) {
+      addOutliers(y, x, codes, absmax, outliers);
+    }
+    return y.to(x.dtype());
+  }
+
+  /** Adds the product of some columns to the float32 matrix y, with x as it is. */
+  static void addOutliers(
+      Tensor y, Tensor x, Tensor codes, Tensor absmax, List<Long> outliers) {
+    Tensor columns = index(outliers, x);
+    Tensor weight = codes.indexSelect(1, columns).to(DType.FLOAT32);
+    weight.mulInPlace(absmax.unsqueeze(1)).mulInPlace(INVERSE);
+    y.addInPlace(x.indexSelect(1, columns).to(DType.FLOAT32).matmul(weight.t()));
   }
 
   /** Float32 values as float16 holds them; values beyond its range stay what they are. */
