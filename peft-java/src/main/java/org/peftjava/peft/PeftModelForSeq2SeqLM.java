@@ -4,7 +4,12 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
+import org.peftjava.peft.prompt.PromptShape;
+import org.peftjava.peft.prompt.PromptedDecoder;
+import org.peftjava.peft.prompt.Seq2SeqPrompt;
+import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.AdapterSet;
+import org.peftjava.peft.tuner.PromptLearningMethod.Place;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.transformers.ModelInput;
@@ -13,6 +18,7 @@ import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.Seq2SeqLanguageModel;
 import org.peftjava.transformers.Seq2SeqOutput;
 import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.EncoderDecoderCache;
@@ -34,15 +40,32 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
   @Override
   public ModelOutput forward(ModelInput input) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
-      return base.forward(input);
+      Optional<ActingPrompt> prompt = tuned().prompts().acting();
+      return prompt.isPresent()
+          ? Seq2SeqPrompt.forward(prompt.get(), base, input)
+          : base.forward(input);
     }
   }
 
   @Override
   public Seq2SeqOutput encode(ModelInput input) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
-      return base.encode(input);
+      Optional<ActingPrompt> prompt = tuned().prompts().acting();
+      return prompt.isPresent()
+          ? Seq2SeqPrompt.encode(prompt.get(), base, input)
+          : base.encode(input);
     }
+  }
+
+  @Override
+  public DecoderModel decoderModel() {
+    DecoderModel plain = Seq2SeqLanguageModel.super.decoderModel();
+    return tuned()
+        .prompts()
+        .acting()
+        .filter(prompt -> prompt.place() == Place.KEY_VALUES)
+        .<DecoderModel>map(prompt -> new PromptedDecoder(plain, prompt.tokens()))
+        .orElse(plain);
   }
 
   @Override
@@ -125,6 +148,11 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
   @Override
   Optional<String> baseModelName() {
     return base.config().nameOrPath().filter(name -> !name.isEmpty());
+  }
+
+  @Override
+  Optional<PromptShape> promptShape() {
+    return Optional.of(new PromptShape(base.config().json(), 2));
   }
 
   @Override

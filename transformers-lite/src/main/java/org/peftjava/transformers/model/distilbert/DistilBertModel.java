@@ -62,7 +62,7 @@ public final class DistilBertModel extends Backbone {
 
   @Override
   public int cachedLayers() {
-    return 0;
+    return config.numHiddenLayers();
   }
 
   private static final class Transformer extends Module {
@@ -71,7 +71,7 @@ public final class DistilBertModel extends Backbone {
     Transformer(DistilBertConfig config, DType dtype) {
       layers = child("layer", new ModuleList<>(DistilBertLayer.class));
       for (int i = 0; i < config.numHiddenLayers(); i++) {
-        layers.add(new DistilBertLayer(config, dtype));
+        layers.add(new DistilBertLayer(config, i, dtype));
       }
     }
   }
