@@ -4,7 +4,7 @@ import copy
 
 import torch
 import transformers
-from peft import PeftModel, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
+from peft import MultitaskPromptTuningConfig, PeftModel, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig, T5Config
 
 from . import common, heads, t5
@@ -51,6 +51,14 @@ CASES = {
         "SEQ_2_SEQ_LM",
         None,
         "a projected prefix of three layers over a decoder of two",
+    ),
+    "multitask_t5": (
+        untied_t5,
+        MultitaskPromptTuningConfig,
+        {"num_tasks": 3, "num_ranks": 2},
+        "SEQ_2_SEQ_LM",
+        None,
+        "multitask prompt tuning on T5, in front of source and target",
     ),
     "prompt_bert_sequence": (headed("bert", "sequence"), PromptTuningConfig, {}, "SEQ_CLS", "sequence", "BERT, texts"),
     "prompt_llama_sequence": (headed("llama", "sequence"), PromptTuningConfig, {}, "SEQ_CLS", "sequence", "Llama, texts"),
@@ -111,7 +119,7 @@ def batch_of(base, task, learned):
 
 
 def generated(model, batch):
-    source = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    source = {name: batch[name] for name in ("input_ids", "attention_mask", "task_ids") if name in batch}
     settings = dict(
         max_new_tokens=NEW_TOKENS,
         do_sample=False,
@@ -138,6 +146,8 @@ def write_case(folder, make, kind, values, task, learned, note):
     batch = batch_of(base, task, learned)
     tensors = {f"in.{name}": value for name, value in batch.items()}
     tensors["base.logits"] = common.logits_of(Measured(base, False), batch)
+    if kind is MultitaskPromptTuningConfig:
+        batch["task_ids"] = torch.tensor([2, 0])
     torch.manual_seed(1)
     config = kind(task_type=task, num_virtual_tokens=TOKENS, **values)
     model = get_peft_model(base, config).eval()

@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,6 +36,7 @@ import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
+import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** Virtual tokens on T5 and on models with heads beside the real PEFT. */
@@ -71,6 +73,7 @@ class GoldenPromptTaskIT {
   private static ModelInput.Builder input(Golden golden) {
     return golden
         .input("in")
+        .taskIds(optional(golden, "in.task_ids"))
         .positionIds(optional(golden, "in.position_ids"))
         .tokenTypeIds(optional(golden, "in.token_type_ids"))
         .labels(optional(golden, "in.labels"))
@@ -120,6 +123,7 @@ class GoldenPromptTaskIT {
         "ptuning_t5",
         "prefix_t5",
         "prefix_t5_short",
+        "multitask_t5",
         "prompt_bert_sequence",
         "prompt_llama_sequence",
         "ptuning_roberta_span",
@@ -181,18 +185,27 @@ class GoldenPromptTaskIT {
     model.zeroGrad();
   }
 
-  private static void assertGeneration(Golden golden, PeftModelForSeq2SeqLM model) {
+  private static long[][] generate(
+      Golden golden, PeftModelForSeq2SeqLM model, Consumer<GenerationConfig.Builder> settings) {
     TokenBatch source =
         TokenBatch.of(golden.rows("in.input_ids"), golden.rows("in.attention_mask"));
+    return (golden.has("in.task_ids")
+            ? model.generate(source, golden.get("in.task_ids").toLongs(), settings)
+            : model.generate(source, settings))
+        .ids();
+  }
+
+  private static void assertGeneration(Golden golden, PeftModelForSeq2SeqLM model) {
     for (boolean useCache : new boolean[] {true, false}) {
       assertArrayEquals(
           golden.rows("gen.ids"),
-          model.generate(source, g -> g.maxNewTokens(6).eosTokenId().useCache(useCache)).ids());
+          generate(golden, model, g -> g.maxNewTokens(6).eosTokenId().useCache(useCache)));
       assertArrayEquals(
           golden.rows("gen.beam_ids"),
-          model
-              .generate(source, g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache))
-              .ids());
+          generate(
+              golden,
+              model,
+              g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache)));
     }
   }
 

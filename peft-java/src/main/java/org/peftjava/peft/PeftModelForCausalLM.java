@@ -20,6 +20,8 @@ import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.tokenizer.TokenBatch;
+import org.peftjava.transformers.tokenizer.TokenIds;
 
 /**
  * A language model with adapters: trains and generates as the base does.
@@ -42,6 +44,16 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
           ? CausalPrompt.forward(prompt.get(), base, input)
           : base.forward(input);
     }
+  }
+
+  /**
+   * Generates from texts of different tasks, for adapters that know tasks.
+   *
+   * @param taskIds the task of each row of the batch
+   */
+  public TokenIds generate(
+      TokenBatch batch, long[] taskIds, Consumer<GenerationConfig.Builder> settings) {
+    return tuned().prompts().withTasks(taskIds, () -> generate(batch, settings));
   }
 
   @Override

@@ -22,6 +22,8 @@ import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.EncoderDecoderCache;
+import org.peftjava.transformers.tokenizer.TokenBatch;
+import org.peftjava.transformers.tokenizer.TokenIds;
 
 /**
  * A model that writes text from text, with adapters in encoder and decoder: trains and generates as
@@ -55,6 +57,16 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
           ? Seq2SeqPrompt.encode(prompt.get(), base, input)
           : base.encode(input);
     }
+  }
+
+  /**
+   * Generates from texts of different tasks, for adapters that know tasks.
+   *
+   * @param taskIds the task of each row of the batch
+   */
+  public TokenIds generate(
+      TokenBatch batch, long[] taskIds, Consumer<GenerationConfig.Builder> settings) {
+    return tuned().prompts().withTasks(taskIds, () -> generate(batch, settings));
   }
 
   @Override

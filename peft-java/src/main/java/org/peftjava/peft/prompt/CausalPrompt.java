@@ -1,8 +1,10 @@
 package org.peftjava.peft.prompt;
 
 import java.util.List;
+import java.util.Objects;
 import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.PromptLearningMethod.Place;
+import org.peftjava.peft.tuner.cpt.CPTConfig;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.ModelInput;
@@ -54,11 +56,27 @@ public final class CausalPrompt {
     if (!begun) {
       Tensor embeds = PromptInputs.embeds(base.backbone(), input);
       Tensor prompts = prompt.rows(embeds.size(0), embeds.dtype(), input.taskIds());
-      changed
-          .inputsEmbeds(PromptInputs.embeddings(prompts, embeds))
-          .labels(PromptInputs.labels(input.labels(), n));
+      changed.inputsEmbeds(PromptInputs.embeddings(prompts, embeds));
+      if (prompt.config() instanceof CPTConfig context && input.labels() != null) {
+        return withLoss(context, base, input, changed);
+      }
+      changed.labels(PromptInputs.labels(input.labels(), n));
     }
     return base.forward(changed.build());
+  }
+
+  private static ModelOutput withLoss(
+      CPTConfig config, CausalLM base, ModelInput input, ModelInput.Builder changed) {
+    Tensor labels = Objects.requireNonNull(input.labels());
+    ModelOutput output = base.forward(changed.labels(null).build());
+    Tensor loss =
+        new ContextLoss(config)
+            .of(
+                output.logits().orElseThrow(),
+                labels,
+                input.inputTypeMask(),
+                input.lossDivisor());
+    return output.with(loss);
   }
 
   private static ModelOutput behindPrefix(

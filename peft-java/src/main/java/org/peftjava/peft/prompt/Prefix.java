@@ -40,6 +40,14 @@ final class Prefix {
   }
 
   private static void check(ActingPrompt prompt, Backbone layers) {
+    if (layers.cachedLayers() == 0) {
+      throw new IllegalArgumentException(
+          prompt.config().peftType()
+              + " is not possible with this model, whose layers take no keys and values besides"
+              + " their own ("
+              + layers.getClass().getSimpleName()
+              + "). Prompt tuning and P-tuning are.");
+    }
     int had = prompt.config().required(PromptFields.LAYERS);
     if (had < layers.cachedLayers()) {
       throw new IllegalArgumentException(

@@ -3,6 +3,7 @@ package org.peftjava.peft.prompt;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ActingPrompt;
+import org.peftjava.peft.tuner.PromptFields;
 import org.peftjava.peft.tuner.PromptLearningMethod.Place;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.ModelInput;
@@ -17,7 +18,7 @@ import org.peftjava.transformers.model.PrefixCache;
  * A model that writes text from text, behind virtual tokens.
  *
  * <p>Virtual tokens in front of the embeddings stand in front of the source, which the encoder
- * reads; a prefix stands in front of the decoder's own keys and values. Masks are those of the
+ * reads, and with some methods in front of the target too; a prefix stands in front of the decoder's own keys and values. Masks are those of the
  * texts alone.
  *
  * <p>Reference: PEFT {@code PeftModelForSeq2SeqLM.forward, generate}.
@@ -35,7 +36,43 @@ public final class Seq2SeqPrompt {
       Tensor mask = PromptInputs.mask(input.attentionMask(), prompt.tokens());
       return base.forward(input.toBuilder().attentionMask(mask).build());
     }
-    return base.forward(source(prompt, base, input));
+    ModelInput changed = source(prompt, base, input);
+    return base.forward(
+        prompt.encoder().isOfBothSides() ? target(prompt, base, input, changed) : changed);
+  }
+
+  /** The decoder's rows, if it has some, are the last n of each row's 2 n. */
+  private static ModelInput target(
+      ActingPrompt prompt, Seq2SeqLM base, ModelInput input, ModelInput changed) {
+    if (prompt.config().required(PromptFields.SUBMODULES) == 1) {
+      return changed;
+    }
+    int n = prompt.tokens();
+    Seq2SeqInput given =
+        Objects.requireNonNullElseGet(input.seq2seq(), () -> Seq2SeqInput.builder().build());
+    Tensor embeds = given.decoderInputsEmbeds();
+    if (embeds == null) {
+      Tensor ids = given.decoderInputIds();
+      embeds =
+          base.backbone()
+              .inputEmbeddings()
+              .forward(
+                  ids != null
+                      ? ids
+                      : base.prepareDecoderInputIdsFromLabels(
+                          Objects.requireNonNull(
+                              input.labels(), "Pass labels, decoderInputIds or"
+                                  + " decoderInputsEmbeds: the decoder needs tokens.")));
+    }
+    Tensor prompts = prompt.rows(embeds.size(0), embeds.dtype(), input.taskIds());
+    return changed.toBuilder()
+        .labels(PromptInputs.labels(input.labels(), n))
+        .seq2seq(
+            given.toBuilder()
+                .decoderInputsEmbeds(PromptInputs.embeddings(prompts.narrow(1, n, n), embeds))
+                .decoderAttentionMask(PromptInputs.mask(given.decoderAttentionMask(), n))
+                .build())
+        .build();
   }
 
   /** What the encoder makes of a source behind the virtual tokens, if it sees any. */

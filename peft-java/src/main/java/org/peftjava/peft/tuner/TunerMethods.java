@@ -4,9 +4,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.ServiceLoader;
+import org.peftjava.peft.tuner.cartridge.CartridgeMethod;
+import org.peftjava.peft.tuner.cpt.CPTMethod;
 import org.peftjava.peft.tuner.ia3.IA3Method;
 import org.peftjava.peft.tuner.loha.LoHaMethod;
 import org.peftjava.peft.tuner.lora.LoraMethod;
+import org.peftjava.peft.tuner.multitaskprompttuning.MultitaskPromptTuningMethod;
 import org.peftjava.peft.tuner.prefixtuning.PrefixTuningMethod;
 import org.peftjava.peft.tuner.prompttuning.PromptTuningMethod;
 import org.peftjava.peft.tuner.ptuning.PTuningMethod;
@@ -60,6 +63,9 @@ public final class TunerMethods {
     result.add(new PromptTuningMethod());
     result.add(new PrefixTuningMethod());
     result.add(new PTuningMethod());
+    result.add(new MultitaskPromptTuningMethod());
+    result.add(new CartridgeMethod());
+    result.add(new CPTMethod());
     for (TunerMethod<?> found : ServiceLoader.load(TunerMethod.class)) {
       result.add(found);
     }
