@@ -147,7 +147,7 @@ def write_case(folder, make, kind, values, task, learned, note):
     tensors = {f"in.{name}": value for name, value in batch.items()}
     tensors["base.logits"] = common.logits_of(Measured(base, False), batch)
     if kind is MultitaskPromptTuningConfig:
-        batch["task_ids"] = torch.tensor([2, 0])
+        batch["task_ids"] = tensors["in.task_ids"] = torch.tensor([2, 0])
     torch.manual_seed(1)
     config = kind(task_type=task, num_virtual_tokens=TOKENS, **values)
     model = get_peft_model(base, config).eval()

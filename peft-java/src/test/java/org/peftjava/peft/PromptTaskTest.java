@@ -147,6 +147,8 @@ class PromptTaskTest {
                 PrefixTuningConfig.builder()
                     .taskType(TaskType.SEQ_CLS)
                     .numVirtualTokens(2)
+                    .numLayers(2)
+                    .numAttentionHeads(4)
                     .build())) {
       String message =
           assertThrows(

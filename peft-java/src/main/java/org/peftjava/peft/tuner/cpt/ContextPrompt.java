@@ -77,7 +77,7 @@ final class ContextPrompt extends PromptEncoder {
   private void shorten() {
     try (GradMode off = GradMode.noGrad()) {
       Tensor values = delta.tensor().detach();
-      Tensor lengths = Ops.norm(values, 1).unsqueeze(1);
+      Tensor lengths = Ops.norm(values, 1);
       Tensor most = column(longest);
       Tensor divisor = Ops.where(lengths.sub(most).gt(0), lengths, most);
       Tensor factor = Ops.where(lengths.gt(0), most.div(divisor), lengths.mul(0).add(1));
