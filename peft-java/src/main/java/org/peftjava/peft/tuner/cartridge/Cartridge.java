@@ -38,6 +38,7 @@ final class Cartridge extends PromptEncoder {
 
   @Override
   public void trainable(boolean on) {
+    requiresGrad(false);
     trained.requiresGrad(on);
   }
 
