@@ -117,6 +117,8 @@ def write_case(folder, make, kind, values, note):
     gaps, unstable = common.float64_gaps(model, batch)
     trainable, total = model.get_nb_trainable_parameters()
     trained = copy.deepcopy(model)
+    if kind is CPTConfig:
+        trained.prompt_encoder["default"].set_updated_tokens()  # a copy loses the hook that masks gradients
     tensors["train.losses"], after = common.train_steps(trained, batch)
     tensors |= {f"train.after.{name}": value for name, value in after.items()}
 

@@ -67,7 +67,9 @@ class GoldenPromptIT {
   }
 
   private static ModelInput.Builder input(Golden golden, String side) {
-    return golden.input(side).taskIds(tasks(golden) == null ? null : Creation.ofLongs(tasks(golden), 2));
+    return golden
+        .input(side)
+        .taskIds(tasks(golden) == null ? null : Creation.ofLongs(tasks(golden), 2));
   }
 
   /** The rows' tasks, if the method knows any. */
@@ -188,9 +190,7 @@ class GoldenPromptIT {
       assertArrayEquals(
           golden.rows("gen.beam_ids"),
           generate(
-              golden,
-              model,
-              g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache)));
+              golden, model, g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache)));
     }
     assertArrayEquals(
         golden.rows("gen.ids"),

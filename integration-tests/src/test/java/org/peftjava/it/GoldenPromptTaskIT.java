@@ -179,7 +179,8 @@ class GoldenPromptTaskIT {
                     parameter
                         .tensor()
                         .grad()
-                        .orElseGet(() -> Creation.zeros(DType.FLOAT32, parameter.shape().toArray())),
+                        .orElseGet(
+                            () -> Creation.zeros(DType.FLOAT32, parameter.shape().toArray())),
                     golden.tolerance("gradient"),
                     key));
     model.zeroGrad();
@@ -203,9 +204,7 @@ class GoldenPromptTaskIT {
       assertArrayEquals(
           golden.rows("gen.beam_ids"),
           generate(
-              golden,
-              model,
-              g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache)));
+              golden, model, g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache)));
     }
   }
 

@@ -103,8 +103,7 @@ class PromptTaskTest {
         from(MultitaskPromptTuningInit.AVERAGE_SOURCE_TASKS, 0).toBuilder().numTasks(2).build());
     refused("taskIds are missing", from(MultitaskPromptTuningInit.ONLY_SOURCE_SHARED, 0));
     refused("taskType must be CAUSAL_LM", CPTConfig.builder().cptTokenIds(List.of(5L)).build());
-    refused(
-        "numLayers", PrefixTuningConfig.builder().numVirtualTokens(2).numLayers(1).build());
+    refused("numLayers", PrefixTuningConfig.builder().numVirtualTokens(2).numLayers(1).build());
     assertThrows(
         IllegalArgumentException.class,
         () -> CartridgeConfig.builder().numVirtualTokens(2).numFrozenTokens(3).build());

@@ -118,7 +118,8 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
       if (source == null) {
         source = scope.keep(backbone.forward(encoderInput(input, encoderTrace)));
       }
-      Tensor shifted = labels == null || given.hasTokens() ? null : prepareDecoderInputIdsFromLabels(labels);
+      Tensor shifted =
+          labels == null || given.hasTokens() ? null : prepareDecoderInputIdsFromLabels(labels);
       Tensor hidden =
           stacks.decode(
               new DecoderInput(

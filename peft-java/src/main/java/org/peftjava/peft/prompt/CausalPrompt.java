@@ -71,11 +71,7 @@ public final class CausalPrompt {
     ModelOutput output = base.forward(changed.labels(null).build());
     Tensor loss =
         new ContextLoss(config)
-            .of(
-                output.logits().orElseThrow(),
-                labels,
-                input.inputTypeMask(),
-                input.lossDivisor());
+            .of(output.logits().orElseThrow(), labels, input.inputTypeMask(), input.lossDivisor());
     return output.with(loss);
   }
 

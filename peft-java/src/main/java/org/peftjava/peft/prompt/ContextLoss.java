@@ -95,8 +95,7 @@ final class ContextLoss {
     try (TensorScope scope = TensorScope.open("context loss")) {
       long rows = logits.size(0);
       long width = logits.size(1) - 1;
-      Tensor flat =
-          logits.narrow(1, 0, width).reshape(rows * width, logits.size(2));
+      Tensor flat = logits.narrow(1, 0, width).reshape(rows * width, logits.size(2));
       Tensor ids = Creation.ofLongs(wanted, wanted.length, 1).to(logits.device());
       Tensor each = Ops.logSoftmax(flat, 1, DType.FLOAT32).gather(1, ids).squeeze(1);
       Tensor weight = Creation.ofFloats(weights, weights.length).to(logits.device());

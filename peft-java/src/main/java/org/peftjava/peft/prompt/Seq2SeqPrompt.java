@@ -18,8 +18,8 @@ import org.peftjava.transformers.model.PrefixCache;
  * A model that writes text from text, behind virtual tokens.
  *
  * <p>Virtual tokens in front of the embeddings stand in front of the source, which the encoder
- * reads, and with some methods in front of the target too; a prefix stands in front of the decoder's own keys and values. Masks are those of the
- * texts alone.
+ * reads, and with some methods in front of the target too; a prefix stands in front of the
+ * decoder's own keys and values. Masks are those of the texts alone.
  *
  * <p>Reference: PEFT {@code PeftModelForSeq2SeqLM.forward, generate}.
  */
@@ -61,7 +61,8 @@ public final class Seq2SeqPrompt {
                       ? ids
                       : base.prepareDecoderInputIdsFromLabels(
                           Objects.requireNonNull(
-                              input.labels(), "Pass labels, decoderInputIds or"
+                              input.labels(),
+                              "Pass labels, decoderInputIds or"
                                   + " decoderInputsEmbeds: the decoder needs tokens.")));
     }
     Tensor prompts = prompt.rows(embeds.size(0), embeds.dtype(), input.taskIds());
@@ -77,8 +78,7 @@ public final class Seq2SeqPrompt {
 
   /** What the encoder makes of a source behind the virtual tokens, if it sees any. */
   public static Seq2SeqOutput encode(ActingPrompt prompt, Seq2SeqLM base, ModelInput input) {
-    return base.encode(
-        prompt.place() == Place.KEY_VALUES ? input : source(prompt, base, input));
+    return base.encode(prompt.place() == Place.KEY_VALUES ? input : source(prompt, base, input));
   }
 
   /** The encoder's rows are the first n of each row's 2 n. */
@@ -96,7 +96,9 @@ public final class Seq2SeqPrompt {
     Tensor mask = PromptInputs.mask(given.decoderAttentionMask(), prompt.tokens());
     if (past != null) {
       if (past.length() == 0) {
-        Prefix.fill(past.selfAttention(), Prefix.of(prompt, rows(input, given), base.dtype(), base.backbone()));
+        Prefix.fill(
+            past.selfAttention(),
+            Prefix.of(prompt, rows(input, given), base.dtype(), base.backbone()));
       }
       return base.forward(with(input, given, mask, past));
     }

@@ -39,8 +39,7 @@ public final class SelfAttention extends Module {
    *
    * @param layer its number, by which it finds its part of a prefix
    */
-  public SelfAttention(
-      Names names, int layer, long size, int heads, double dropout, DType dtype) {
+  public SelfAttention(Names names, int layer, long size, int heads, double dropout, DType dtype) {
     this.layer = layer;
     this.dropout = dropout;
     headSize = size / heads;
@@ -64,7 +63,8 @@ public final class SelfAttention extends Module {
       KvCache past = context.past();
       KeyValues all = past == null ? new KeyValues(k, v) : past.append(layer, k, v);
       double dropped = isTraining() ? dropout : 0;
-      Tensor mixed = Attention.of(
+      Tensor mixed =
+          Attention.of(
               q, all.keys(), all.values(), context.mask(), dropped, scale, context.trace());
       Tensor joined = Attention.join(mixed);
       return scope.keep(output == null ? joined : output.get().forward(joined));

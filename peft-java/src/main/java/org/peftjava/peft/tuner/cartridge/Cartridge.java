@@ -52,8 +52,7 @@ final class Cartridge extends PromptEncoder {
   @Override
   public Map<String, AdapterTensor> saved() {
     return Map.of(
-        KEY,
-        new AdapterTensor(Shape.of(tokens, width), () -> forward(null).detach(), this::write));
+        KEY, new AdapterTensor(Shape.of(tokens, width), () -> forward(null).detach(), this::write));
   }
 
   private void write(Tensor values) {

@@ -61,8 +61,7 @@ final class MultitaskPrompt extends PromptEncoder {
     try (TensorScope scope = TensorScope.open("multitask prompt")) {
       check(taskIds);
       Tensor ids = taskIds.to(shared.tensor().device());
-      Tensor changes =
-          cols.tensor().indexSelect(0, ids).matmul(rows.tensor().indexSelect(0, ids));
+      Tensor changes = cols.tensor().indexSelect(0, ids).matmul(rows.tensor().indexSelect(0, ids));
       return scope.keep(shared.tensor().mul(changes));
     }
   }
@@ -98,11 +97,6 @@ final class MultitaskPrompt extends PromptEncoder {
   @Override
   public Map<String, AdapterTensor> saved() {
     return Map.of(
-        COLS,
-        AdapterTensor.of(cols),
-        ROWS,
-        AdapterTensor.of(rows),
-        KEY,
-        AdapterTensor.of(shared));
+        COLS, AdapterTensor.of(cols), ROWS, AdapterTensor.of(rows), KEY, AdapterTensor.of(shared));
   }
 }

@@ -46,7 +46,8 @@ public final class MultitaskPromptTuningMethod
         case TEXT -> prompt.startShared(PromptStart.ofText(config, site));
         case RANDOM -> {} // as it starts anyway
         case ONLY_SOURCE_SHARED -> prompt.startShared(shared(config, site));
-        case AVERAGE_SOURCE_TASKS -> fromSource(prompt, config, site, MultitaskPromptTuningMethod::mean);
+        case AVERAGE_SOURCE_TASKS ->
+            fromSource(prompt, config, site, MultitaskPromptTuningMethod::mean);
         case EXACT_SOURCE_TASK ->
             fromSource(prompt, config, site, x -> task(x, config.promptTuningInitTask()));
       }
