@@ -3,7 +3,16 @@
 import copy
 
 import torch
-from peft import PeftModel, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
+from peft import (
+    CartridgeConfig,
+    CPTConfig,
+    MultitaskPromptTuningConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    PromptEncoderConfig,
+    PromptTuningConfig,
+    get_peft_model,
+)
 from transformers import GenerationConfig
 
 from . import common
@@ -49,28 +58,52 @@ CASES = {
         {"encoder_reparameterization_type": "LSTM", "encoder_hidden_size": 6},
         "P-tuning on OPT with an LSTM of two layers",
     ),
+    "multitask_llama": (
+        tiny_llama,
+        MultitaskPromptTuningConfig,
+        {"num_tasks": 3, "num_ranks": 2},
+        "multitask prompt tuning on Llama: tasks 2 and 0",
+    ),
+    "cartridge_llama": (tiny_llama, CartridgeConfig, {}, "a cartridge on Llama whose first token is frozen"),
+    "cpt_opt": (
+        untied_opt,
+        CPTConfig,
+        {
+            "cpt_token_ids": [5, 9, 30, 12, 7, 22, 4, 31],
+            "cpt_tokens_type_mask": [1, 2, 3, 4, 5, 6, 7, 8],
+            "opt_weighted_loss_type": "decay",
+            "opt_loss_decay_factor": 0.6,
+            "opt_projection_epsilon": 6.0,
+            "opt_projection_format_epsilon": 9.0,
+        },
+        "context-aware prompt tuning on OPT: two examples, whose answers count less",
+    ),
 }
 
 
 def write_case(folder, make, kind, values, note):
     base = make()
     base.save_pretrained(folder / "base")
-    is_prefix = kind is PrefixTuningConfig
+    is_prefix = kind in (PrefixTuningConfig, CartridgeConfig)
     batch = causal_batch()
     left = left_padded_batch() if is_prefix or base.config.model_type != "gpt2" else unpadded_batch()
     # Where the text's own positions matter, they are those that `generate` counts.
     counted = dict(left)
     if is_prefix:
         counted["position_ids"] = (left["attention_mask"].cumsum(1) - 1).clamp(min=0)
+    tasks = {"task_ids": torch.tensor([2, 0])} if kind is MultitaskPromptTuningConfig else {}
     tensors = {f"in.{name}": value for name, value in batch.items()}
     tensors |= {f"left.{name}": value for name, value in left.items()}
     tensors["base.logits"] = common.logits_of(base, batch)
+    batch, left, counted = batch | tasks, left | tasks, counted | tasks
 
     torch.manual_seed(1)
-    config = kind(task_type="CAUSAL_LM", num_virtual_tokens=TOKENS, **values)
+    tokens = {} if kind is CPTConfig else {"num_virtual_tokens": TOKENS}
+    config = kind(task_type="CAUSAL_LM", **tokens, **values)
     model = get_peft_model(base, config).eval()
-    assert model.prompt_encoder["default"].embedding.weight.requires_grad
     common.fill_trainable(model)
+    if kind is CartridgeConfig:
+        tensors["frozen"] = model.prompt_encoder["default"].frozen_embedding
     model.save_pretrained(folder / "adapter")
     tensors |= {f"param.{n}": p for n, p in model.named_parameters() if p.requires_grad}
     tensors["adapter.logits"] = common.logits_of(model, batch)
@@ -84,6 +117,8 @@ def write_case(folder, make, kind, values, note):
     gaps, unstable = common.float64_gaps(model, batch)
     trainable, total = model.get_nb_trainable_parameters()
     trained = copy.deepcopy(model)
+    if kind is CPTConfig:
+        trained.prompt_encoder["default"].set_updated_tokens()  # a copy loses the hook that masks gradients
     tensors["train.losses"], after = common.train_steps(trained, batch)
     tensors |= {f"train.after.{name}": value for name, value in after.items()}
 

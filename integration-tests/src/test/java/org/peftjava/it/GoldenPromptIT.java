@@ -8,8 +8,11 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -18,6 +21,7 @@ import org.peftjava.peft.Peft;
 import org.peftjava.peft.PeftConfig;
 import org.peftjava.peft.PeftModel;
 import org.peftjava.peft.PeftModelForCausalLM;
+import org.peftjava.torch.Creation;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -25,6 +29,8 @@ import org.peftjava.torch.nn.Parameter;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.CausalLanguageModel;
+import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** Prompt learning on language models beside the real PEFT. */
@@ -49,14 +55,53 @@ class GoldenPromptIT {
         Map<String, Parameter> trainable = LoraCase.trainable(model);
         assertEquals(LoraCase.keysBelow(golden, "param."), new TreeSet<>(trainable.keySet()));
         trainable.forEach((key, value) -> value.copyFrom(golden.get("param." + key)));
+        if (golden.has("frozen")) {
+          model
+              .namedParameters()
+              .get("prompt_encoder.default.frozen_embedding")
+              .copyFrom(golden.get("frozen"));
+        }
         work.run(golden, base, model);
       }
     }
   }
 
+  private static ModelInput.Builder input(Golden golden, String side) {
+    return golden
+        .input(side)
+        .taskIds(tasks(golden) == null ? null : Creation.ofLongs(tasks(golden), 2));
+  }
+
+  /** The rows' tasks, if the method knows any. */
+  private static long @Nullable [] tasks(Golden golden) {
+    return type(golden).equals("MULTITASK_PROMPT_TUNING") ? new long[] {2, 0} : null;
+  }
+
+  private static String type(Golden golden) {
+    return golden.facts().at("/config/peft_type").asText();
+  }
+
+  private static Tensor loss(Golden golden, PeftModelForCausalLM model) {
+    return model
+        .forward(input(golden, "in").labels(golden.get("in.labels")).build())
+        .loss()
+        .orElseThrow();
+  }
+
+  private static long[][] generate(
+      Golden golden, PeftModelForCausalLM model, Consumer<GenerationConfig.Builder> settings) {
+    TokenBatch prompt =
+        TokenBatch.of(golden.rows("left.input_ids"), golden.rows("left.attention_mask"));
+    long[] tasks = tasks(golden);
+    return (tasks == null
+            ? model.generate(prompt, settings)
+            : model.generate(prompt, tasks, settings))
+        .ids();
+  }
+
   private static void assertLogits(
       Golden golden, String key, CausalLanguageModel model, String side) {
-    Tensor actual = model.forward(golden.input(side).build()).logits().orElseThrow();
+    Tensor actual = model.forward(input(golden, side).build()).logits().orElseThrow();
     Tensor expected = golden.get(key);
     Tensor mask = golden.get(side + ".attention_mask");
     long virtual = expected.size(1) - mask.size(1);
@@ -88,7 +133,10 @@ class GoldenPromptIT {
         "prefix_llama",
         "prefix_gpt2_projected",
         "ptuning_gpt2_mlp",
-        "ptuning_opt_lstm"
+        "ptuning_opt_lstm",
+        "multitask_llama",
+        "cartridge_llama",
+        "cpt_opt"
       })
   void forwardGradientsGenerationFilesAndSteps(String name, @TempDir Path saved)
       throws IOException {
@@ -100,7 +148,7 @@ class GoldenPromptIT {
           assertGeneration(golden, model);
           assertFiles(golden, model, saved);
           assertLoads(golden, saved);
-          GoldenSteps.check(golden, LoraCase.trainable(model), () -> LoraCase.loss(golden, model));
+          GoldenSteps.check(golden, LoraCase.trainable(model), () -> loss(golden, model));
         });
   }
 
@@ -120,7 +168,7 @@ class GoldenPromptIT {
     assertEquals(
         facts.get("trainableParameters").asLong(), model.trainableParameters().trainable());
     assertEquals(facts.get("allParameters").asLong(), model.trainableParameters().all());
-    Tensor loss = LoraCase.loss(golden, model);
+    Tensor loss = loss(golden, model);
     Golden.assertClose(golden.get("adapter.loss"), loss, golden.tolerance("forward"), "loss");
     loss.backward();
     LoraCase.trainable(model)
@@ -135,28 +183,25 @@ class GoldenPromptIT {
   }
 
   private static void assertGeneration(Golden golden, PeftModelForCausalLM model) {
-    TokenBatch prompt =
-        TokenBatch.of(golden.rows("left.input_ids"), golden.rows("left.attention_mask"));
     for (boolean useCache : new boolean[] {true, false}) {
       assertArrayEquals(
           golden.rows("gen.ids"),
-          model.generate(prompt, g -> g.maxNewTokens(6).eosTokenId().useCache(useCache)).ids());
+          generate(golden, model, g -> g.maxNewTokens(6).eosTokenId().useCache(useCache)));
       assertArrayEquals(
           golden.rows("gen.beam_ids"),
-          model
-              .generate(prompt, g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache))
-              .ids());
+          generate(
+              golden, model, g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache)));
     }
     assertArrayEquals(
         golden.rows("gen.ids"),
-        model.generate(prompt, g -> g.maxNewTokens(6).eosTokenId().prefillChunkSize(3)).ids());
+        generate(golden, model, g -> g.maxNewTokens(6).eosTokenId().prefillChunkSize(3)));
   }
 
   private static void assertFiles(Golden golden, PeftModelForCausalLM model, Path saved)
       throws IOException {
     model.savePretrained(saved);
     String weights = "adapter_model.safetensors";
-    if (golden.facts().at("/config/peft_type").asText().equals("P_TUNING")
+    if (List.of("P_TUNING", "CPT").contains(type(golden))
         || golden.facts().at("/config/prefix_projection").asBoolean()) {
       Golden.assertClose(
           prompts(golden.folder("adapter").resolve(weights)),

@@ -63,6 +63,16 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
     return MixedRows.during(tuned(), adapterNames, batch.size(), () -> generate(batch, settings));
   }
 
+  /**
+   * Generates from texts of different tasks, for adapters that know tasks.
+   *
+   * @param taskIds the task of each row of the batch
+   */
+  public TokenIds generate(
+      TokenBatch batch, long[] taskIds, Consumer<GenerationConfig.Builder> settings) {
+    return tuned().prompts().withTasks(taskIds, () -> generate(batch, settings));
+  }
+
   @Override
   public DecoderModel decoderModel() {
     DecoderModel plain = CausalLanguageModel.super.decoderModel();

@@ -5,7 +5,12 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
+import org.peftjava.peft.prompt.PromptShape;
+import org.peftjava.peft.prompt.PromptedDecoder;
+import org.peftjava.peft.prompt.Seq2SeqPrompt;
+import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.AdapterSet;
+import org.peftjava.peft.tuner.PromptLearningMethod.Place;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.transformers.ModelInput;
@@ -14,6 +19,7 @@ import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.Seq2SeqLanguageModel;
 import org.peftjava.transformers.Seq2SeqOutput;
 import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.EncoderDecoderCache;
@@ -37,14 +43,20 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
   @Override
   public ModelOutput forward(ModelInput input) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
-      return base.forward(input);
+      Optional<ActingPrompt> prompt = tuned().prompts().acting();
+      return prompt.isPresent()
+          ? Seq2SeqPrompt.forward(prompt.get(), base, input)
+          : base.forward(input);
     }
   }
 
   @Override
   public Seq2SeqOutput encode(ModelInput input) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
-      return base.encode(input);
+      Optional<ActingPrompt> prompt = tuned().prompts().acting();
+      return prompt.isPresent()
+          ? Seq2SeqPrompt.encode(prompt.get(), base, input)
+          : base.encode(input);
     }
   }
 
@@ -62,6 +74,27 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
   public TokenIds generate(
       TokenBatch batch, Consumer<GenerationConfig.Builder> settings, List<String> adapterNames) {
     return MixedRows.during(tuned(), adapterNames, batch.size(), () -> generate(batch, settings));
+  }
+
+  /**
+   * Generates from texts of different tasks, for adapters that know tasks.
+   *
+   * @param taskIds the task of each row of the batch
+   */
+  public TokenIds generate(
+      TokenBatch batch, long[] taskIds, Consumer<GenerationConfig.Builder> settings) {
+    return tuned().prompts().withTasks(taskIds, () -> generate(batch, settings));
+  }
+
+  @Override
+  public DecoderModel decoderModel() {
+    DecoderModel plain = Seq2SeqLanguageModel.super.decoderModel();
+    return tuned()
+        .prompts()
+        .acting()
+        .filter(prompt -> prompt.place() == Place.KEY_VALUES)
+        .<DecoderModel>map(prompt -> new PromptedDecoder(plain, prompt.tokens()))
+        .orElse(plain);
   }
 
   @Override
@@ -144,6 +177,11 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
   @Override
   Optional<String> baseModelName() {
     return base.config().nameOrPath().filter(name -> !name.isEmpty());
+  }
+
+  @Override
+  Optional<PromptShape> promptShape() {
+    return Optional.of(new PromptShape(base.config().json(), 2));
   }
 
   @Override

@@ -5,6 +5,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
+import org.peftjava.peft.prompt.PromptShape;
+import org.peftjava.peft.prompt.TaskPrompt;
+import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
@@ -30,7 +33,10 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
   @Override
   public ModelOutput forward(ModelInput input) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
-      return base.forward(input);
+      Optional<ActingPrompt> prompt = tuned().prompts().acting();
+      return prompt.isPresent()
+          ? TaskPrompt.forward(prompt.get(), base, input)
+          : base.forward(input);
     }
   }
 
@@ -129,6 +135,11 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
   @Override
   Optional<String> baseModelName() {
     return base.config().nameOrPath().filter(name -> !name.isEmpty());
+  }
+
+  @Override
+  Optional<PromptShape> promptShape() {
+    return Optional.of(new PromptShape(base.config().json(), 1));
   }
 
   @Override

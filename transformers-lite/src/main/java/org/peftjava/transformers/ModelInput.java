@@ -33,6 +33,9 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  * @param past keys and values of the tokens before, extended by the call; null for none
  * @param seq2seq what the decoder of an encoder-decoder is given, whose encoder gets the rest; null
  *     for the labels, shifted, and for other models
+ * @param taskIds (b), int64, the task of each row, for adapters that know tasks; null for none
+ * @param inputTypeMask (b, t), int64, what part of which example each token is, for context-aware
+ *     prompt tuning; null if all are of one answer
  * @param lossDivisor what the sum of the token losses is divided by; empty for the number of labels
  *     that count (transformers' {@code num_items_in_batch})
  * @param logitsToKeep how many of the last positions get logits; 0 for all
@@ -51,6 +54,8 @@ public record ModelInput(
     @Nullable Tensor endPositions,
     @Nullable KvCache past,
     @Nullable Seq2SeqInput seq2seq,
+    @Nullable Tensor taskIds,
+    @Nullable Tensor inputTypeMask,
     OptionalDouble lossDivisor,
     int logitsToKeep,
     boolean outputLogits,
@@ -121,6 +126,8 @@ public record ModelInput(
     builder.endPositions = endPositions;
     builder.past = past;
     builder.seq2seq = seq2seq;
+    builder.taskIds = taskIds;
+    builder.inputTypeMask = inputTypeMask;
     builder.lossDivisor = lossDivisor;
     builder.logitsToKeep = logitsToKeep;
     builder.outputLogits = outputLogits;
@@ -147,6 +154,8 @@ public record ModelInput(
     private @Nullable Tensor endPositions;
     private @Nullable KvCache past;
     private @Nullable Seq2SeqInput seq2seq;
+    private @Nullable Tensor taskIds;
+    private @Nullable Tensor inputTypeMask;
     private OptionalDouble lossDivisor = OptionalDouble.empty();
     private int logitsToKeep;
     private boolean outputLogits;
@@ -222,6 +231,18 @@ public record ModelInput(
       return seq2seq(Seq2SeqInput.builder().decoderInputIds(ids).build());
     }
 
+    /** The task of each row (b), for adapters that know tasks; null for none. */
+    public Builder taskIds(@Nullable Tensor ids) {
+      taskIds = ids;
+      return this;
+    }
+
+    /** What part of which example each token is (b, t), for context-aware prompt tuning. */
+    public Builder inputTypeMask(@Nullable Tensor types) {
+      inputTypeMask = types;
+      return this;
+    }
+
     /** What the sum of the token losses is divided by. */
     public Builder lossDivisor(double divisor) {
       lossDivisor = OptionalDouble.of(divisor);
@@ -265,6 +286,8 @@ public record ModelInput(
           endPositions,
           past,
           seq2seq,
+          taskIds,
+          inputTypeMask,
           lossDivisor,
           logitsToKeep,
           outputLogits,

@@ -94,6 +94,20 @@ public record ModelOutput(
             seq2seq);
   }
 
+  /** The same with this loss. */
+  public ModelOutput with(Tensor newLoss) {
+    return new ModelOutput(
+        Optional.of(newLoss),
+        logits,
+        startLogits,
+        endLogits,
+        lastHiddenState,
+        poolerOutput,
+        hiddenStates,
+        attentions,
+        seq2seq);
+  }
+
   /** The same with what was kept on the way. */
   ModelOutput with(List<Tensor> states, List<Tensor> weights) {
     return new ModelOutput(

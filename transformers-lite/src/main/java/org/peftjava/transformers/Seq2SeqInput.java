@@ -35,6 +35,17 @@ public record Seq2SeqInput(
     return new Builder();
   }
 
+  /** A builder with these values. */
+  public Builder toBuilder() {
+    Builder builder = new Builder();
+    builder.decoderInputIds = decoderInputIds;
+    builder.decoderInputsEmbeds = decoderInputsEmbeds;
+    builder.decoderAttentionMask = decoderAttentionMask;
+    builder.encoderOutputs = encoderOutputs;
+    builder.pastKeyValues = pastKeyValues;
+    return builder;
+  }
+
   /** Whether the decoder's own tokens are given. */
   boolean hasTokens() {
     return decoderInputIds != null || decoderInputsEmbeds != null;

@@ -121,7 +121,8 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
       if (source == null) {
         source = scope.keep(backbone.forward(encoderInput(input, encoderTrace)));
       }
-      Tensor shifted = labels == null || given.hasTokens() ? null : shiftRight(labels);
+      Tensor shifted =
+          labels == null || given.hasTokens() ? null : prepareDecoderInputIdsFromLabels(labels);
       Tensor hidden =
           stacks.decode(
               new DecoderInput(
@@ -199,7 +200,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
    *
    * <p>Reference: {@code T5PreTrainedModel._shift_right}.
    */
-  private Tensor shiftRight(Tensor labels) {
+  public Tensor prepareDecoderInputIdsFromLabels(Tensor labels) {
     if (decoderStartTokenId.isEmpty() || config.padTokenId().isEmpty()) {
       throw new IllegalArgumentException(
           "config.json has no "

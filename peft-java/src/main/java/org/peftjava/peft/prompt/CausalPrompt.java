@@ -2,9 +2,9 @@ package org.peftjava.peft.prompt;
 
 import java.util.List;
 import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.PromptLearningMethod.Place;
+import org.peftjava.peft.tuner.cpt.CPTConfig;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.ModelInput;
@@ -32,10 +32,11 @@ public final class CausalPrompt {
   /** Computes what {@code base} says to an input behind the virtual tokens. */
   public static ModelOutput forward(ActingPrompt prompt, CausalLM base, ModelInput input) {
     int n = prompt.tokens();
+    Tensor first = PromptInputs.first(input);
     KvCache past = input.past();
     long cached = past == null ? 0 : past.length();
     boolean begun = cached > 0;
-    checkMask(input, begun ? cached - n : 0);
+    PromptInputs.checkMask(input, begun ? cached - n : 0);
     if (input.tokenTypeIds() != null) {
       LOG.warn("Token type ids have no meaning in front of virtual tokens and are ignored.");
     }
@@ -45,7 +46,7 @@ public final class CausalPrompt {
             .tokenTypeIds(null);
     if (prompt.place() == Place.KEY_VALUES) {
       changed.positionIds(
-          PromptInputs.positions(input.positionIds(), input.attentionMask(), tokens(input), n));
+          PromptInputs.positions(input.positionIds(), input.attentionMask(), first.size(1), n));
       return begun ? base.forward(changed.build()) : behindPrefix(prompt, base, input, changed);
     }
     if (input.positionIds() != null) {
@@ -53,18 +54,31 @@ public final class CausalPrompt {
     }
     changed.positionIds(null);
     if (!begun) {
-      Tensor embeds = embeds(base, input);
-      Tensor prompts = prompt.rows(embeds.size(0), embeds.dtype(), null);
-      changed
-          .inputsEmbeds(PromptInputs.embeddings(prompts, embeds))
-          .labels(PromptInputs.labels(input.labels(), n));
+      Tensor embeds = PromptInputs.embeds(base.backbone(), input);
+      Tensor prompts = prompt.rows(embeds.size(0), embeds.dtype(), input.taskIds());
+      changed.inputsEmbeds(PromptInputs.embeddings(prompts, embeds));
+      if (prompt.config() instanceof CPTConfig context && input.labels() != null) {
+        return withLoss(context, base, input, changed);
+      }
+      changed.labels(PromptInputs.labels(input.labels(), n));
     }
     return base.forward(changed.build());
   }
 
+  private static ModelOutput withLoss(
+      CPTConfig config, CausalLM base, ModelInput input, ModelInput.Builder changed) {
+    Tensor labels = Objects.requireNonNull(input.labels());
+    ModelOutput output = base.forward(changed.labels(null).build());
+    Tensor loss =
+        new ContextLoss(config)
+            .of(output.logits().orElseThrow(), labels, input.inputTypeMask(), input.lossDivisor());
+    return output.with(loss);
+  }
+
   private static ModelOutput behindPrefix(
       ActingPrompt prompt, CausalLM base, ModelInput input, ModelInput.Builder changed) {
-    List<KeyValues> prefix = Prefix.ofDecoder(prompt, first(input).size(0), base.dtype());
+    long rows = PromptInputs.first(input).size(0);
+    List<KeyValues> prefix = Prefix.of(prompt, rows, base.dtype(), base.backbone());
     KvCache past = input.past();
     if (past != null) {
       Prefix.fill(past, prefix);
@@ -72,46 +86,6 @@ public final class CausalPrompt {
     }
     try (PrefixCache cache = new PrefixCache(prefix)) {
       return base.forward(changed.past(cache).build());
-    }
-  }
-
-  private static Tensor embeds(CausalLM base, ModelInput input) {
-    @Nullable Tensor given = input.inputsEmbeds();
-    return given != null
-        ? given
-        : base.backbone().inputEmbeddings().forward(Objects.requireNonNull(input.inputIds()));
-  }
-
-  private static long tokens(ModelInput input) {
-    return first(input).size(1);
-  }
-
-  private static Tensor first(ModelInput input) {
-    Tensor given = input.inputIds() != null ? input.inputIds() : input.inputsEmbeds();
-    if (given == null) {
-      throw new IllegalArgumentException(
-          "Neither inputIds nor inputsEmbeds are given. Pass exactly one of them.");
-    }
-    return given;
-  }
-
-  /** The mask is of the text alone: what is wrong with it is said in its terms. */
-  private static void checkMask(ModelInput input, long seen) {
-    Tensor given = first(input);
-    Tensor mask = input.attentionMask();
-    if (mask != null
-        && (mask.rank() != 2
-            || mask.size(0) != given.size(0)
-            || mask.size(1) != seen + given.size(1))) {
-      throw new IllegalArgumentException(
-          "attentionMask has shape "
-              + mask.shape()
-              + ". Expected ["
-              + given.size(0)
-              + ", "
-              + (seen + given.size(1))
-              + "]: one number per row and token, including the tokens in the cache, without the"
-              + " virtual tokens.");
     }
   }
 }

@@ -9,6 +9,7 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.KvCache;
 import org.peftjava.transformers.model.KvCache.KeyValues;
 
@@ -21,14 +22,41 @@ import org.peftjava.transformers.model.KvCache.KeyValues;
 final class Prefix {
   private Prefix() {}
 
-  /** A layer's keys and values follow each other. */
-  static List<KeyValues> ofDecoder(ActingPrompt prompt, long batch, DType dtype) {
+  /**
+   * What is in front of the keys and values of each of the layers. One layer's keys and values
+   * follow each other; for encoder and decoder, a layer's four parts do, of which only the first
+   * two are used, and all parts are dealt out twice.
+   */
+  static List<KeyValues> of(ActingPrompt prompt, long batch, DType dtype, Backbone layers) {
+    check(prompt, layers);
     List<Tensor> parts = parts(prompt, batch, dtype);
-    List<KeyValues> layers = new ArrayList<>();
-    for (int layer = 0; 2 * layer < parts.size(); layer++) {
-      layers.add(new KeyValues(parts.get(2 * layer), parts.get(2 * layer + 1)));
+    int step = 2 * prompt.config().required(PromptFields.SUBMODULES);
+    List<KeyValues> prefix = new ArrayList<>();
+    for (int layer = 0; layer < layers.cachedLayers(); layer++) {
+      int keys = layer * step % parts.size();
+      prefix.add(new KeyValues(parts.get(keys), parts.get(keys + 1)));
     }
-    return layers;
+    return prefix;
+  }
+
+  private static void check(ActingPrompt prompt, Backbone layers) {
+    if (layers.cachedLayers() == 0) {
+      throw new IllegalArgumentException(
+          prompt.config().peftType()
+              + " is not possible with this model, whose layers take no keys and values besides"
+              + " their own ("
+              + layers.getClass().getSimpleName()
+              + "). Prompt tuning and P-tuning are.");
+    }
+    int had = prompt.config().required(PromptFields.LAYERS);
+    if (had < layers.cachedLayers()) {
+      throw new IllegalArgumentException(
+          "The prefix has keys and values for "
+              + had
+              + " layers (num_layers), but the model has "
+              + layers.cachedLayers()
+              + ". Set numLayers in the adapter's config.");
+    }
   }
 
   /** Each layer's keys, then its values: (b, h, n, d), 2 l of them. */

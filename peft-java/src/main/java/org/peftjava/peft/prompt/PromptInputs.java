@@ -6,6 +6,8 @@ import org.peftjava.torch.Creation;
 import org.peftjava.torch.CrossEntropy;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
+import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.model.Backbone;
 
 /**
  * The parts of a model's input with room for n virtual tokens at the front of each row.
@@ -29,6 +31,49 @@ final class PromptInputs {
   /** Segments (b, t) as (b, n + t): virtual tokens are of the first. Null stays null. */
   static @Nullable Tensor segments(@Nullable Tensor types, long n) {
     return types == null ? null : inFront(0, types, n);
+  }
+
+  /** The ids or embeddings that the input gives. */
+  static Tensor first(ModelInput input) {
+    Tensor given = input.inputIds() != null ? input.inputIds() : input.inputsEmbeds();
+    if (given == null) {
+      throw new IllegalArgumentException(
+          "Neither inputIds nor inputsEmbeds are given. Pass exactly one of them.");
+    }
+    return given;
+  }
+
+  /** The vectors (b, t, d) of the text. */
+  static Tensor embeds(Backbone backbone, ModelInput input) {
+    @Nullable Tensor given = input.inputsEmbeds();
+    return given != null ? given : backbone.inputEmbeddings().forward(first(input));
+  }
+
+  /** The mask is of the text alone: what is wrong with it is said in its terms. */
+  static void checkMask(ModelInput input, long seen) {
+    Tensor given = first(input);
+    Tensor mask = input.attentionMask();
+    if (mask != null
+        && (mask.rank() != 2
+            || mask.size(0) != given.size(0)
+            || mask.size(1) != seen + given.size(1))) {
+      throw new IllegalArgumentException(
+          "attentionMask has shape "
+              + mask.shape()
+              + ". Expected ["
+              + given.size(0)
+              + ", "
+              + (seen + given.size(1))
+              + "]: one number per row and token, including the tokens in the cache, without the"
+              + " virtual tokens.");
+    }
+  }
+
+  /** The input behind the virtual tokens (b, n, d): its vectors and its mask. */
+  static ModelInput.Builder behind(Tensor prompts, Tensor embeds, ModelInput input) {
+    return input.toBuilder()
+        .inputsEmbeds(embeddings(prompts, embeds))
+        .attentionMask(mask(input.attentionMask(), prompts.size(1)));
   }
 
   private static Tensor inFront(long value, Tensor numbers, long n) {

@@ -23,7 +23,7 @@ public record PromptShape(ConfigJson json, int transformers) {
 
   /** The config with everything that it leaves to the model. */
   public TunerConfig complete(PromptLearningConfig config, Place place) {
-    TunerConfig result = config;
+    TunerConfig result = config.settled();
     result = with(result, PromptFields.SUBMODULES, transformers);
     result = fromModel(result, PromptFields.LAYERS, "num_hidden_layers", "num_layers", "n_layer");
     result = fromModel(result, PromptFields.TOKEN_DIM, "hidden_size", "n_embd", "d_model", "dim");

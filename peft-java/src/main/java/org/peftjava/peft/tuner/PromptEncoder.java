@@ -27,6 +27,19 @@ public abstract class PromptEncoder extends Module {
    */
   public abstract Tensor forward(@Nullable Tensor taskIds);
 
+  /**
+   * Whether, in training, virtual tokens stand in front of an encoder-decoder's target too: the
+   * second half of them.
+   */
+  public boolean isOfBothSides() {
+    return false;
+  }
+
+  /** Says whether what can be trained is trained. */
+  public void trainable(boolean on) {
+    requiresGrad(on);
+  }
+
   /** The entries of the adapter's file, by key. */
   public abstract Map<String, AdapterTensor> saved();
 

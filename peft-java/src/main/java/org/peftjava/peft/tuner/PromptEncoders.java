@@ -1,17 +1,20 @@
 package org.peftjava.peft.tuner;
 
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.peftjava.torch.nn.Module;
 
 /** The encoders of a model's adapters, by adapter: Python's {@code prompt_encoder}. */
 public final class PromptEncoders extends Module {
   private final AdapterSet set;
   private final Map<String, ActingPrompt> byAdapter = new LinkedHashMap<>();
+  private List<Long> tasks = List.of();
 
   PromptEncoders(AdapterSet set) {
     this.set = set;
@@ -25,8 +28,23 @@ public final class PromptEncoders extends Module {
   /** The virtual tokens that act now, if any do. */
   public Optional<ActingPrompt> acting() {
     return set.isEnabled()
-        ? set.active().stream().map(byAdapter::get).filter(Objects::nonNull).findFirst()
+        ? set.active().stream()
+            .map(byAdapter::get)
+            .filter(Objects::nonNull)
+            .findFirst()
+            .map(found -> tasks.isEmpty() ? found : found.withTasks(tasks))
         : Optional.empty();
+  }
+
+  /** Runs an action, such as generating, with the task of each text known. */
+  public <T> T withTasks(long[] taskIds, Supplier<T> action) {
+    List<Long> before = tasks;
+    tasks = Arrays.stream(taskIds).boxed().toList();
+    try {
+      return action.get();
+    } finally {
+      tasks = before;
+    }
   }
 
   void add(String adapter, ActingPrompt prompt) {

@@ -29,7 +29,7 @@ final class PromptInjector {
     saved.forEach(path -> LayerInjector.checkCopyable(path, original(path)));
     PromptEncoder encoder = encoder(method, config);
     set.add(name);
-    prompts.add(name, new ActingPrompt(config, method.place(), encoder));
+    prompts.add(name, new ActingPrompt(config, method.place(), encoder, List.of()));
     saved.forEach(path -> LayerInjector.savedModule(model, set, path).add(name));
     return new Injection(
         config, List.of(), saved, SharedWeights.NONE, new BaseChanges(), List.of());

@@ -31,6 +31,11 @@ public abstract class PromptLearningConfig implements TunerConfig {
     return fields;
   }
 
+  /** The config with what follows from its other fields, as a model is given it. */
+  public PromptLearningConfig settled() {
+    return this;
+  }
+
   /** Number of virtual tokens. */
   public final OptionalInt numVirtualTokens() {
     return number(PromptFields.VIRTUAL_TOKENS);

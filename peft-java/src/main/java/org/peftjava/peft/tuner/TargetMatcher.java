@@ -1,13 +1,18 @@
 package org.peftjava.peft.tuner;
 
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
+import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
 
 /**
  * Turns the targets of a config into paths of a model.
@@ -119,7 +124,32 @@ public final class TargetMatcher {
 
   /** The modules that names in modulesToSave mean: the whole path, or its end after a dot. */
   static List<String> named(BaseModel model, List<String> names) {
-    return model.modules().keySet().stream().filter(path -> isNamed(names, path)).toList();
+    Map<String, Module> modules = model.modules();
+    return modules.entrySet().stream()
+        .filter(entry -> isNamed(names, entry.getKey()))
+        .flatMap(entry -> copyable(entry.getKey(), entry.getValue()).stream())
+        .distinct()
+        .toList();
+  }
+
+  /** The module itself; or the layers in it, if they can be copied and hold all its weights. */
+  private static List<String> copyable(String path, Module module) {
+    if (module instanceof LayerWrapper || ModuleCopies.canCopy(module)) {
+      return List.of(path);
+    }
+    List<String> layers = new ArrayList<>();
+    Set<Parameter> rest = Collections.newSetFromMap(new IdentityHashMap<>());
+    rest.addAll(module.namedState().values());
+    module
+        .namedModules()
+        .forEach(
+            (below, layer) -> {
+              if (layer instanceof LayerWrapper || ModuleCopies.canCopy(layer)) {
+                layers.add(path + "." + below);
+                rest.removeAll(layer.namedState().values());
+              }
+            });
+    return rest.isEmpty() ? layers : List.of(path);
   }
 
   private static boolean isNamed(List<String> names, String path) {

@@ -60,7 +60,7 @@ final class Trainability {
                     .adapters()
                     .forEach((name, adapter) -> train(adapter.weights(), isTrained(name))));
     model.shared().forEach((name, shared) -> train(shared.weights(), isTrained(name)));
-    model.prompts().all().forEach((name, prompt) -> prompt.encoder().requiresGrad(isTrained(name)));
+    model.prompts().all().forEach((name, prompt) -> prompt.encoder().trainable(isTrained(name)));
     model
         .savedModules()
         .values()

@@ -39,6 +39,11 @@ public final class CrossAttentionCache implements AutoCloseable {
     return kept;
   }
 
+  /** Whether the first pass over the encoder's states is done. */
+  public boolean isFilled() {
+    return layers.length > 0 && layers[layers.length - 1] != null;
+  }
+
   /** Replaces each row by {@code copies} equal rows in its place. */
   public void expand(int copies) {
     for (int layer = 0; layer < layers.length; layer++) {

@@ -13,7 +13,7 @@ import org.peftjava.torch.Tensor;
  */
 public final class EncoderDecoderCache implements AutoCloseable {
   private final KvCache selfAttention;
-  private final CrossAttentionCache crossAttention;
+  private final @Nullable CrossAttentionCache crossAttention;
   private final Map<String, Tensor> constants = new HashMap<>();
 
   /** An empty cache for this many decoder layers. */
@@ -22,13 +22,22 @@ public final class EncoderDecoderCache implements AutoCloseable {
     crossAttention = new CrossAttentionCache(layers);
   }
 
+  /**
+   * A prefix in front of the decoder's own tokens, for one pass that may record gradients. Takes it
+   * over.
+   */
+  public EncoderDecoderCache(PrefixCache prefix) {
+    selfAttention = prefix;
+    crossAttention = null;
+  }
+
   /** Keys and values of the decoder's own tokens. */
   public KvCache selfAttention() {
     return selfAttention;
   }
 
-  /** Keys and values of the encoder's tokens. */
-  public CrossAttentionCache crossAttention() {
+  /** Keys and values of the encoder's tokens; null if they are made anew in each pass. */
+  public @Nullable CrossAttentionCache crossAttention() {
     return crossAttention;
   }
 
@@ -56,7 +65,9 @@ public final class EncoderDecoderCache implements AutoCloseable {
    */
   public void expand(int copies) {
     selfAttention.expand(copies);
-    crossAttention.expand(copies);
+    if (crossAttention != null) {
+      crossAttention.expand(copies);
+    }
     constants.replaceAll(
         (name, tensor) -> tensor.size(0) == 1 ? tensor : Rows.replaceByCopies(tensor, copies));
   }
@@ -64,7 +75,9 @@ public final class EncoderDecoderCache implements AutoCloseable {
   @Override
   public void close() {
     selfAttention.close();
-    crossAttention.close();
+    if (crossAttention != null) {
+      crossAttention.close();
+    }
     constants.values().forEach(Tensor::close);
     constants.clear();
   }

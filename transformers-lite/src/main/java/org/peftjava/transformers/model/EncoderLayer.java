@@ -23,8 +23,8 @@ public final class EncoderLayer extends Module {
   private final Intermediate intermediate;
   private final ResidualNorm output;
 
-  EncoderLayer(EncoderConfig config, DType dtype) {
-    attention = child("attention", new AttentionBlock(config, dtype));
+  EncoderLayer(EncoderConfig config, int layer, DType dtype) {
+    attention = child("attention", new AttentionBlock(config, layer, dtype));
     intermediate = child("intermediate", new Intermediate(config, dtype));
     output = child("output", new ResidualNorm(config.intermediateSize(), config, dtype));
   }
@@ -41,12 +41,13 @@ public final class EncoderLayer extends Module {
     private final SelfAttention self;
     private final ResidualNorm output;
 
-    AttentionBlock(EncoderConfig config, DType dtype) {
+    AttentionBlock(EncoderConfig config, int layer, DType dtype) {
       self =
           child(
               "self",
               new SelfAttention(
                   NAMES,
+                  layer,
                   config.hiddenSize(),
                   config.numAttentionHeads(),
                   config.attentionProbsDropoutProb(),

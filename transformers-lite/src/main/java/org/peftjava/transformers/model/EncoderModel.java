@@ -78,7 +78,7 @@ public final class EncoderModel extends Backbone {
 
   @Override
   public int cachedLayers() {
-    return 0;
+    return config.numHiddenLayers();
   }
 
   private static final class Encoder extends Module {
@@ -87,7 +87,7 @@ public final class EncoderModel extends Backbone {
     Encoder(EncoderConfig config, DType dtype) {
       layers = child("layer", new ModuleList<>(EncoderLayer.class));
       for (int i = 0; i < config.numHiddenLayers(); i++) {
-        layers.add(new EncoderLayer(config, dtype));
+        layers.add(new EncoderLayer(config, i, dtype));
       }
     }
   }

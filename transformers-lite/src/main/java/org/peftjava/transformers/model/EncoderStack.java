@@ -22,13 +22,15 @@ public final class EncoderStack {
       Tensor embedded,
       boolean recompute,
       LayerStack.Step<L, DecoderContext> step) {
-    if (input.past() != null) {
+    KvCache past = input.past();
+    if (past != null && !(past instanceof PrefixCache)) {
       throw new IllegalArgumentException(
-          "A KvCache was passed to an encoder, which sees all tokens at once. Leave it out.");
+          "A KvCache was passed to an encoder, which sees all tokens at once. Leave it out, or pass"
+              + " a PrefixCache.");
     }
     AttentionMask mask =
         AttentionMask.bidirectional(input.attentionMask(), embedded.dtype(), embedded.device());
-    DecoderContext context = new DecoderContext(mask, null, input.trace());
+    DecoderContext context = new DecoderContext(mask, past, input.trace());
     Tensor result = LayerStack.run(layers, embedded, context, recompute, step);
     LayerTrace trace = input.trace();
     if (trace != null) {

@@ -183,6 +183,20 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
     if (buffer == null || buffer.size(2) < end) {
       buffer = grow(memory, layer, fresh, end);
     }
+    if (buffer.size(1) != fresh.size(1) || buffer.size(3) != fresh.size(3)) {
+      throw new IllegalArgumentException(
+          "The cache holds "
+              + name
+              + " of "
+              + buffer.size(1)
+              + " heads of size "
+              + buffer.size(3)
+              + ", but the model makes "
+              + fresh.size(1)
+              + " of size "
+              + fresh.size(3)
+              + ".");
+    }
     if (buffer.size(0) != fresh.size(0)) {
       throw new IllegalArgumentException(
           "The cache holds "

@@ -33,15 +33,17 @@ public interface PositionIds {
     return ids;
   }
 
-  /** Positions from 0 on, whatever is padded: BERT's. */
+  /** Positions from 0 on, or from behind a prefix, whatever is padded: BERT's. */
   record Absolute(long tableSize) implements PositionIds {
     @Override
     public Tensor of(BackboneInput input, Device device) {
       if (input.positionIds() != null) {
         return given(input.positionIds());
       }
-      Positions.checkLength(input.tokens(), tableSize);
-      return Creation.arange(0, input.tokens(), device).reshape(1, input.tokens());
+      long past = input.pastLength();
+      long end = past + input.tokens();
+      Positions.checkLength(end, tableSize);
+      return Creation.arange(past, end, device).reshape(1, input.tokens());
     }
   }
 }

@@ -29,13 +29,17 @@ public final class PrefixCache extends KvCache {
   @Override
   public KeyValues append(int layer, Tensor newKeys, Tensor newValues) {
     KeyValues before = prefix.get(layer);
-    if (before.keys().size(0) != newKeys.size(0)) {
-      throw new IllegalArgumentException(
-          "The prefix has "
-              + before.keys().size(0)
-              + " rows, but the batch has "
-              + newKeys.size(0)
-              + ".");
+    for (int axis : new int[] {0, 1, 3}) {
+      if (before.keys().size(axis) != newKeys.size(axis)) {
+        throw new IllegalArgumentException(
+            "The prefix of layer "
+                + layer
+                + " has shape "
+                + before.keys().shape()
+                + ", but the keys of the batch have "
+                + newKeys.shape()
+                + ". Only the third size, the number of tokens, may differ.");
+      }
     }
     return new KeyValues(
         Creation.cat(List.of(before.keys(), newKeys), 2),

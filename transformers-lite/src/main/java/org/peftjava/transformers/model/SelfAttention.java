@@ -8,6 +8,7 @@ import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
+import org.peftjava.transformers.model.KvCache.KeyValues;
 
 /**
  * Multi-head self-attention of an encoder: {@code softmax(q k^T / sqrt(d)) v}, where every token
@@ -21,6 +22,7 @@ public final class SelfAttention extends Module {
   private final Slot<LinearLayer> key;
   private final Slot<LinearLayer> value;
   private final @Nullable Slot<LinearLayer> output;
+  private final int layer;
   private final long headSize;
   private final double dropout;
   private final double scale;
@@ -32,8 +34,13 @@ public final class SelfAttention extends Module {
    */
   public record Names(String query, String key, String value, @Nullable String output) {}
 
-  /** Attention over hidden states of this size, without memory for its weights. */
-  public SelfAttention(Names names, long size, int heads, double dropout, DType dtype) {
+  /**
+   * Attention over hidden states of this size, without memory for its weights.
+   *
+   * @param layer its number, by which it finds its part of a prefix
+   */
+  public SelfAttention(Names names, int layer, long size, int heads, double dropout, DType dtype) {
+    this.layer = layer;
     this.dropout = dropout;
     headSize = size / heads;
     scale = 1 / Math.sqrt((double) headSize);
@@ -53,8 +60,12 @@ public final class SelfAttention extends Module {
       Tensor q = Attention.split(query.get().forward(x), headSize);
       Tensor k = Attention.split(key.get().forward(x), headSize);
       Tensor v = Attention.split(value.get().forward(x), headSize);
+      KvCache past = context.past();
+      KeyValues all = past == null ? new KeyValues(k, v) : past.append(layer, k, v);
       double dropped = isTraining() ? dropout : 0;
-      Tensor mixed = Attention.of(q, k, v, context.mask(), dropped, scale, context.trace());
+      Tensor mixed =
+          Attention.of(
+              q, all.keys(), all.values(), context.mask(), dropped, scale, context.trace());
       Tensor joined = Attention.join(mixed);
       return scope.keep(output == null ? joined : output.get().forward(joined));
     }

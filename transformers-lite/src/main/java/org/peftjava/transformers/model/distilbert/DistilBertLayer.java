@@ -29,12 +29,17 @@ final class DistilBertLayer extends Module {
   private final FeedForward ffn;
   private final Slot<Layer> outputLayerNorm;
 
-  DistilBertLayer(DistilBertConfig config, DType dtype) {
+  DistilBertLayer(DistilBertConfig config, int layer, DType dtype) {
     attention =
         child(
             "attention",
             new SelfAttention(
-                NAMES, config.hiddenSize(), config.nHeads(), config.attentionDropout(), dtype));
+                NAMES,
+                layer,
+                config.hiddenSize(),
+                config.nHeads(),
+                config.attentionDropout(),
+                dtype));
     saLayerNorm = norm("sa_layer_norm", config, dtype);
     ffn = child("ffn", new FeedForward(config, dtype));
     outputLayerNorm = norm("output_layer_norm", config, dtype);

@@ -71,7 +71,7 @@ public final class DistilBertModel extends Backbone {
     Transformer(DistilBertConfig config, DType dtype) {
       layers = child("layer", new ModuleList<>(DistilBertLayer.class));
       for (int i = 0; i < config.numHiddenLayers(); i++) {
-        layers.add(new DistilBertLayer(config, dtype));
+        layers.add(new DistilBertLayer(config, i, dtype));
       }
     }
   }

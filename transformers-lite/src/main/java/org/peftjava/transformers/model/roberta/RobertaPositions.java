@@ -12,7 +12,7 @@ import org.peftjava.transformers.model.Positions;
 
 /**
  * Positions counted over the tokens other than the padding token, from its id + 1 on; padding has
- * the position of its id.
+ * the position of its id. A prefix counts as tokens.
  *
  * <p>Reference: {@code RobertaEmbeddings.create_position_ids_from_input_ids}.
  */
@@ -23,15 +23,16 @@ record RobertaPositions(RobertaConfig config) implements PositionIds {
     if (input.positionIds() != null) {
       return given(input.positionIds());
     }
-    Positions.checkLength(input.tokens(), config.maxPositionEmbeddings());
+    long past = input.pastLength();
+    Positions.checkLength(past + input.tokens(), config.maxPositionEmbeddings());
     int padding = config.paddingIdx();
     if (ids == null) {
-      return Creation.arange(padding + 1, padding + 1 + input.tokens(), device)
-          .reshape(1, input.tokens());
+      long first = padding + 1 + past;
+      return Creation.arange(first, first + input.tokens(), device).reshape(1, input.tokens());
     }
     try (TensorScope scope = TensorScope.open("positions")) {
       Tensor real = ids.ne(padding).to(DType.INT64);
-      return scope.keep(real.cumsum(1).mul(real).add(padding));
+      return scope.keep(real.cumsum(1).add((double) past).mul(real).add(padding));
     }
   }
 

@@ -16,6 +16,7 @@ import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.model.AttentionMask;
 import org.peftjava.transformers.model.BackboneInput;
+import org.peftjava.transformers.model.CrossAttentionCache;
 import org.peftjava.transformers.model.DecoderInput;
 import org.peftjava.transformers.model.EncoderDecoderCache;
 import org.peftjava.transformers.model.LayerStack;
@@ -150,7 +151,8 @@ final class T5Stack extends Module {
     if (kept != null) {
       return new AttentionMask(kept, false);
     }
-    if (past != null && past.length() > 0) {
+    CrossAttentionCache read = past == null ? null : past.crossAttention();
+    if (read != null && read.isFilled()) {
       return AttentionMask.bidirectional(null, dtype, device);
     }
     AttentionMask mask = AttentionMask.bidirectional(input.encoderMask(), dtype, device);
