@@ -4,12 +4,14 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.LayerNorm;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.RmsNorm;
 
 /**
@@ -76,7 +78,8 @@ public final class ReplacingAdapter implements LayerAdapter {
 
   private Tensor inPlaceOf(Tensor values, String name) {
     replaced.put(name, values.viewAs(DType.UINT8).toBytes());
-    return copy.namedState().get(name).tensor().detach().copy();
+    Parameter own = Objects.requireNonNull(copy.namedState().get(name), name);
+    return own.tensor().detach().copy();
   }
 
   private Tensor original(Tensor like, String name) {
