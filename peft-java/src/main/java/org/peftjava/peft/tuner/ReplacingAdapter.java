@@ -11,6 +11,7 @@ import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.LayerNorm;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.RmsNorm;
 
 /**
@@ -77,7 +78,8 @@ public final class ReplacingAdapter implements LayerAdapter {
 
   private Tensor inPlaceOf(Tensor values, String name) {
     replaced.put(name, values.viewAs(DType.UINT8).toBytes());
-    return Objects.requireNonNull(copy.namedState().get(name)).tensor().detach().copy();
+    Parameter own = Objects.requireNonNull(copy.namedState().get(name), name);
+    return own.tensor().detach().copy();
   }
 
   private Tensor original(Tensor like, String name) {

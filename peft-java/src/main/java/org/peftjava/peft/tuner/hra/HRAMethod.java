@@ -53,7 +53,7 @@ public final class HRAMethod extends LayerTunerMethod<HRAConfig> {
                   + "\" with applyGs");
     }
     boolean pairs = config.initWeights() && r % 2 == 0;
-    Init init = pairs ? tensor -> fillPairs(tensor) : Init.kaimingUniform(r);
+    Init init = pairs ? HRAMethod::fillPairs : Init.kaimingUniform(r);
     return new HRAAdapter(site.parameter(init, in, r), config.applyGs());
   }
 

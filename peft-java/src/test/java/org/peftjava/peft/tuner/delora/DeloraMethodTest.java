@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.peftjava.peft.LedgerCheck;
@@ -28,7 +29,7 @@ class DeloraMethodTest {
   @Test
   void startsFromTheWeightsColumns() {
     LayerSite site = Sites.linear(2, 2);
-    Parameter weight = site.layer().ownParameters().get("weight");
+    Parameter weight = Objects.requireNonNull(site.layer().ownParameters().get("weight"));
     weight.init(
         tensor -> {
           tensor.fillInPlace(3);
