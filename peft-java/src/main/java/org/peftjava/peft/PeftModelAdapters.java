@@ -3,8 +3,8 @@ package org.peftjava.peft;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.peftjava.peft.io.AdapterCheckpoint;
@@ -103,8 +103,7 @@ final class PeftModelAdapters implements ModelAdapters {
   @Override
   public void save(String name, Path folder) {
     TunerConfig config = Objects.requireNonNull(tuned.configs().get(name));
-    AdapterCheckpoint.save(
-        tuned, name, folder, config, SaveEmbeddings.AUTO, Optional.empty());
+    AdapterCheckpoint.save(tuned, name, folder, config, SaveEmbeddings.AUTO, Optional.empty());
   }
 
   @Override

@@ -1,8 +1,8 @@
 package org.peftjava.torch.kernels;
 
 /**
- * Blockwise 4-bit numbers (NF4, FP4): from dense numbers and back, to the bit as bitsandbytes'
- * rule has it, and products of a few rows straight from the codes.
+ * Blockwise 4-bit numbers (NF4, FP4): from dense numbers and back, to the bit as bitsandbytes' rule
+ * has it, and products of a few rows straight from the codes.
  *
  * <p>Everything is computed in float32 and rounded once. Papers: arXiv:2305.14314,
  * arXiv:1511.04561.

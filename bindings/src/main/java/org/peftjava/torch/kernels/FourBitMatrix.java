@@ -95,8 +95,7 @@ public final class FourBitMatrix {
   }
 
   /** Returns the number of blocks. */
-  private static long check(
-      long rows, long columns, int blockSize, Memory packed, Memory values) {
+  private static long check(long rows, long columns, int blockSize, Memory packed, Memory values) {
     Arguments.size(NAME, "rows", rows);
     Arguments.size(NAME, "columns", columns);
     FourBitKernel.shiftOf(blockSize);

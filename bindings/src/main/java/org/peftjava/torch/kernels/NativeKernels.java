@@ -11,8 +11,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>The library is built with the module when a C++ compiler is there, and chooses the fastest
  * instruction set of the processor at run time. {@code -Dpeftjava.kernels=off} leaves it out;
- * {@code -Dpeftjava.kernels.isa=}{@link KernelIsa#id} forces a level. Loading never throws: a library
- * that is missing or does not load is logged once and {@link #available()} is false.
+ * {@code -Dpeftjava.kernels.isa=}{@link KernelIsa#id} forces a level. Loading never throws: a
+ * library that is missing or does not load is logged once and {@link #available()} is false.
  */
 public final class NativeKernels {
   static final String SWITCH = "peftjava.kernels";

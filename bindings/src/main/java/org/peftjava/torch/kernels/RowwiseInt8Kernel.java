@@ -15,8 +15,8 @@ public final class RowwiseInt8Kernel {
 
   /**
    * Writes {@code code = round(v * (1 / absmax * 127))} and {@code absmax = max |v|} of each row,
-   * with v rounded to float16 first, unless beyond its range, and halves rounded to even. The
-   * scale of a row with a value that is not finite is NaN.
+   * with v rounded to float16 first, unless beyond its range, and halves rounded to even. The scale
+   * of a row with a value that is not finite is NaN.
    *
    * @param x (rows, columns), read only
    * @param threshold with outliers: values at least this large do not count for absmax
@@ -89,8 +89,7 @@ public final class RowwiseInt8Kernel {
       throw new IllegalArgumentException(
           NAME + ": k must be at most " + MAX_TERMS + ", got " + k + ". Split the product.");
     }
-    KernelLibrary.bytesProduct(
-        x, xAbsmax, w, wAbsmax, bias, y, m, n, k, type.code(), threads);
+    KernelLibrary.bytesProduct(x, xAbsmax, w, wAbsmax, bias, y, m, n, k, type.code(), threads);
   }
 
   private static void check(long rows, long columns, int threads, long... matrices) {

@@ -170,19 +170,13 @@ class FourBitKernelTest extends KernelTestBase {
     Memory values = new Memory(8, 16);
     assertEquals(
         "FourBitMatrix: there are 17 packed. Expected 18.",
-        refusal(
-            () ->
-                FourBitMatrix.of(5, 7, 32, new Memory(8, 17), values, new Memory(8, 2))));
+        refusal(() -> FourBitMatrix.of(5, 7, 32, new Memory(8, 17), values, new Memory(8, 2))));
     assertEquals(
         "FourBitMatrix: there are 1 absmax. Expected 2.",
-        refusal(
-            () ->
-                FourBitMatrix.of(5, 7, 32, new Memory(8, 18), values, new Memory(8, 1))));
+        refusal(() -> FourBitMatrix.of(5, 7, 32, new Memory(8, 18), values, new Memory(8, 1))));
     assertEquals(
         "FourBitKernel: the block size is 48. Expected a power of two, 32 to 4096.",
-        refusal(
-            () ->
-                FourBitMatrix.of(5, 7, 48, new Memory(8, 18), values, new Memory(8, 1))));
+        refusal(() -> FourBitMatrix.of(5, 7, 48, new Memory(8, 18), values, new Memory(8, 1))));
     assertEquals(
         "FourBitMatrix: there are 1 nestedAbsmax. Expected 2.",
         refusal(
@@ -199,20 +193,17 @@ class FourBitKernelTest extends KernelTestBase {
                     0)));
     assertEquals(
         "FourBitMatrix: address is 0; expected native memory. Is a tensor closed?",
-        refusal(
-            () -> FourBitMatrix.of(5, 7, 32, new Memory(0, 18), values, new Memory(8, 2))));
+        refusal(() -> FourBitMatrix.of(5, 7, 32, new Memory(0, 18), values, new Memory(8, 2))));
     FourBitMatrix w = FourBitMatrix.of(5, 7, 32, new Memory(8, 18), values, new Memory(8, 2));
     assertEquals(
         "FourBitKernel: elements 30 to 36 of a matrix with 35 elements.",
         refusal(() -> FourBitKernel.dequantize(w, 30, 6, ElementType.FLOAT32, 8, 1)));
     assertEquals(
         "FourBitKernel: m must be 1 to 8, got 9. Use a matrix product.",
-        refusal(
-            () -> FourBitKernel.product(w, false, ElementType.FLOAT32, 8, 7, 0, 8, 5, 9, 1)));
+        refusal(() -> FourBitKernel.product(w, false, ElementType.FLOAT32, 8, 7, 0, 8, 5, 9, 1)));
     assertEquals(
         "FourBitKernel: xStride must be at least the row's width 7, got 6.",
-        refusal(
-            () -> FourBitKernel.product(w, false, ElementType.FLOAT32, 8, 6, 0, 8, 5, 1, 1)));
+        refusal(() -> FourBitKernel.product(w, false, ElementType.FLOAT32, 8, 6, 0, 8, 5, 1, 1)));
   }
 
   private static String refusal(org.junit.jupiter.api.function.Executable call) {

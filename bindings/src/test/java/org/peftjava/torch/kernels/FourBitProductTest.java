@@ -20,8 +20,7 @@ class FourBitProductTest extends KernelTestBase {
       int columns = round % 3 == 0 ? 1 + random.nextInt(300) : 32 * (1 + random.nextInt(12));
       int rows = 1 + random.nextInt(40);
       int blockSize = 32 << random.nextInt(8);
-      try (FourBitCase w =
-          new FourBitCase(rows, columns, blockSize, random.nextBoolean(), round)) {
+      try (FourBitCase w = new FourBitCase(rows, columns, blockSize, random.nextBoolean(), round)) {
         int m = 1 + random.nextInt(FourBitKernel.MAX_ROWS);
         compare(w, rows, columns, m, type, false, round % 2 == 0);
         compare(w, rows, columns, m, type, true, round % 2 == 0);

@@ -25,8 +25,7 @@ class FourBitTileKernelTest extends KernelTestBase {
       int columns = 128 * (1 + random.nextInt(round < 10 ? 6 : 2));
       int m = 1 + random.nextInt(round < 10 ? 70 : 300);
       int blockSize = 64 << random.nextInt(7);
-      try (FourBitCase w =
-          new FourBitCase(rows, columns, blockSize, random.nextBoolean(), round)) {
+      try (FourBitCase w = new FourBitCase(rows, columns, blockSize, random.nextBoolean(), round)) {
         assertEquals(isa == KernelIsa.AMX, FourBitTileKernel.covers(w.matrix()));
         if (isa == KernelIsa.AMX) {
           compare(w, rows, columns, m, false);
@@ -34,8 +33,7 @@ class FourBitTileKernelTest extends KernelTestBase {
         } else {
           assertThrows(
               IllegalArgumentException.class,
-              () ->
-                  FourBitTileKernel.product(w.matrix(), false, 8, columns, 0, 8, rows, m, 1));
+              () -> FourBitTileKernel.product(w.matrix(), false, 8, columns, 0, 8, rows, m, 1));
         }
       }
     }
@@ -56,7 +54,14 @@ class FourBitTileKernelTest extends KernelTestBase {
       FourBitTileKernel.product(
           w.matrix(), transposed, x.address(), xStride, biasAddress, y.address(), yStride, m, 1);
       FourBitTileKernel.product(
-          w.matrix(), transposed, x.address(), xStride, biasAddress, again.address(), yStride, m,
+          w.matrix(),
+          transposed,
+          x.address(),
+          xStride,
+          biasAddress,
+          again.address(),
+          yStride,
+          m,
           3);
       assertArrayEquals(y.toBits(), again.toBits(), "depends on threads");
       float[] weights = new float[rows * columns];

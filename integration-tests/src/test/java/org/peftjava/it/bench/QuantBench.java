@@ -54,7 +54,8 @@ public final class QuantBench {
         String[] sizes = name.split("x", 2);
         long[] shape = {Long.parseLong(sizes[0]), Long.parseLong(sizes[1])};
         for (DType type : List.of(DType.BFLOAT16, DType.FLOAT32)) {
-          bench.weights("nf4", type, shape, w -> FourBitWeight.quantize(w, QuantType.NF4, 64, true));
+          bench.weights(
+              "nf4", type, shape, w -> FourBitWeight.quantize(w, QuantType.NF4, 64, true));
         }
         bench.weights(
             "int8", DType.BFLOAT16, shape, w -> EightBitWeight.quantize(w, w.dtype(), 6.0));

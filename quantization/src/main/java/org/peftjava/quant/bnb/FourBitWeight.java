@@ -171,8 +171,7 @@ public final class FourBitWeight implements QuantizedWeight {
     try (TensorScope scope = TensorScope.open("dequantize weight");
         GradMode off = GradMode.noGrad()) {
       if (kernels().filter(k -> k.dequantizeInto(out)).isEmpty()) {
-        codec.dequantizeInto(
-            out, packed.tensor().viewAs(DType.UINT8), scales(), quantMap.tensor());
+        codec.dequantizeInto(out, packed.tensor().viewAs(DType.UINT8), scales(), quantMap.tensor());
       }
     }
   }
@@ -197,8 +196,7 @@ public final class FourBitWeight implements QuantizedWeight {
           kernels()
               .flatMap(k -> k.inputGradient(gradient, dtype()))
               .orElseGet(
-                  () ->
-                      MatrixOps.inputGradient(gradient, dense(dtype()).to(gradient.dtype()))));
+                  () -> MatrixOps.inputGradient(gradient, dense(dtype()).to(gradient.dtype()))));
     }
   }
 

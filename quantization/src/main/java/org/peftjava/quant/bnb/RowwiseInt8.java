@@ -132,8 +132,7 @@ final class RowwiseInt8 {
   }
 
   /** Adds the product of some columns to the float32 matrix y, with x as it is. */
-  static void addOutliers(
-      Tensor y, Tensor x, Tensor codes, Tensor absmax, List<Long> outliers) {
+  static void addOutliers(Tensor y, Tensor x, Tensor codes, Tensor absmax, List<Long> outliers) {
     Tensor columns = index(outliers, x);
     Tensor weight = codes.indexSelect(1, columns).to(DType.FLOAT32);
     weight.mulInPlace(absmax.unsqueeze(1)).mulInPlace(INVERSE);

@@ -15,15 +15,16 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.MatrixOps;
 import org.peftjava.torch.Tensor;
 
-/** What weights compute, with native kernels where there are some, is what the operators compute. */
+/**
+ * What weights compute, with native kernels where there are some, is what the operators compute.
+ */
 class NativeQuantTest extends ScopedTest {
 
   @ParameterizedTest
   @EnumSource(QuantType.class)
   void codesAreThoseOfTheOperators(QuantType type) {
     Random random = new Random(2);
-    for (DType dtype :
-        new DType[] {DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16, DType.FLOAT64}) {
+    for (DType dtype : new DType[] {DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16, DType.FLOAT64}) {
       for (int blockSize : BlockwiseQuantizer.BLOCK_SIZES) {
         Tensor x = Creation.randn(dtype, 1 + random.nextInt(40), 1 + random.nextInt(300));
         BlockwiseQuantizer.Blocks fast =
@@ -58,9 +59,7 @@ class NativeQuantTest extends ScopedTest {
                 shape[1]);
             Tensor g = Creation.randn(type, rows, 1, shape[0]);
             assertNear(
-                MatrixOps.inputGradient(wide(g), wide(values)),
-                weight.inputGradient(g),
-                shape[0]);
+                MatrixOps.inputGradient(wide(g), wide(values)), weight.inputGradient(g), shape[0]);
           }
         }
       }
@@ -71,8 +70,7 @@ class NativeQuantTest extends ScopedTest {
   @Test
   void unusualInputsAreServed() {
     try (FourBitWeight weight =
-        FourBitWeight.quantize(
-            Creation.randn(DType.FLOAT32, 20, 64), QuantType.FP4, 64, false)) {
+        FourBitWeight.quantize(Creation.randn(DType.FLOAT32, 20, 64), QuantType.FP4, 64, false)) {
       Tensor wideX = Creation.randn(DType.FLOAT32, 3, 100);
       Tensor x = wideX.narrow(1, 7, 64);
       assertNear(
@@ -89,14 +87,12 @@ class NativeQuantTest extends ScopedTest {
   void int8ProductsAreThoseOfTheOperators(double threshold) {
     for (DType type : new DType[] {DType.FLOAT32, DType.BFLOAT16}) {
       for (long rows : new long[] {1, 4, 30, 70}) {
-        RowwiseInt8.Rows weight =
-            RowwiseInt8.quantizeWeight(Creation.randn(type, 75, 192), type);
+        RowwiseInt8.Rows weight = RowwiseInt8.quantizeWeight(Creation.randn(type, 75, 192), type);
         Tensor x = Creation.randn(type, rows, 192);
         Tensor bias = Creation.randn(type, 75);
         Tensor expected =
             RowwiseInt8.portableProduct(x, weight.codes(), weight.absmax(), bias, threshold);
-        Tensor actual =
-            RowwiseInt8.product(x, weight.codes(), weight.absmax(), bias, threshold);
+        Tensor actual = RowwiseInt8.product(x, weight.codes(), weight.absmax(), bias, threshold);
         assertNear(expected, actual, 1);
       }
     }
