@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.function.Consumer;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -113,12 +112,6 @@ class QloraTrainingIT {
         return new Losses(before, training, loss(trainer));
       }
     }
-  }
-
-  private static Dataset data(String file, Tokenizer tokenizer, int count) {
-    Dataset all =
-        Dataset.fromFile(DEMO.resolve(file), tokenizer, o -> o.truncation(true).maxLength(48));
-    return Dataset.of(IntStream.range(0, count).mapToObj(all::get).toList());
   }
 
   private static double loss(Trainer trainer) {

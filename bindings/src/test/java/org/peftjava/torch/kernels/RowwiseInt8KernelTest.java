@@ -109,7 +109,7 @@ class RowwiseInt8KernelTest extends KernelTestBase {
         RowwiseInt8Kernel.dequantize(
             w.address(), absmax.address(), 3, columns, type, y.address(), 2);
         for (int i = 0; i < codes.length; i++) {
-          float expected = codes[i] * scales[i / columns] * 7.874015718698502e-3f;
+          float expected = codes[i] * scales[i / columns] * (float) 7.874015718698502e-3;
           assertEquals(Bf16.round(type, expected), y.get(i));
         }
       }
