@@ -95,7 +95,7 @@ class PretrainedFolderTest {
     try (CausalLM model = original()) {
       model.savePretrained(temporary, options -> options.maxShardSize("8KB"));
       assertRefused(model, "0GB", "maxShardSize is 0");
-      assertRefused(model, "5GiB", "\"5GiB\"; expected a number with KB");
+      assertRefused(model, "5PB", "\"5PB\"; expected a number with KB");
       assertRefused(model, "5", "\"5\"; expected");
       assertRefused(model, "-5GB", "expected a number");
     }
