@@ -60,7 +60,7 @@ def write_case(folder, config, note, base, model, scale, offset, facts):
     trained = copy.deepcopy(tuned)
     tensors["train.losses"], after = common.train_steps(trained, batch)
     tensors |= {f"train.after.{name}": value for name, value in after.items()}
-    common.write_tensors(folder / "io.safetensors", tensors)
+    common.write_tensors(folder / "io.safetensors", {canonical(name): value for name, value in tensors.items()})
     common.write_json(
         folder / "case.json",
         {
@@ -92,6 +92,12 @@ def write_case(folder, config, note, base, model, scale, offset, facts):
 def camel(name):
     first, *others = name.split("_")
     return first + "".join(word.title() for word in others)
+
+
+def canonical(name):
+    """What layers share stands beside the base model, not in the first layer that torch finds it in."""
+    kind, bank, adapter = name.partition(".vblora_vector_bank.")
+    return f"{kind.partition('base_model')[0]}base_model{bank}{adapter}" if bank else name
 
 
 def merge(tuned, batch, tensors):

@@ -21,6 +21,9 @@ import org.peftjava.peft.PeftModelForCausalLM;
 import org.peftjava.peft.tuner.TargetModules;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.lora.LoraConfig;
+import org.peftjava.quant.bnb.BitsAndBytesConfig;
+import org.peftjava.quant.bnb.QuantType;
+import org.peftjava.torch.DType;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.AutoTokenizer;
 import org.peftjava.transformers.CausalLM;
@@ -244,6 +247,27 @@ class SnippetsTest {
       assertTrue(found, layer);
       assertEquals(expected, others);
       return others;
+    }
+  }
+
+  @Test
+  void qlora() {
+    LoraConfig loraConfig =
+        LoraConfig.builder().r(4).loraAlpha(8).taskType(TaskType.CAUSAL_LM).build();
+    try (CausalLM model =
+            AutoModelForCausalLM.fromPretrained(
+                opt350m,
+                o ->
+                    o.quantizationConfig(
+                        BitsAndBytesConfig.builder()
+                            .loadIn4bit(true)
+                            .bnb4bitQuantType(QuantType.NF4)
+                            .bnb4bitComputeDtype(DType.BFLOAT16)
+                            .build()));
+        PeftModelForCausalLM qlora =
+            Peft.getPeftModel(Peft.prepareModelForKbitTraining(model), loraConfig)) {
+      assertTrue(model.isLoadedIn4bit());
+      assertTrue(qlora.trainableParameters().trainable() > 0);
     }
   }
 }

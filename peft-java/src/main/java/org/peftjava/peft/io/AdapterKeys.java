@@ -27,8 +27,9 @@ final class AdapterKeys {
 
   /** What the adapter's file must hold. */
   static Map<String, AdapterTensor> required(TunedModel model, String adapter) {
-    Map<String, AdapterTensor> result =
-        new LinkedHashMap<>(prefixed(AdapterState.of(model, adapter), prefix(model, adapter)));
+    Map<String, AdapterTensor> result = new LinkedHashMap<>();
+    String prefix = prefix(model, adapter);
+    AdapterState.entries(model, adapter).forEach((name, entry) -> result.put(prefix + name, entry));
     result.putAll(AdapterState.prompts(model, adapter));
     result.putAll(prefixed(AdapterState.shared(model, adapter), ROOT));
     return result;

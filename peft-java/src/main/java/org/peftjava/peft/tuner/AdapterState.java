@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.torch.nn.Parameter;
 
@@ -32,29 +33,55 @@ public final class AdapterState {
 
   /** The adapter's own parameters, its full copies of modules, and the biases it trains. */
   public static Map<String, Parameter> of(TunedModel model, String adapter) {
-    model.adapters().checkKnown(List.of(adapter));
     Map<String, Parameter> result = new LinkedHashMap<>();
+    own(model, adapter)
+        .forEach(
+            (path, own) ->
+                own.weights().stream()
+                    .filter(LayerAdapter.Weight::isSaved)
+                    .forEach(w -> result.put(path + "." + w.fileName(), w.parameter())));
+    result.putAll(beside(model, adapter));
+    return result;
+  }
+
+  /** The same in the form that its file has. */
+  public static Map<String, AdapterTensor> entries(TunedModel model, String adapter) {
+    Map<String, AdapterTensor> result = new LinkedHashMap<>();
+    own(model, adapter)
+        .forEach(
+            (path, own) ->
+                own.saved().forEach((name, entry) -> result.put(path + "." + name, entry)));
+    beside(model, adapter)
+        .forEach((name, parameter) -> result.put(name, AdapterTensor.of(parameter)));
+    return result;
+  }
+
+  /** The adapter in each layer that has it, by the layer's path. */
+  private static Map<String, LayerAdapter> own(TunedModel model, String adapter) {
+    model.adapters().checkKnown(List.of(adapter));
+    Map<String, LayerAdapter> result = new LinkedHashMap<>();
     model
         .layers()
         .forEach(
             (path, layer) -> {
               LayerAdapter own = layer.adapters().get(adapter);
               if (own != null) {
-                own.weights().stream()
-                    .filter(LayerAdapter.Weight::isSaved)
-                    .forEach(
-                        weight -> result.put(path + "." + weight.fileName(), weight.parameter()));
+                result.put(path, own);
               }
             });
+    return result;
+  }
+
+  /** Full copies of modules, and biases of the base. */
+  private static Map<String, Parameter> beside(TunedModel model, String adapter) {
+    Map<String, Parameter> result = new LinkedHashMap<>();
     model
         .savedModules()
         .forEach(
             (path, module) -> {
-              if (module.copies().containsKey(adapter)) {
-                module
-                    .copies()
-                    .get(adapter)
-                    .namedState()
+              Module copy = module.copies().get(adapter);
+              if (copy != null) {
+                copy.namedState()
                     .forEach((name, parameter) -> result.put(path + "." + name, parameter));
               }
             });

@@ -1,6 +1,8 @@
 package org.peftjava.peft.tuner;
 
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.peftjava.torch.Tensor;
@@ -55,6 +57,15 @@ public interface LayerAdapter {
 
   /** The parameters. */
   List<Weight> weights();
+
+  /** What a file holds of this adapter, by its names there below the layer. */
+  default Map<String, AdapterTensor> saved() {
+    Map<String, AdapterTensor> result = new LinkedHashMap<>();
+    weights().stream()
+        .filter(Weight::isSaved)
+        .forEach(weight -> result.put(weight.fileName(), AdapterTensor.of(weight.parameter())));
+    return result;
+  }
 
   /**
    * Whether the last of several such adapters that act together changes the input first. Those that

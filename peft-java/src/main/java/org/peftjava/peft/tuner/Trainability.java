@@ -1,6 +1,7 @@
 package org.peftjava.peft.tuner;
 
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -21,6 +22,7 @@ import org.peftjava.torch.nn.Parameter;
 final class Trainability {
   private final TunedModel model;
   private final Set<String> allowed = new HashSet<>();
+  private final Map<String, Boolean> applied = new HashMap<>();
   private final Set<Parameter> trainedBefore = Collections.newSetFromMap(new IdentityHashMap<>());
   private final Set<Parameter> biases = Collections.newSetFromMap(new IdentityHashMap<>());
 
@@ -51,21 +53,16 @@ final class Trainability {
   }
 
   void apply() {
-    model
-        .layers()
-        .values()
-        .forEach(
-            layer ->
-                layer
-                    .adapters()
-                    .forEach((name, adapter) -> train(adapter.weights(), isTrained(name))));
-    model.shared().forEach((name, shared) -> train(shared.weights(), isTrained(name)));
-    model.prompts().all().forEach((name, prompt) -> prompt.encoder().trainable(isTrained(name)));
-    model
-        .savedModules()
-        .values()
-        .forEach(
-            module -> module.copies().forEach((name, copy) -> copy.requiresGrad(isTrained(name))));
+    Map<String, Boolean> changed = new LinkedHashMap<>();
+    for (String name : model.adapters().names()) {
+      boolean on = isTrained(name);
+      Boolean before = applied.put(name, on);
+      if (on || !Boolean.FALSE.equals(before)) { // who waits as before is left alone
+        changed.put(name, on);
+      }
+    }
+    applied.keySet().retainAll(model.adapters().names());
+    changed.forEach(this::train);
     biases.forEach(bias -> bias.requiresGrad(false));
     biases.clear();
     model
@@ -77,6 +74,26 @@ final class Trainability {
               }
             });
     biases.forEach(bias -> bias.requiresGrad(true));
+  }
+
+  private void train(String name, boolean on) {
+    for (AdaptedLayer layer : model.layers().values()) {
+      LayerAdapter adapter = layer.adapters().get(name);
+      if (adapter != null) {
+        train(adapter.weights(), on);
+      }
+    }
+    train(model.shared().getOrDefault(name, SharedWeights.NONE).weights(), on);
+    ActingPrompt prompt = model.prompts().all().get(name);
+    if (prompt != null) {
+      prompt.encoder().trainable(on);
+    }
+    for (SavedModule module : model.savedModules().values()) {
+      Module copy = module.copies().get(name);
+      if (copy != null) {
+        copy.requiresGrad(on);
+      }
+    }
   }
 
   private static void train(List<LayerAdapter.Weight> weights, boolean on) {

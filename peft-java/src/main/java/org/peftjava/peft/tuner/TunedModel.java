@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.LayerInjector.Injection;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
@@ -31,6 +32,8 @@ public final class TunedModel extends Module {
   private final Map<String, TunerConfig> configs = new LinkedHashMap<>();
   private final Map<String, SharedWeights> shared = new LinkedHashMap<>();
   private final Trainability trainability;
+  private @Nullable Map<String, AdaptedLayer> layers; // null when wrappers may have come or gone
+  private @Nullable Map<String, SavedModule> savedModules;
 
   /** The model without adapters yet; freezes its parameters. */
   public TunedModel(BaseModel base) {
@@ -63,12 +66,18 @@ public final class TunedModel extends Module {
 
   /** The adapted layers by path. */
   public Map<String, AdaptedLayer> layers() {
-    return wrappers(AdaptedLayer.class);
+    if (layers == null) {
+      layers = Collections.unmodifiableMap(wrappers(AdaptedLayer.class));
+    }
+    return layers;
   }
 
   /** The modules with full copies, by path. */
   public Map<String, SavedModule> savedModules() {
-    return wrappers(SavedModule.class);
+    if (savedModules == null) {
+      savedModules = Collections.unmodifiableMap(wrappers(SavedModule.class));
+    }
+    return savedModules;
   }
 
   private <T extends Module> Map<String, T> wrappers(Class<T> type) {
@@ -107,10 +116,15 @@ public final class TunedModel extends Module {
 
   private Injection inject(String name, TunerConfig config, boolean autocast) {
     checkFits(name, config);
-    Injection injection =
-        TunerMethods.ofPrompts(config.peftType())
-            .map(method -> new PromptInjector(base, set, prompts).add(method, config, name))
-            .orElseGet(() -> LayerInjector.inject(base, set, config, name, autocast));
+    Injection injection;
+    try {
+      injection =
+          TunerMethods.ofPrompts(config.peftType())
+              .map(method -> new PromptInjector(base, set, prompts).add(method, config, name))
+              .orElseGet(() -> LayerInjector.inject(base, set, config, name, autocast));
+    } finally {
+      forgetWrappers();
+    }
     configs.put(name, injection.config());
     addShared(name, injection.shared());
     trainability.allow(name, !config.inferenceMode());
@@ -306,7 +320,13 @@ public final class TunedModel extends Module {
     before.stream().filter(parameter -> !kept.contains(parameter)).forEach(Parameter::close);
     prompts.close();
     root.requiresGrad(false);
+    forgetWrappers();
     return root;
+  }
+
+  private void forgetWrappers() {
+    layers = null;
+    savedModules = null;
   }
 
   /** Trains what was trained before the adapters came. */

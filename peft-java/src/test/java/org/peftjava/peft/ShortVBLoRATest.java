@@ -1,0 +1,72 @@
+package org.peftjava.peft;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.checkpoint.Safetensors;
+import org.peftjava.transformers.checkpoint.WeightSource;
+
+/** VB-LoRA files that hold only the mixtures (save_only_topk_weights): golden/vblora_short. */
+@ExtendWith(LedgerCheck.class)
+class ShortVBLoRATest {
+  private static final Path ADAPTER = Goldens.path("vblora_short/adapter");
+
+  @Test
+  void loadsSavesAndRefusesTraining(@TempDir Path folder) {
+    try (TensorScope scope = TensorScope.openGraph("test");
+        CausalLM base = AutoModelForCausalLM.fromPretrained(TinyOpt.FOLDER);
+        PeftModelForCausalLM model =
+            PeftModel.fromPretrained(base, ADAPTER, options -> options.isTrainable(true))) {
+      Map<String, Tensor> golden = Goldens.tensors("vblora_short/io.safetensors");
+      ModelInput input =
+          ModelInput.builder()
+              .inputIds(golden.get("in.input_ids"))
+              .attentionMask(golden.get("in.attention_mask"))
+              .build();
+      Tensor padding = golden.get("in.attention_mask").eq(0).unsqueeze(-1);
+      model.eval();
+      try (GradMode off = GradMode.noGrad()) {
+        Goldens.assertClose(
+            golden.get("adapter.logits").maskedFill(padding, 0),
+            model.forward(input).logits().orElseThrow().maskedFill(padding, 0),
+            1e-5,
+            "logits");
+      }
+      model.savePretrained(folder);
+      assertSameEntries(folder);
+      model.train(true);
+      String message =
+          assertThrows(IllegalStateException.class, () -> model.forward(input)).getMessage();
+      assertTrue(message.contains("saveOnlyTopkWeights"), message);
+    }
+  }
+
+  private static void assertSameEntries(Path folder) {
+    try (WeightSource expected = Safetensors.open(ADAPTER.resolve("adapter_model.safetensors"));
+        WeightSource actual = Safetensors.open(folder.resolve("adapter_model.safetensors"))) {
+      assertEquals(expected.names(), actual.names());
+      for (String name : expected.names()) {
+        assertEquals(expected.dtype(name), actual.dtype(name), name);
+        if (expected.dtype(name) == DType.UINT8) {
+          assertArrayEquals(expected.tensor(name).toBytes(), actual.tensor(name).toBytes(), name);
+        } else {
+          Goldens.assertClose(expected.tensor(name), actual.tensor(name), 1e-6, name);
+        }
+      }
+    }
+  }
+}
