@@ -244,7 +244,9 @@ class HfApiFailuresTest extends HubUploadFixture {
             + "\", \"error\": {\"code\": 422, \"message\": \"no\"}}]}";
     hub.server.trap("/batch", 1, exchange -> HubServer.send(exchange, 200, bytes(answer)));
     assertReason(Reason.REJECTED, "does not take one.safetensors: no (422)", this::upload);
-    hub.server.trap("PUT /upload", 1, exchange -> HubServer.send(exchange, 403, new byte[0]));
+    // This file's: another one's would let this one be stored, as files go side by side.
+    hub.server.trap(
+        "PUT /upload/" + oid, 1, exchange -> HubServer.send(exchange, 403, new byte[0]));
     assertReason(Reason.REJECTED, "push again", this::upload);
     HubServer.Answer lost = exchange -> HubServer.send(exchange, 200, new byte[0]);
     hub.server.trap("PUT /upload/" + oid, 1, lost);
