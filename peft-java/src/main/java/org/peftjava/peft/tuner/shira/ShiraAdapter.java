@@ -1,6 +1,9 @@
 package org.peftjava.peft.tuner.shira;
 
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import org.peftjava.peft.tuner.AdapterTensor;
 import org.peftjava.peft.tuner.DeltaAdapter;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -15,6 +18,8 @@ import org.peftjava.torch.nn.Parameter;
  * (n), places (2, n) int32: rows, then columns.
  */
 final class ShiraAdapter extends DeltaAdapter {
+  private static final String PLACES = "shira_indices";
+
   private final Parameter values;
   private final Parameter places;
   private final long out;
@@ -30,8 +35,35 @@ final class ShiraAdapter extends DeltaAdapter {
   @Override
   public List<Weight> weights() {
     return List.of(
-        new Weight("shira_weight", "", values),
-        new Weight("shira_indices", "", places, Role.BUFFER));
+        new Weight("shira_weight", "", values), new Weight(PLACES, "", places, Role.BUFFER));
+  }
+
+  @Override
+  public Map<String, AdapterTensor> saved() {
+    Map<String, AdapterTensor> result = new LinkedHashMap<>(super.saved());
+    AdapterTensor entry = AdapterTensor.of(places);
+    result.put(PLACES, new AdapterTensor(entry.shape(), entry.read(), this::readPlaces));
+    return result;
+  }
+
+  /** A file's places must be in the weight: a column beyond it would be another row's. */
+  private void readPlaces(Tensor read) {
+    long[] numbers = read.to(DType.INT64).toLongs();
+    for (int i = 0; i < numbers.length; i++) {
+      long size = i < numbers.length / 2 ? out : in;
+      if (numbers[i] < 0 || numbers[i] >= size) {
+        throw new IllegalArgumentException(
+            "A SHiRA adapter changes "
+                + (i < numbers.length / 2 ? "row " : "column ")
+                + numbers[i]
+                + " of a weight of "
+                + out
+                + " rows and "
+                + in
+                + " columns. Do the file and the base model belong together?");
+      }
+    }
+    places.copyFrom(read);
   }
 
   @Override
