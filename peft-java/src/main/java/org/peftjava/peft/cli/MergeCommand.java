@@ -34,6 +34,11 @@ final class MergeCommand implements Callable<Integer> {
   @Option(names = "--safe-merge", description = "Refuse merged weights that are not finite.")
   private boolean safeMerge;
 
+  @Option(
+      names = "--dequantize",
+      description = "Make quantized weights dense before the merge, and write a dense model.")
+  private boolean dequantize;
+
   @Override
   public Integer call() {
     Path adapter =
@@ -44,7 +49,7 @@ final class MergeCommand implements Callable<Integer> {
     Path base = models.baseFolder();
     Inputs.outputFolder(output);
     common.apply();
-    try (CausalLM model = models.loadBase();
+    try (CausalLM model = loadBase();
         PeftModelForCausalLM adapted = models.adapt(model, adapter)) {
       adapted.mergeAndUnload(options -> options.safeMerge(safeMerge));
       model.savePretrained(output);
@@ -60,6 +65,19 @@ final class MergeCommand implements Callable<Integer> {
             + output
             + (complete ? "" : " (no tokenizer)"));
     return ExitCode.OK;
+  }
+
+  private CausalLM loadBase() {
+    CausalLM model = models.loadBase();
+    if (dequantize) {
+      try {
+        model.dequantize();
+      } catch (RuntimeException e) {
+        model.close();
+        throw e;
+      }
+    }
+    return model;
   }
 
   /** The adapter's tokenizer if it has one, else the base model's. */

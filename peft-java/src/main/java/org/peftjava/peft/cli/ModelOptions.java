@@ -4,9 +4,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.LoadOptions;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** How a model's weights are loaded. */
@@ -23,6 +25,8 @@ final class ModelOptions {
       description = "cpu, cuda or cuda:N (default: cpu).")
   private String device = "cpu";
 
+  @Mixin private QuantizationOptions quantization = new QuantizationOptions();
+
   String device() {
     return device;
   }
@@ -35,13 +39,23 @@ final class ModelOptions {
   /** Fails early if a value is not one. */
   void check() {
     dtypeOr(DType.FLOAT32);
-    CommandFailure.usage(() -> org.peftjava.torch.Device.parse(device));
+    CommandFailure.usage(() -> Device.parse(device));
+    CommandFailure.usage(quantization::toConfig);
+  }
+
+  /** Whether weights are to be quantized while they are loaded. */
+  boolean isQuantizing() {
+    return quantization.toConfig().isPresent();
   }
 
   /** Loads a folder, or a repository of the hub, whose name the model then keeps. */
   CausalLM load(Path folder) {
     check();
-    Consumer<LoadOptions.Builder> options = o -> o.dtype(dtype).device(device);
+    Consumer<LoadOptions.Builder> options =
+        o -> {
+          o.dtype(dtype).device(device);
+          quantization.toConfig().ifPresent(o::quantizationConfig);
+        };
     return CommandFailure.data(
         () ->
             Files.exists(folder)

@@ -80,6 +80,7 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    modelOptions.check();
     checkCombination();
     checkInputs();
     TrainingArguments args =
@@ -91,6 +92,7 @@ final class TrainCommand implements Callable<Integer> {
     Randomness.manualSeed(training.seed());
     try (Tokenizer tokens = openTokenizer();
         CausalLM base = openModel()) {
+      checkTrainable(base);
       Dataset trainData = data.train(tokens, base.config());
       Optional<Dataset> evalData = data.eval(tokens, base.config());
       return adapter.isPresent()
@@ -106,6 +108,14 @@ final class TrainCommand implements Callable<Integer> {
       Tokenizer tokens,
       Dataset trainData,
       Optional<Dataset> evalData) {
+    if (isQuantized(base)) {
+      Peft.prepareModelForKbitTraining(
+          base,
+          options ->
+              options
+                  .useGradientCheckpointing(args.gradientCheckpointing())
+                  .castToFloat32(!args.bf16()));
+    }
     try (PeftModelForCausalLM adapted =
         CommandFailure.usage(() -> Peft.getPeftModel(base, adapter))) {
       return run(adapted, args, tokens, trainData, evalData);
@@ -134,6 +144,9 @@ final class TrainCommand implements Callable<Integer> {
     if ((model == null) == (config == null)) {
       throw usage("Give either --model, or --config with --full to start from random weights.");
     }
+    if (config != null && modelOptions.isQuantizing()) {
+      throw usage("--config starts a new model, which is not quantized: give --model to load one.");
+    }
     if (config != null && (!full || tokenizer == null)) {
       throw usage("--config starts a new model: give --full and --tokenizer, too.");
     }
@@ -142,8 +155,21 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
+  /** Quantized weights are not trained, whether options or the folder's config quantize them. */
+  private void checkTrainable(CausalLM base) {
+    if (full && isQuantized(base)) {
+      throw usage(
+          "--full trains all weights, but the model's are quantized. Leave out --load-in-4bit and"
+              + " --load-in-8bit, take a model that is not quantized, or train an adapter, without"
+              + " --full.");
+    }
+  }
+
+  private static boolean isQuantized(CausalLM model) {
+    return model.isLoadedIn4bit() || model.isLoadedIn8bit();
+  }
+
   private void checkInputs() {
-    modelOptions.check();
     if (model != null) {
       modelFolder = Inputs.pretrained("model", model, Inputs.MODEL);
     }

@@ -3,6 +3,7 @@ package org.peftjava.peft.cli;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.transformers.training.IntervalStrategy;
+import org.peftjava.transformers.training.OptimizerNames;
 import org.peftjava.transformers.training.SaveStrategy;
 import org.peftjava.transformers.training.SchedulerType;
 import org.peftjava.transformers.training.TrainingArguments;
@@ -89,6 +90,14 @@ final class TrainingOptions {
   private double adamEpsilon = 1e-8;
 
   @Option(
+      names = "--optim",
+      paramLabel = "NAME",
+      description =
+          "The optimizer: adamw_torch, adamw_8bit (2 bytes of state a number instead of 8; also"
+              + " adamw_bnb_8bit, paged_adamw_8bit) or sgd (default: adamw_torch).")
+  private OptimizerNames optim = OptimizerNames.ADAMW_TORCH;
+
+  @Option(
       names = "--logging-steps",
       paramLabel = "N",
       description = "Steps between two losses (default: ${DEFAULT-VALUE}).")
@@ -118,7 +127,11 @@ final class TrainingOptions {
       description = "Of every random number (default: ${DEFAULT-VALUE}).")
   private long seed = 42;
 
-  @Option(names = "--bf16", description = "Convert the weights that are not trained to bfloat16.")
+  @Option(
+      names = "--bf16",
+      description =
+          "Convert the weights that are not trained to bfloat16; what is not quantized of a"
+              + " quantized model, else float32 in training, too.")
   private boolean bf16;
 
   @Option(
@@ -162,6 +175,7 @@ final class TrainingOptions {
             .adamBeta1(adamBeta1)
             .adamBeta2(adamBeta2)
             .adamEpsilon(adamEpsilon)
+            .optim(optim)
             .loggingSteps(loggingSteps)
             .loggingFirstStep(true)
             .saveTotalLimit(saveTotalLimit)

@@ -103,7 +103,7 @@ final class TrainingRun implements TrainerCallback {
     long trainable = 0;
     long all = 0;
     for (Parameter parameter : model.module().namedParameters().values()) {
-      all += parameter.numel();
+      all += parameter.represented();
       trainable += parameter.requiresGrad() ? parameter.numel() : 0;
     }
     return new TrainableParameters(trainable, all);

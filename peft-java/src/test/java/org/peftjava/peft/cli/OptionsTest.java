@@ -1,15 +1,24 @@
 package org.peftjava.peft.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.peftjava.peft.tuner.TargetModules;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.peft.tuner.lora.LoraInit;
+import org.peftjava.quant.bnb.BitsAndBytesConfig;
+import org.peftjava.quant.bnb.QuantType;
+import org.peftjava.torch.DType;
 import org.peftjava.transformers.training.IntervalStrategy;
+import org.peftjava.transformers.training.OptimizerNames;
 import org.peftjava.transformers.training.SaveStrategy;
 import org.peftjava.transformers.training.SchedulerType;
 import org.peftjava.transformers.training.TrainingArguments;
@@ -23,6 +32,7 @@ class OptionsTest {
   static final class Holder {
     @Mixin LoraOptions lora = new LoraOptions();
     @Mixin TrainingOptions training = new TrainingOptions();
+    @Mixin QuantizationOptions quantization = new QuantizationOptions();
   }
 
   private static Holder parse(String... args) {
@@ -99,6 +109,7 @@ class OptionsTest {
             .adamBeta1(0.8)
             .adamBeta2(0.95)
             .adamEpsilon(1e-6)
+            .optim(OptimizerNames.PAGED_ADAMW_8BIT)
             .loggingSteps(3)
             .loggingFirstStep(true)
             .evalStrategy(IntervalStrategy.STEPS)
@@ -125,6 +136,7 @@ class OptionsTest {
             "--adam-beta1=0.8",
             "--adam-beta2=0.95",
             "--adam-epsilon=1e-6",
+            "--optim=paged_adamw_8bit",
             "--logging-steps=3",
             "--eval-steps=20",
             "--save-steps=30",
@@ -135,6 +147,66 @@ class OptionsTest {
             "--resume=old");
     TrainingOptions parsed = parse(args.toArray(String[]::new)).training;
     assertEquals(expected, parsed.toArguments(Path.of("out"), true));
+  }
+
+  @Test
+  void fourBitOptions() {
+    BitsAndBytesConfig expected =
+        BitsAndBytesConfig.builder()
+            .loadIn4bit(true)
+            .bnb4bitQuantType(QuantType.NF4)
+            .bnb4bitUseDoubleQuant(true)
+            .bnb4bitComputeDtype(DType.BFLOAT16)
+            .bnb4bitQuantStorage(DType.FLOAT16)
+            .llmInt8SkipModules("lm_head", "fc2")
+            .build();
+    BitsAndBytesConfig parsed =
+        parse(
+                "--load-in-4bit",
+                "--bnb-4bit-quant-type=nf4",
+                "--bnb-4bit-use-double-quant",
+                "--bnb-4bit-compute-dtype=bf16",
+                "--bnb-4bit-quant-storage=float16",
+                "--llm-int8-skip-modules=lm_head,fc2")
+            .quantization
+            .toConfig()
+            .orElseThrow();
+    assertEquals(expected, parsed);
+  }
+
+  @Test
+  void eightBitOptionsAndDefaults() {
+    assertEquals(
+        Optional.of(BitsAndBytesConfig.builder().loadIn8bit(true).llmInt8Threshold(4.5).build()),
+        parse("--load-in-8bit", "--llm-int8-threshold=4.5").quantization.toConfig());
+    assertEquals(
+        Optional.of(BitsAndBytesConfig.builder().loadIn4bit(true).build()),
+        parse("--load-in-4bit").quantization.toConfig());
+    assertEquals(Optional.empty(), parse().quantization.toConfig());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--load-in-4bit --load-in-8bit | exclude each other",
+        "--bnb-4bit-quant-type=nf4 | --bnb-4bit-quant-type is about quantized weights: give"
+            + " --load-in-4bit",
+        "--load-in-8bit --bnb-4bit-use-double-quant | give --load-in-4bit",
+        "--load-in-8bit --bnb-4bit-compute-dtype=bf16 | give --load-in-4bit",
+        "--bnb-4bit-quant-storage=uint8 | give --load-in-4bit",
+        "--load-in-4bit --llm-int8-threshold=3 | give --load-in-8bit",
+        "--llm-int8-skip-modules=a | give --load-in-4bit or --load-in-8bit",
+        "--load-in-4bit --bnb-4bit-compute-dtype=int8 | bnb_4bit_compute_dtype is int8",
+        "--load-in-4bit --bnb-4bit-quant-storage=int64 | bnb_4bit_quant_storage is int64",
+        "--load-in-8bit --llm-int8-threshold=-1 | llm_int8_threshold is -1",
+        "--load-in-4bit --bnb-4bit-compute-dtype=nf4 | Unknown dtype 'nf4'"
+      })
+  void quantizationOptionsThatDoNotFitTogether(String args, String message) {
+    QuantizationOptions options = parse(args.split(" ", -1)).quantization;
+    IllegalArgumentException error =
+        assertThrows(IllegalArgumentException.class, options::toConfig);
+    assertTrue(String.valueOf(error.getMessage()).contains(message), error.getMessage());
   }
 
   @Test
