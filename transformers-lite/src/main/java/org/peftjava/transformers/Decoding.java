@@ -76,6 +76,23 @@ record Decoding(CausalLanguageModel model) implements DecoderModel {
     }
 
     @Override
+    public void reach(long positions) {
+      if (past != null) {
+        int border = model.config().cacheBorder();
+        if (past.expected() > border != positions > border) {
+          past.clear();
+        }
+        past.expect(positions);
+      }
+    }
+
+    @Override
+    public long alikeUntil(long positions) {
+      int border = model.config().cacheBorder();
+      return positions > border ? Long.MAX_VALUE : border;
+    }
+
+    @Override
     public void expand(int copies) {
       if (past != null) {
         past.expand(copies);

@@ -56,6 +56,17 @@ public record PromptedDecoder(DecoderModel base, int virtual) implements Decoder
     }
 
     @Override
+    public void reach(long positions) {
+      base.reach(positions + virtual);
+    }
+
+    @Override
+    public long alikeUntil(long positions) {
+      long until = base.alikeUntil(positions + virtual);
+      return until == Long.MAX_VALUE ? until : until - virtual;
+    }
+
+    @Override
     public long length() {
       return Math.max(0, base.length() - virtual);
     }

@@ -30,6 +30,14 @@ public interface PretrainedConfig {
     return maxPositionEmbeddings();
   }
 
+  /**
+   * The length beyond which the model computes every token in another way, so that generation
+   * cannot go on from the cache of a shorter sequence; {@link #UNLIMITED} if there is none.
+   */
+  default int cacheBorder() {
+    return UNLIMITED;
+  }
+
   /** The bound c of logits, which become {@code c tanh(logits / c)}; empty for none. */
   default OptionalDouble finalLogitSoftcapping() {
     return OptionalDouble.empty();

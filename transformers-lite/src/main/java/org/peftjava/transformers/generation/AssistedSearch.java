@@ -44,7 +44,8 @@ final class AssistedSearch {
   GenerateOutput run() {
     boolean goOn = true;
     while (goOn && at < search.length()) {
-      int room = search.length() - at - 1; // the model itself adds one token
+      // the model itself adds one token, and computes all it is given in one way
+      int room = (int) Math.min(search.length() - 1L, search.steps().alikeUntil(at)) - at;
       long[] guessed = room < 1 ? new long[0] : guesses.candidates(ids, at, room);
       goOn = check(guessed);
       search.steps().crop(at - 1);

@@ -98,10 +98,15 @@ final class ContrastiveSearch {
       recorder.scores(scores);
       Ops.Ranked top = Ops.topK(Ops.softmax(scores, -1), k);
       long[] candidates = top.indices().toLongs();
-      DecoderSession.Step next = search.steps().step(candidates, at);
-      Tensor hidden = unit(next.hidden()).reshape(prompts, k, -1);
+      DecoderSession.Step next = search.steps().step(ids, candidates, at);
+      Tensor all = unit(next.hidden());
+      Tensor hidden = all.narrow(1, all.size(1) - 1, 1).reshape(prompts, k, -1);
       Tensor value = top.values().mul(1 - alpha).sub(similarity(memory, hidden, at).mul(alpha));
       long[] best = value.argmax(-1).toLongs();
+      if (all.size(1) > 1) { // the tokens before were computed anew, the same for all candidates
+        Tensor anew = all.reshape(prompts, k, at + 1L, -1).select(1, 0).narrow(1, 0, at);
+        memory.states.narrow(1, 0, at).copyInPlace(anew);
+      }
       return select(memory, next, hidden, candidates, best, at);
     }
   }

@@ -51,6 +51,17 @@ public interface DecoderSession extends AutoCloseable {
             + " penalty_alpha.");
   }
 
+  /**
+   * Says how long the longest row will be with the tokens given next, padding not counted. Where
+   * that makes what is remembered useless, it is forgotten: {@link #length()} is 0 then.
+   */
+  default void reach(long positions) {}
+
+  /** The longest sequence that is computed as one of this length is. */
+  default long alikeUntil(long positions) {
+    return Long.MAX_VALUE;
+  }
+
   /** How many tokens are remembered; always 0 without a cache. */
   long length();
 

@@ -18,6 +18,8 @@ final class DecodingSteps {
   private final Device device;
   private final int copies;
   private final int chunk;
+  private final long longest;
+  private final int width;
   private final @Nullable Tensor promptMask;
   private final @Nullable Tensor mask;
   private boolean begun;
@@ -40,6 +42,8 @@ final class DecodingSteps {
     this.device = device;
     this.copies = copies;
     chunk = config.prefillChunkSize().orElse(Integer.MAX_VALUE);
+    width = prompts.length();
+    longest = prompts.longest();
     promptMask = isPadded(prompts) ? fullMask(prompts.attentionMask(), length) : null;
     mask = promptMask == null || copies == 1 ? promptMask : repeated(promptMask);
   }
@@ -50,11 +54,17 @@ final class DecodingSteps {
    * @param ids all rows, of which the first {@code at} tokens count
    */
   Tensor logits(long[][] ids, int at) {
-    if (!begun) {
-      begun = true;
-      return prefill(ids, at);
+    session.reach(positions(at));
+    if (begun) {
+      return forward(ids, at, 1, mask);
     }
-    return forward(ids, Math.toIntExact(session.length()), at, 1, mask);
+    begun = true;
+    Tensor logits = forward(ids, at, copies, promptMask);
+    if (copies > 1) {
+      session.expand(copies);
+      return repeated(logits);
+    }
+    return logits;
   }
 
   /**
@@ -63,16 +73,16 @@ final class DecodingSteps {
    * @param ids the row, of which the first {@code to} tokens count
    */
   Tensor logits(long[][] ids, int to, int positions) {
-    int from = Math.toIntExact(session.length());
-    int prompt = to - positions + 1;
-    for (; !begun && prompt - from > chunk; from += chunk) {
-      try (TensorScope scope = TensorScope.open("prefill")) {
-        forward(ids, from, from + chunk, 1, promptMask);
-      }
-    }
+    session.reach(positions(to));
     begun = true;
-    Tensor seen = promptMask == null ? null : promptMask.narrow(1, 0, to);
-    return session.logits(fresh(ids, from, to, 1), seen, positions);
+    int from = inParts(ids, to - positions + 1, 1, promptMask);
+    return session.logits(fresh(ids, from, to, 1), seen(promptMask, to), positions);
+  }
+
+  /** Up to which place a row may be guessed whose first {@code at} tokens are known. */
+  long alikeUntil(int at) {
+    long most = session.alikeUntil(positions(at));
+    return most == Long.MAX_VALUE ? most : most - longest + width;
   }
 
   /** Forgets all but the first tokens. */
@@ -88,16 +98,29 @@ final class DecodingSteps {
     begun = true;
     long[][] fresh = new long[prompts.length][];
     Arrays.setAll(fresh, row -> Arrays.copyOf(prompts[row], at));
-    Tensor seen = promptMask == null ? null : promptMask.narrow(1, 0, at);
-    DecoderSession.Step step = session.step(Creation.ofLongs(fresh).to(device), seen);
+    session.reach(positions(at));
+    DecoderSession.Step step =
+        session.step(Creation.ofLongs(fresh).to(device), seen(promptMask, at));
     session.expand(copies);
     return step;
   }
 
-  /** Feeds one token to each row, which comes at a place. */
-  DecoderSession.Step step(long[] tokens, int at) {
-    Tensor seen = mask == null ? null : mask.narrow(1, 0, at + 1);
-    return session.step(Creation.ofLongs(tokens, tokens.length, 1).to(device), seen);
+  /**
+   * Feeds one token to each row, which comes at a place; and those before it anew, if they are not
+   * remembered, so that there are hidden states of them all.
+   *
+   * @param prompts (p, n), each of which {@code copies} rows continue
+   * @param tokens of each row
+   */
+  DecoderSession.Step step(long[][] prompts, long[] tokens, int at) {
+    session.reach(positions(at + 1));
+    int from = Math.toIntExact(session.length());
+    long[][] fresh = new long[tokens.length][];
+    for (int row = 0; row < fresh.length; row++) {
+      fresh[row] = Arrays.copyOfRange(prompts[row / copies], from, at + 1);
+      fresh[row][at - from] = tokens[row];
+    }
+    return session.step(Creation.ofLongs(fresh).to(device), seen(mask, at + 1));
   }
 
   /** (p, length), 1 for tokens, those to come included, and 0 for padding; or null. */
@@ -110,25 +133,30 @@ final class DecodingSteps {
     session.reorder(rows, from);
   }
 
-  private Tensor prefill(long[][] ids, int at) {
-    int from = 0;
-    for (; at - from > chunk; from += chunk) {
-      try (TensorScope scope = TensorScope.open("prefill")) {
-        forward(ids, from, from + chunk, copies, promptMask);
-      }
-    }
-    Tensor logits = forward(ids, from, at, copies, promptMask);
-    if (copies > 1) {
-      session.expand(copies);
-      return repeated(logits);
-    }
-    return logits;
+  /** Feeds what is not remembered of every {@code stride}-th row, up to a place. */
+  private Tensor forward(long[][] ids, int to, int stride, @Nullable Tensor fullMask) {
+    int from = inParts(ids, to, stride, fullMask);
+    return session.logits(fresh(ids, from, to, stride), seen(fullMask, to));
   }
 
-  /** Feeds tokens {@code from} to {@code to} of every {@code stride}-th row. */
-  private Tensor forward(long[][] ids, int from, int to, int stride, @Nullable Tensor fullMask) {
-    Tensor seen = fullMask == null ? null : fullMask.narrow(1, 0, to);
-    return session.logits(fresh(ids, from, to, stride), seen);
+  /** Feeds so much of it that no more than one part is left, which begins at the place returned. */
+  private int inParts(long[][] ids, int to, int stride, @Nullable Tensor fullMask) {
+    int from = Math.toIntExact(session.length());
+    for (; to - from > chunk; from += chunk) {
+      try (TensorScope scope = TensorScope.open("prefill")) {
+        session.logits(fresh(ids, from, from + chunk, stride), seen(fullMask, from + chunk));
+      }
+    }
+    return from;
+  }
+
+  /** Length of the longest row when all have {@code at} tokens, those of padding not counted. */
+  private long positions(int at) {
+    return longest + at - width;
+  }
+
+  private static @Nullable Tensor seen(@Nullable Tensor fullMask, int to) {
+    return fullMask == null ? null : fullMask.narrow(1, 0, to);
   }
 
   private Tensor fresh(long[][] ids, int from, int to, int stride) {

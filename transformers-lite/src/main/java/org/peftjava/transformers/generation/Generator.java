@@ -1,6 +1,5 @@
 package org.peftjava.transformers.generation;
 
-import java.util.Arrays;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.TensorScope;
@@ -54,7 +53,7 @@ public final class Generator {
     }
     TokenBatch prompts =
         model.isEncoderDecoder() ? DecoderPrompts.of(config, options, batch.size()) : batch;
-    int length = totalLength(prompts.length(), longest(prompts.attentionMask()));
+    int length = totalLength(prompts.length(), prompts.longest());
     Randomness.State before = config.seed().isPresent() ? Randomness.save() : null;
     try (GradMode off = GradMode.noGrad();
         TensorScope scope = TensorScope.open("generate")) {
@@ -242,10 +241,5 @@ public final class Generator {
           "The batch is padded on the right, so the model continues the padding. Encode prompts"
               + " with padding on the left.");
     }
-  }
-
-  private static int longest(long[][] attentionMask) {
-    return Math.toIntExact(
-        Arrays.stream(attentionMask).mapToLong(row -> Arrays.stream(row).sum()).max().orElse(0));
   }
 }

@@ -28,6 +28,7 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
   private final Map<Object, List<Tensor>> constants = new HashMap<>();
   private final long initialCapacity;
   private long length;
+  private long expected;
 
   /** An empty cache for this many layers. */
   public KvCache(int layers, long initialCapacity) {
@@ -69,7 +70,20 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
     length += tokens;
   }
 
-  /** The number of tokens that the cache expects to hold. */
+  /**
+   * Says how long the sequence will be when the tokens of the next passes have come, padding not
+   * counted, so that parts of it are rotated as the whole is.
+   */
+  public void expect(long positions) {
+    expected = positions;
+  }
+
+  /** What {@link #expect} said last; 0 at first. */
+  public long expected() {
+    return expected;
+  }
+
+  /** The number of tokens that the cache makes room for. */
   public long capacity() {
     return Math.max(initialCapacity, length);
   }
@@ -165,6 +179,7 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
   /** Forgets the tokens; the memory stays for the next sequence. */
   public void clear() {
     length = 0;
+    expected = 0;
   }
 
   @Override

@@ -78,7 +78,7 @@ public record RopeParameters(String type, int dim, int maxPositions, ConfigJson 
   }
 
   /** The longest sequence of pretraining. */
-  int original() {
+  public int original() {
     int original = values.getInt(ORIGINAL, maxPositions);
     if (original <= 1) {
       throw values.invalid(ORIGINAL, "expected a number above 1.");

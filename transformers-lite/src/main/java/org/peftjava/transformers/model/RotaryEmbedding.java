@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model;
 
 import java.util.List;
+import java.util.Objects;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
@@ -28,15 +29,16 @@ final class RotaryEmbedding extends Module {
 
   /** The rotations of the tokens given now: those of position_ids, else of a plain range. */
   Rotation forward(BackboneInput input, DType dtype, Device device) {
-    Tensor positions = input.positionIds();
-    if (positions != null) {
-      return frequencies(lengthOf(positions)).at(positions.to(DType.FLOAT32), dtype);
-    }
     long start = input.pastLength();
     long end = start + input.tokens();
-    RopeFrequencies frequencies = frequencies(end);
     KvCache past = input.past();
-    if (past == null || isMomentary(end)) {
+    long length = Math.max(lengthOf(input, end), past == null ? 0 : past.expected());
+    RopeFrequencies frequencies = frequencies(length);
+    Tensor positions = input.positionIds();
+    if (positions != null) {
+      return frequencies.at(positions.to(DType.FLOAT32), dtype);
+    }
+    if (past == null || isMomentary(length)) {
       return range(frequencies, start, end, dtype, device);
     }
     List<Tensor> table = past.constants(frequencies);
@@ -49,14 +51,21 @@ final class RotaryEmbedding extends Module {
     return new Rotation(table.get(0), table.get(1)).narrow(start, input.tokens());
   }
 
-  /** Only scalings that look at the length need to know it. */
-  private long lengthOf(Tensor positions) {
-    if (rope.type().equals("dynamic") || isLongrope()) {
-      try (TensorScope scope = TensorScope.open("length")) {
-        return positions.max().toLong() + 1;
-      }
+  /** The longest row's length; only scalings that look at it need to know it. */
+  private long lengthOf(BackboneInput input, long end) {
+    if (!rope.type().equals("dynamic") && !isLongrope()) {
+      return 1;
     }
-    return 1;
+    Tensor positions = input.positionIds();
+    Tensor mask = input.attentionMask();
+    if (positions == null && mask == null) {
+      return end;
+    }
+    try (TensorScope scope = TensorScope.open("length")) {
+      return positions != null
+          ? positions.max().toLong() + 1
+          : Objects.requireNonNull(mask).ne(0).to(DType.INT64).sum(1L).max().toLong();
+    }
   }
 
   private RopeFrequencies frequencies(long length) {

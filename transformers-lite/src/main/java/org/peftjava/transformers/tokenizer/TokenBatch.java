@@ -79,6 +79,12 @@ public record TokenBatch(
     return inputIds.length == 0 ? 0 : inputIds[0].length;
   }
 
+  /** Number of tokens of the longest row, padding not counted. */
+  public int longest() {
+    return Math.toIntExact(
+        Arrays.stream(attentionMask).mapToLong(row -> Arrays.stream(row).sum()).max().orElse(0));
+  }
+
   private static void checkLabels(long[][] labels, int rows) {
     checkRows("labels", labels.length, rows);
     for (int i = 0; i < rows; i++) {

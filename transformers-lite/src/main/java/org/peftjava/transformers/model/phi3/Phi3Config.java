@@ -6,6 +6,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.model.ConfigRules;
+import org.peftjava.transformers.model.LayerType;
+import org.peftjava.transformers.model.RopeParameters;
 import org.peftjava.transformers.model.RotaryConfig;
 import org.peftjava.transformers.model.RotaryConfigBuilder;
 import org.peftjava.transformers.model.RotaryConfigJson;
@@ -85,6 +87,16 @@ public record Phi3Config(ConfigJson json, Optional<String> nameOrPath) implement
   /** Probability after each block, while training. */
   public double residPdrop() {
     return json.getDouble("resid_pdrop");
+  }
+
+  /**
+   * The original length of longrope, beyond which all keys turn by other angles; transformers'
+   * {@code Phi3ForCausalLM.prepare_inputs_for_generation}.
+   */
+  @Override
+  public int cacheBorder() {
+    RopeParameters rope = rope(LayerType.FULL);
+    return rope.type().equals("longrope") ? rope.original() : UNLIMITED;
   }
 
   /** Older names of longrope, which this architecture alone had, become the present one. */
