@@ -71,7 +71,7 @@ def write_case(folder, config, note, base, model, scale, offset, facts):
             "seeds": {"base": 7, "adapter": "crc32(parameter name) + 3", "scale": scale, "offset": offset},
             "tolerances": common.TOLERANCES,
             "float64Gaps": gaps,
-            "unstableAfterSteps": unstable,
+            "unstableAfterSteps": [canonical(name) for name in unstable],
             "optimizer": common.OPTIMIZER,
             "peftClass": type(tuned).__name__,
             "trainableParameters": trainable,
@@ -95,7 +95,9 @@ def camel(name):
 
 
 def canonical(name):
-    """What layers share stands beside the base model, not in the first layer that torch finds it in."""
+    """Java's name: what layers share stands beside the base model, not in the first layer that torch finds it in."""
+    if name.endswith((".adaption_prompt", ".adaption_gate")):  # Python has only the acting adapter's, under no name
+        return f"{name}.default"
     kind, bank, adapter = name.partition(".vblora_vector_bank.")
     return f"{kind.partition('base_model')[0]}base_model{bank}{adapter}" if bank else name
 

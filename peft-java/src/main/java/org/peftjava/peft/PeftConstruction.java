@@ -46,6 +46,9 @@ final class PeftConstruction {
       }
       result = result.with("base_model_name_or_path", baseModelName.get());
     }
+    if (!config.fields().values().containsKey("modules_to_save")) {
+      return result;
+    }
     List<String> heads = config.taskType().map(TaskType::heads).orElse(List.of());
     List<String> saved = new ArrayList<>(config.modulesToSave());
     heads.stream().filter(head -> !saved.contains(head)).forEach(saved::add);

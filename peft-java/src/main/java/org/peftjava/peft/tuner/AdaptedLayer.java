@@ -28,15 +28,19 @@ import org.peftjava.torch.nn.Slot;
  * active adapters of that layer do not act until it is unmerged.
  */
 public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
-    permits AdaptedLinear, AdaptedEmbedding, AdaptedNorm {
+    permits AdaptedLinear, AdaptedEmbedding, AdaptedNorm, AdaptedAttention {
   private final AdapterSet set;
   private final Slot<Module> base;
   private final Map<String, LayerAdapter> adapters = new LinkedHashMap<>();
   private @Nullable Parameter tied;
 
   AdaptedLayer(AdapterSet set, Module base) {
+    this(set, base, "base_layer");
+  }
+
+  AdaptedLayer(AdapterSet set, Module base, String name) {
     this.set = set;
-    this.base = child("base_layer", Module.class, base);
+    this.base = child(name, Module.class, base);
   }
 
   @Override

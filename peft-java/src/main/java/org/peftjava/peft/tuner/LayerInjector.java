@@ -79,14 +79,12 @@ public final class LayerInjector<C extends TunerConfig> {
     set.checkNew(name);
     method.checkSupported(given);
     C prepared = method.prepared(given, model);
-    Match match = TargetMatcher.match(model, method.targets(prepared), method::defaultTargets);
+    Match match = method.match(prepared, model);
     Map<String, Module> layers = originals(match.paths());
     Map<String, Module> saved = originals(match.modulesToSave());
     layers.forEach(this::checkAdaptable);
     saved.forEach(LayerInjector::checkCopyable);
-    C targeted =
-        method.configType().cast(prepared.with("target_modules", match.targets().toField()));
-    C config = method.settled(targeted, layers);
+    C config = method.settled(method.targeted(prepared, match.targets()), layers);
     List<String> warnings = new ArrayList<>(match.warnings());
     warnings.addAll(method.warnings(given, layers));
     warnings.forEach(LOG::warn);
@@ -199,6 +197,8 @@ public final class LayerInjector<C extends TunerConfig> {
       layer = new AdaptedLinear(set, present);
     } else if (present instanceof EmbeddingLayer) {
       layer = new AdaptedEmbedding(set, present);
+    } else if (AdaptedAttention.fits(present)) {
+      layer = new AdaptedAttention(set, present);
     } else {
       layer = new AdaptedNorm(set, present);
     }

@@ -23,7 +23,7 @@ public abstract class LayerTunerConfig implements TunerConfig {
   }
 
   /** The modules to adapt. */
-  public final TargetModules targetModules() {
+  public TargetModules targetModules() {
     return TargetModules.ofField(fields, "target_modules");
   }
 

@@ -3,6 +3,7 @@ package org.peftjava.peft.tuner;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.peftjava.peft.tuner.TargetMatcher.Match;
 import org.peftjava.torch.nn.Module;
 
 /**
@@ -35,6 +36,16 @@ public interface TunerMethod<C extends TunerConfig> extends AdapterMethod<C> {
 
   /** The default modules for an architecture. */
   Optional<List<String>> defaultTargets(String modelType);
+
+  /** The modules that the config selects. */
+  default Match match(C config, BaseModel model) {
+    return TargetMatcher.match(model, targets(config), this::defaultTargets);
+  }
+
+  /** The config with the modules to adapt as they turned out. */
+  default C targeted(C config, TargetModules targets) {
+    return configType().cast(config.with("target_modules", targets.toField()));
+  }
 
   /** Whether the method can adapt the module. */
   boolean canAdapt(Module layer);

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.ServiceLoader;
+import org.peftjava.peft.tuner.adaptionprompt.AdaptionPromptMethod;
 import org.peftjava.peft.tuner.boft.BOFTMethod;
 import org.peftjava.peft.tuner.c3a.C3AMethod;
 import org.peftjava.peft.tuner.cartridge.CartridgeMethod;
@@ -72,6 +73,7 @@ public final class TunerMethods {
 
   private static List<AdapterMethod<?>> methods() {
     List<AdapterMethod<?>> result = new ArrayList<>();
+    result.add(new AdaptionPromptMethod());
     result.add(new BOFTMethod());
     result.add(new C3AMethod());
     result.add(new CartridgeMethod());

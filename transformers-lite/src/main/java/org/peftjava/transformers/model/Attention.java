@@ -113,6 +113,29 @@ public final class Attention {
         .reshape(batch, served * groups, tokens, size);
   }
 
+  /**
+   * {@code gate softmax(q k^T / sqrt(d)) v} without a mask, for keys that all rows of the batch
+   * share.
+   *
+   * @param query (b, h, t, d)
+   * @param key (1, k, n, d), where h is a multiple of k
+   * @param value (1, k, n, d)
+   * @param gate (1)
+   * @return (b, t, e)
+   */
+  public static Tensor gated(Tensor query, Tensor key, Tensor value, Tensor gate) {
+    try (TensorScope scope = TensorScope.open("gated attention")) {
+      long groups = query.size(1) / key.size(1);
+      double root = Math.sqrt((double) query.size(3));
+      Tensor keys = repeated(key, groups).to(query.dtype());
+      Tensor scores = query.matmul(keys.transpose(2, 3)).div(root);
+      Tensor weights = Ops.softmax(scores.to(DType.FLOAT32), -1).to(query.dtype());
+      Tensor gated = weights.mul(gate);
+      Tensor values = repeated(value, groups).to(gated.dtype());
+      return scope.keep(join(gated.matmul(values)).to(query.dtype()));
+    }
+  }
+
   /** The same by its formula, for those who want to see or bound the scores. */
   private static Tensor explicit(
       Tensor query,

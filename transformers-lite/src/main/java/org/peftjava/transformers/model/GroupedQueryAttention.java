@@ -67,12 +67,30 @@ public final class GroupedQueryAttention extends Module implements RotaryAttenti
   @Override
   public Tensor forward(Tensor x, RotaryContext context) {
     try (TensorScope scope = TensorScope.open("self_attn")) {
-      Tensor query = normed(qNorm, Attention.split(qProj.get().forward(x), heads.headDim()));
-      Tensor key = normed(kNorm, Attention.split(kProj.get().forward(x), heads.headDim()));
-      Tensor value = Attention.split(vProj.get().forward(x), heads.headDim());
-      Tensor mixed = heads.attend(query, key, value, context, isTraining());
+      Tensor mixed = heads.attend(queries(x), keys(x), values(x), context, isTraining());
       return scope.keep(oProj.get().forward(mixed));
     }
+  }
+
+  @Override
+  public Tensor askBeside(Tensor x, Tensor vectors, Tensor gate, RotaryContext context) {
+    try (TensorScope scope = TensorScope.open("beside")) {
+      Tensor given = vectors.to(x.dtype());
+      Tensor mixed = heads.askBeside(queries(x), keys(given), values(given), gate, context);
+      return scope.keep(oProj.get().forward(mixed));
+    }
+  }
+
+  private Tensor queries(Tensor x) {
+    return normed(qNorm, Attention.split(qProj.get().forward(x), heads.headDim()));
+  }
+
+  private Tensor keys(Tensor x) {
+    return normed(kNorm, Attention.split(kProj.get().forward(x), heads.headDim()));
+  }
+
+  private Tensor values(Tensor x) {
+    return Attention.split(vProj.get().forward(x), heads.headDim());
   }
 
   private static Tensor normed(@Nullable Slot<Layer> norm, Tensor x) {

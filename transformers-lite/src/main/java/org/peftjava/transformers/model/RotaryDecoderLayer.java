@@ -19,7 +19,7 @@ import org.peftjava.torch.nn.Slot;
  * <p>Reference: {@code LlamaDecoderLayer}, {@code Gemma2DecoderLayer}.
  */
 public final class RotaryDecoderLayer extends Module {
-  private final RotaryAttention selfAttn;
+  private final Slot<RotaryAttention> selfAttn;
   private final Slot<Layer> mlp;
   private final Slot<Layer> attentionNorm;
   private final @Nullable Slot<Layer> attentionOutputNorm;
@@ -30,7 +30,7 @@ public final class RotaryDecoderLayer extends Module {
 
   private <A extends Module & RotaryAttention, M extends Module & Layer> RotaryDecoderLayer(
       A attention, M mlp, Supplier<RmsNorm> norm, boolean sandwich, OptionalDouble dropout) {
-    selfAttn = child("self_attn", attention);
+    selfAttn = child("self_attn", RotaryAttention.class, attention);
     this.mlp = child("mlp", Layer.class, mlp);
     attentionNorm = child("input_layernorm", Layer.class, norm.get());
     Slot<Layer> second = child("post_attention_layernorm", Layer.class, norm.get());
@@ -66,7 +66,7 @@ public final class RotaryDecoderLayer extends Module {
   /** Returns the layer's output (b, t, e), owned by the current scope. */
   Tensor forward(Tensor x, RotaryContext context) {
     try (TensorScope scope = TensorScope.open("decoder layer")) {
-      Tensor attended = selfAttn.forward(attentionNorm.get().forward(x), context);
+      Tensor attended = selfAttn.get().forward(attentionNorm.get().forward(x), context);
       Tensor update = dropped(attentionDropout, normed(attentionOutputNorm, attended));
       Tensor hidden = residual(update, x);
       Tensor fed = mlp.get().forward(mlpNorm.get().forward(hidden));

@@ -59,6 +59,19 @@ public record RotaryHeads(
   }
 
   /**
+   * What tokens get of vectors beside the text; see {@link RotaryAttention#askBeside}.
+   *
+   * @param query (b, heads, t, d), before rotation
+   * @param key (1, keyValueHeads, n, d)
+   * @param value (1, keyValueHeads, n, d)
+   * @return (b, t, heads d)
+   */
+  public Tensor askBeside(
+      Tensor query, Tensor key, Tensor value, Tensor gate, RotaryContext context) {
+    return Attention.gated(context.of(type).rotation().apply(query), key, value, gate);
+  }
+
+  /**
    * Attends.
    *
    * @param query (b, heads, t, d), before rotation

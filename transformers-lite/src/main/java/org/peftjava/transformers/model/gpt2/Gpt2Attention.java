@@ -12,13 +12,14 @@ import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.model.Attention;
 import org.peftjava.transformers.model.DecoderContext;
 import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.model.MaskedAttention;
 
 /**
  * Multi-head self-attention whose queries, keys and values come from one product.
  *
  * <p>Reference: {@code GPT2Attention}.
  */
-final class Gpt2Attention extends Module {
+final class Gpt2Attention extends Module implements MaskedAttention {
   private final Slot<LinearLayer> cAttn;
   private final Slot<LinearLayer> cProj;
   private final Dropout attnDropout;
@@ -39,8 +40,8 @@ final class Gpt2Attention extends Module {
     residDropout = child("resid_dropout", new Dropout(config.residPdrop()));
   }
 
-  /** Attends from each token of x (b, t, e) to those that the mask allows; returns (b, t, e). */
-  Tensor forward(Tensor x, DecoderContext context) {
+  @Override
+  public Tensor forward(Tensor x, DecoderContext context) {
     try (TensorScope scope = TensorScope.open("attn")) {
       List<Tensor> parts = cAttn.get().forward(x).chunk(3, -1);
       Tensor query = Attention.split(parts.get(0), headSize);
@@ -56,6 +57,17 @@ final class Gpt2Attention extends Module {
       Tensor mixed =
           Attention.of(query, key, value, context.mask(), dropped, scale, context.trace());
       return scope.keep(residDropout.forward(cProj.get().forward(Attention.join(mixed))));
+    }
+  }
+
+  @Override
+  public Tensor askBeside(Tensor x, Tensor vectors, Tensor gate) {
+    try (TensorScope scope = TensorScope.open("beside")) {
+      List<Tensor> asked = cAttn.get().forward(vectors.to(x.dtype())).chunk(3, -1);
+      Tensor query = Attention.split(cAttn.get().forward(x).chunk(3, -1).get(0), headSize);
+      Tensor key = Attention.split(asked.get(1), headSize);
+      Tensor value = Attention.split(asked.get(2), headSize);
+      return scope.keep(Attention.gated(query, key, value, gate));
     }
   }
 }

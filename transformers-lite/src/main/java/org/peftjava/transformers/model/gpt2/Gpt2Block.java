@@ -9,6 +9,7 @@ import org.peftjava.torch.nn.LayerNorm;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.model.DecoderContext;
+import org.peftjava.transformers.model.MaskedAttention;
 
 /**
  * One layer: attention and a feed-forward block, each with a norm before it and a residual
@@ -18,13 +19,13 @@ import org.peftjava.transformers.model.DecoderContext;
  */
 public final class Gpt2Block extends Module {
   private final Slot<Layer> ln1;
-  private final Gpt2Attention attn;
+  private final Slot<MaskedAttention> attn;
   private final Slot<Layer> ln2;
   private final Slot<Layer> mlp;
 
   Gpt2Block(Gpt2Config config, int layer, DType dtype) {
     ln1 = child("ln_1", Layer.class, norm(config, dtype));
-    attn = child("attn", new Gpt2Attention(config, layer, dtype));
+    attn = child("attn", MaskedAttention.class, new Gpt2Attention(config, layer, dtype));
     ln2 = child("ln_2", Layer.class, norm(config, dtype));
     mlp = child("mlp", Layer.class, new Gpt2Mlp(config, dtype));
   }
@@ -36,7 +37,7 @@ public final class Gpt2Block extends Module {
   /** Returns the layer's output (b, t, e), owned by the current scope. */
   Tensor forward(Tensor x, DecoderContext context) {
     try (TensorScope scope = TensorScope.open("block")) {
-      Tensor hidden = residual(attn.forward(ln1.get().forward(x), context), x);
+      Tensor hidden = residual(attn.get().forward(ln1.get().forward(x), context), x);
       return scope.keep(residual(mlp.get().forward(ln2.get().forward(hidden)), hidden));
     }
   }

@@ -34,14 +34,31 @@ final class FusedAttention extends Module implements RotaryAttention {
   @Override
   public Tensor forward(Tensor x, RotaryContext context) {
     try (TensorScope scope = TensorScope.open("self_attn")) {
-      Tensor all = qkvProj.get().forward(x);
-      long queries = heads.queryWidth();
-      long keys = heads.keyValueWidth();
-      Tensor query = Attention.split(all.narrow(-1, 0, queries), heads.headDim());
-      Tensor key = Attention.split(all.narrow(-1, queries, keys), heads.headDim());
-      Tensor value = Attention.split(all.narrow(-1, queries + keys, keys), heads.headDim());
-      Tensor mixed = heads.attend(query, key, value, context, isTraining());
+      Parts of = parts(x);
+      Tensor mixed = heads.attend(of.query, of.key, of.value, context, isTraining());
       return scope.keep(oProj.get().forward(mixed));
     }
+  }
+
+  @Override
+  public Tensor askBeside(Tensor x, Tensor vectors, Tensor gate, RotaryContext context) {
+    try (TensorScope scope = TensorScope.open("beside")) {
+      Parts asked = parts(vectors.to(x.dtype()));
+      Tensor mixed = heads.askBeside(parts(x).query, asked.key, asked.value, gate, context);
+      return scope.keep(oProj.get().forward(mixed));
+    }
+  }
+
+  /** Queries, keys and values, (b, h, t, d) each. */
+  private record Parts(Tensor query, Tensor key, Tensor value) {}
+
+  private Parts parts(Tensor x) {
+    Tensor all = qkvProj.get().forward(x);
+    long queries = heads.queryWidth();
+    long keys = heads.keyValueWidth();
+    return new Parts(
+        Attention.split(all.narrow(-1, 0, queries), heads.headDim()),
+        Attention.split(all.narrow(-1, queries, keys), heads.headDim()),
+        Attention.split(all.narrow(-1, queries + keys, keys), heads.headDim()));
   }
 }
