@@ -10,6 +10,7 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
+import org.peftjava.peft.io.LoadRules;
 import org.peftjava.peft.io.LoraInitialConversion;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
@@ -57,6 +58,7 @@ final class AdapterFolders {
   static LoadReport loadInto(PeftModel model, Path folder, LoadAdapterOptions options) {
     TunerConfig config = options.config().orElseGet(() -> AdapterConfigJson.read(folder));
     String name = options.adapterName();
+    LoadRules rules = options.rules();
     AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
     LoadReport report =
         model.add(
@@ -65,8 +67,8 @@ final class AdapterFolders {
                 config.with("inference_mode", !options.isTrainable()),
                 Optional.empty(),
                 model.promptShape()),
-            options.autocastAdapterDtype(),
-            added -> AdapterCheckpoint.load(model.tuned(), name, folder, options.lenient()));
+            options.weights(),
+            added -> AdapterCheckpoint.load(model.tuned(), name, folder, rules));
     if (!options.isTrainable()) {
       model.eval();
     }
@@ -85,18 +87,19 @@ final class AdapterFolders {
       LoadAdapterOptions options,
       UnaryOperator<String> names) {
     String name = options.adapterName();
+    LoadRules rules = options.rules().after(names);
     AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
     return model.add(
         name,
         config.with("inference_mode", !options.isTrainable()),
-        options.autocastAdapterDtype(),
-        added -> AdapterCheckpoint.load(model, name, folder, options.lenient(), names));
+        options.weights(),
+        added -> AdapterCheckpoint.load(model, name, folder, rules));
   }
 
   /** Copies saved weights into the adapters that the model has. */
   static void loadWeights(PeftModel model, Path folder) {
     for (String name : model.peftConfig().keySet()) {
-      AdapterCheckpoint.load(model.tuned(), name, subfolder(folder, name), false);
+      AdapterCheckpoint.load(model.tuned(), name, subfolder(folder, name), LoadRules.STRICT);
     }
   }
 

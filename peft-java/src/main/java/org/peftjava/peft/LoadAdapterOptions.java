@@ -1,8 +1,15 @@
 package org.peftjava.peft;
 
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
+import org.peftjava.peft.io.KeyMapping;
+import org.peftjava.peft.io.LoadRules;
+import org.peftjava.peft.tuner.AddOptions;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.transformers.LoadOptions;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
@@ -16,6 +23,11 @@ import org.peftjava.transformers.hub.HubOptions;
  *     evaluation mode
  * @param config the config to use in place of the folder's
  * @param autocastAdapterDtype whether adapters of 16-bit layers are float32; true
+ * @param lowCpuMemUsage whether the adapter gets no values before the file's; false
+ * @param keyMapping regular expressions and replacements for keys of the file, as Python's {@code
+ *     re.subn} takes them; the first that is found in a key, without {@code base_model.model.},
+ *     changes it
+ * @param ignoreMismatchedSizes whether values of other sizes are left out with a warning; false
  * @param lenient whether keys that are missing or have no place are warned about, not errors
  * @param baseModelNameOrPath the base model to load in place of the one that the config names; for
  *     {@link AutoPeftModelForCausalLM}
@@ -27,6 +39,9 @@ public record LoadAdapterOptions(
     boolean isTrainable,
     Optional<TunerConfig> config,
     boolean autocastAdapterDtype,
+    boolean lowCpuMemUsage,
+    Map<String, String> keyMapping,
+    boolean ignoreMismatchedSizes,
     boolean lenient,
     Optional<String> baseModelNameOrPath,
     Consumer<LoadOptions.Builder> baseOptions,
@@ -42,6 +57,15 @@ public record LoadAdapterOptions(
     return builder.build();
   }
 
+  AddOptions weights() {
+    return new AddOptions(autocastAdapterDtype, lowCpuMemUsage);
+  }
+
+  LoadRules rules() {
+    UnaryOperator<String> names = keyMapping.isEmpty() ? key -> key : new KeyMapping(keyMapping);
+    return new LoadRules(lenient, ignoreMismatchedSizes, names);
+  }
+
   /** The folder of an adapter, after a download if the name is none. */
   static Path folder(String nameOrPath, Consumer<Builder> options) {
     return PretrainedFolder.resolve(nameOrPath, PretrainedFolder.ADAPTER, of(options).hub());
@@ -53,6 +77,9 @@ public record LoadAdapterOptions(
     private boolean isTrainable;
     private Optional<TunerConfig> config = Optional.empty();
     private boolean autocastAdapterDtype = true;
+    private boolean lowCpuMemUsage;
+    private Map<String, String> keyMapping = Map.of();
+    private boolean ignoreMismatchedSizes;
     private boolean lenient;
     private Optional<String> baseModelNameOrPath = Optional.empty();
     private Consumer<LoadOptions.Builder> baseOptions = options -> {};
@@ -81,6 +108,24 @@ public record LoadAdapterOptions(
     /** Whether adapters of 16-bit layers are float32. */
     public Builder autocastAdapterDtype(boolean value) {
       autocastAdapterDtype = value;
+      return this;
+    }
+
+    /** Whether the adapter gets no values before the file's. */
+    public Builder lowCpuMemUsage(boolean value) {
+      lowCpuMemUsage = value;
+      return this;
+    }
+
+    /** Expressions and replacements for keys of the file, tried in the map's order. */
+    public Builder keyMapping(Map<String, String> value) {
+      keyMapping = Collections.unmodifiableMap(new LinkedHashMap<>(value));
+      return this;
+    }
+
+    /** Whether values of other sizes are left out with a warning. */
+    public Builder ignoreMismatchedSizes(boolean value) {
+      ignoreMismatchedSizes = value;
       return this;
     }
 
@@ -120,6 +165,9 @@ public record LoadAdapterOptions(
           isTrainable,
           config,
           autocastAdapterDtype,
+          lowCpuMemUsage,
+          keyMapping,
+          ignoreMismatchedSizes,
           lenient,
           baseModelNameOrPath,
           baseOptions,

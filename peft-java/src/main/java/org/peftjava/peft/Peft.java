@@ -2,15 +2,21 @@ package org.peftjava.peft;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.function.Consumer;
+import org.peftjava.peft.io.AdapterStateDict;
 import org.peftjava.peft.tuner.AdapterScales;
+import org.peftjava.peft.tuner.AdapterState;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.lora.LoraConversion;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
+import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.Seq2SeqLM;
@@ -127,6 +133,77 @@ public final class Peft {
   }
 
   /**
+   * The values of adapter "default" by the keys of its file: without the adapter's name, and with
+   * {@code base_model.model.} for a PeftModel.
+   *
+   * @param model a PeftModel, or any module with adapters in its layers
+   * @return views of the adapter's memory, mostly, owned by the current scope
+   */
+  public static Map<String, Tensor> getPeftModelStateDict(Module model) {
+    return getPeftModelStateDict(model, options -> {});
+  }
+
+  /** The same of another adapter, or with the base model's embeddings. */
+  public static Map<String, Tensor> getPeftModelStateDict(
+      Module model, Consumer<StateDictOptions.Builder> options) {
+    StateDictOptions chosen = stateDict(options);
+    Adapted adapted = Adapted.of(model);
+    return AdapterStateDict.get(
+        adapted.tuned(), chosen.adapterName(), chosen.saveEmbeddingLayers(), adapted.isWrapped());
+  }
+
+  /**
+   * Copies values, by keys as {@link #getPeftModelStateDict(Module)} gives them, into adapter
+   * "default". Nothing changes if it throws.
+   *
+   * @param model a PeftModel, or any module with adapters in its layers
+   * @return keys of the adapter without a value, and of values without a place
+   */
+  @CanIgnoreReturnValue
+  public static LoadReport setPeftModelStateDict(
+      Module model, Map<String, Tensor> peftModelStateDict) {
+    return setPeftModelStateDict(model, peftModelStateDict, options -> {});
+  }
+
+  /** The same for another adapter, or leaving out what has another size. */
+  @CanIgnoreReturnValue
+  public static LoadReport setPeftModelStateDict(
+      Module model,
+      Map<String, Tensor> peftModelStateDict,
+      Consumer<StateDictOptions.Builder> options) {
+    StateDictOptions chosen = stateDict(options);
+    Adapted adapted = Adapted.of(model);
+    return AdapterStateDict.set(
+        adapted.tuned(),
+        chosen.adapterName(),
+        peftModelStateDict,
+        chosen.ignoreMismatchedSizes(),
+        adapted.isWrapped());
+  }
+
+  /**
+   * Prepares a model for training in mixed precision: what is trained becomes float32, the rest
+   * {@code dtype}. Quantized weights stay.
+   */
+  public static void castMixedPrecisionParams(Module model, DType dtype) {
+    for (Parameter parameter : model.namedParameters().values()) {
+      parameter.to(parameter.requiresGrad() ? DType.FLOAT32 : dtype);
+    }
+  }
+
+  /**
+   * Makes the 16-bit weights of an adapter float32, as adding it does unless {@code
+   * autocastAdapterDtype(false)} is asked for.
+   *
+   * @param model a PeftModel, or any module with adapters in its layers
+   */
+  public static void castAdapterDtype(Module model, String adapterName) {
+    AdapterState.parameters(Adapted.of(model).tuned(), adapterName).stream()
+        .filter(parameter -> parameter.dtype().isHalfPrecision())
+        .forEach(parameter -> parameter.to(DType.FLOAT32));
+  }
+
+  /**
    * Multiplies the strength of all adapters of a model until the result is closed; with a
    * multiplier between 0 and 1 this is wise-ft, arXiv:2109.01903.
    */
@@ -186,6 +263,12 @@ public final class Peft {
                       + expected
                       + ", or no task.");
             });
+  }
+
+  private static StateDictOptions stateDict(Consumer<StateDictOptions.Builder> options) {
+    StateDictOptions.Builder builder = StateDictOptions.builder();
+    options.accept(builder);
+    return builder.build();
   }
 
   private static AdapterOptions of(Consumer<AdapterOptions.Builder> options) {

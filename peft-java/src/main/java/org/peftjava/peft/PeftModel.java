@@ -12,6 +12,7 @@ import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.tuner.AdapterRows;
 import org.peftjava.peft.tuner.AdapterScales;
 import org.peftjava.peft.tuner.AdapterSet;
+import org.peftjava.peft.tuner.AddOptions;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.LayerInjector.Injection;
 import org.peftjava.peft.tuner.TunedModel;
@@ -154,7 +155,7 @@ public sealed class PeftModel extends Module implements PushToHubMixin
     add(
         options.adapterName(),
         PeftConstruction.completed(config, baseModelName(), promptShape()),
-        options.autocastAdapterDtype(),
+        options.weights(),
         injection -> injection);
   }
 
@@ -163,8 +164,8 @@ public sealed class PeftModel extends Module implements PushToHubMixin
    * parameters are named.
    */
   final <T> T add(
-      String adapterName, TunerConfig config, boolean autocast, Function<Injection, T> fill) {
-    T result = tuned().add(adapterName, config, autocast, fill);
+      String adapterName, TunerConfig config, AddOptions options, Function<Injection, T> fill) {
+    T result = tuned().add(adapterName, config, options, fill);
     if (children().isEmpty()) {
       if (tuned.prompts().all().isEmpty()) {
         child("base_model", tuned);

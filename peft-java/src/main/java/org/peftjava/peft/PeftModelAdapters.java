@@ -9,9 +9,11 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
+import org.peftjava.peft.io.LoadRules;
 import org.peftjava.peft.io.SaveEmbeddings;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.AdapterState;
+import org.peftjava.peft.tuner.AddOptions;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.AdapterConfig;
@@ -52,7 +54,7 @@ final class PeftModelAdapters implements ModelAdapters {
               + "; expected one of this library, such as a LoraConfig.");
     }
     String base = model.config().nameOrPath().orElse("");
-    tuned.add(name, known.with("base_model_name_or_path", base), true);
+    tuned.add(name, known.with("base_model_name_or_path", base), AddOptions.DEFAULT);
   }
 
   @Override
@@ -108,7 +110,7 @@ final class PeftModelAdapters implements ModelAdapters {
 
   @Override
   public void loadWeights(String name, Path folder) {
-    AdapterCheckpoint.load(tuned, name, folder, false);
+    AdapterCheckpoint.load(tuned, name, folder, LoadRules.STRICT);
   }
 
   @Override

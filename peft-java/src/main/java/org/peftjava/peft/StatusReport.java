@@ -93,7 +93,7 @@ final class StatusReport {
 
   private static List<String> devices(Collection<Parameter> parameters) {
     return parameters.stream()
-        .map(parameter -> parameter.tensor().device().type())
+        .map(p -> p.isMaterialized() ? p.tensor().device().type() : "meta")
         .distinct()
         .sorted()
         .toList();

@@ -7,7 +7,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.UnaryOperator;
 import org.peftjava.peft.tuner.AdapterState;
 import org.peftjava.peft.tuner.AdapterTensor;
 import org.peftjava.peft.tuner.TunedModel;
@@ -15,7 +14,6 @@ import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.StateDict.LoadReport;
-import org.peftjava.torch.nn.StateDict.ShapeConflict;
 import org.peftjava.transformers.checkpoint.FileBatch;
 import org.peftjava.transformers.checkpoint.Safetensors;
 import org.peftjava.transformers.checkpoint.TorchFile;
@@ -43,8 +41,6 @@ public final class AdapterCheckpoint {
   private static final String PICKLE = "adapter_model.bin"; // what PEFT wrote before 0.5
   static final Map<String, String> METADATA = Map.of("format", "pt");
 
-  private static final int SHOWN = 3;
-
   private AdapterCheckpoint() {}
 
   /** Maps the weights of an adapter folder: {@link #FILE_NAME}, else {@code adapter_model.bin}. */
@@ -70,66 +66,25 @@ public final class AdapterCheckpoint {
   /**
    * Copies the weights of a folder into an adapter of the model. Nothing changes if it throws.
    *
-   * @param lenient whether missing and unexpected keys are only warned about
    * @return what did not fit
    */
-  public static LoadReport load(TunedModel model, String adapter, Path folder, boolean lenient) {
-    return load(model, adapter, folder, lenient, key -> key);
-  }
-
-  /**
-   * The same for a file whose keys may be those of another model around the same layers.
-   *
-   * @param names turns a key of the file into the one that it has for this model
-   */
-  public static LoadReport load(
-      TunedModel model, String adapter, Path folder, boolean lenient, UnaryOperator<String> names) {
+  public static LoadReport load(TunedModel model, String adapter, Path folder, LoadRules rules) {
     try (WeightSource source = open(folder)) {
       Path file = Path.of(source.toString());
       Map<String, AdapterTensor> required = AdapterKeys.required(model, adapter);
-      Map<String, AdapterTensor> places = new LinkedHashMap<>(required);
-      AdapterKeys.optional(model, adapter).forEach(places::putIfAbsent);
+      Map<String, AdapterTensor> places = AdapterStateDict.places(model, adapter, required);
       if (model.prompts().all().isEmpty()) {
         checkPrefix(source, file);
       }
       Map<String, String> keys = new LinkedHashMap<>();
-      source.names().forEach(key -> keys.put(names.apply(key), key));
-      LoadReport report = compare(source, keys, required, places);
-      check(report, file, lenient);
+      source.names().forEach(key -> keys.put(rules.names().apply(key), key));
+      LoadReport report = AdapterStateDict.compare(keys, source::shape, required, places);
+      check(report, file, rules);
       AdapterState.network(model, adapter)
           .ifPresent(network -> PromptNetworkFile.load(network, folder));
-      keys.forEach(
-          (name, key) -> {
-            AdapterTensor place = places.get(name);
-            if (place != null) {
-              try (TensorScope scope = TensorScope.open("load adapter")) {
-                place.write().accept(source.tensor(key));
-              }
-            }
-          });
+      AdapterStateDict.fill(model, adapter, keys, places, report, source::tensor);
       return report;
     }
-  }
-
-  private static LoadReport compare(
-      WeightSource source,
-      Map<String, String> keys,
-      Map<String, AdapterTensor> required,
-      Map<String, AdapterTensor> places) {
-    List<String> missing =
-        required.keySet().stream().filter(name -> !keys.containsKey(name)).toList();
-    List<String> unexpected = new ArrayList<>();
-    Map<String, ShapeConflict> mismatched = new LinkedHashMap<>();
-    keys.forEach(
-        (name, key) -> {
-          AdapterTensor place = places.get(name);
-          if (place == null) {
-            unexpected.add(key);
-          } else if (!place.shape().equals(source.shape(key))) {
-            mismatched.put(name, new ShapeConflict(source.shape(key), place.shape()));
-          }
-        });
-    return new LoadReport(missing, List.copyOf(unexpected), mismatched);
   }
 
   private static void checkPrefix(WeightSource source, Path file) {
@@ -146,36 +101,26 @@ public final class AdapterCheckpoint {
     }
   }
 
-  private static void check(LoadReport report, Path file, boolean lenient) {
-    if (!report.mismatched().isEmpty()) {
-      String shapes =
-          report.mismatched().entrySet().stream()
-              .limit(SHOWN)
-              .map(
-                  entry ->
-                      entry.getKey()
-                          + " is "
-                          + entry.getValue().inFile()
-                          + " in the file, "
-                          + entry.getValue().inModule()
-                          + " here")
-              .reduce((a, b) -> a + "; " + b)
-              .orElseThrow();
+  private static void check(LoadReport report, Path file, LoadRules rules) {
+    if (!report.mismatched().isEmpty() && !rules.ignoreMismatchedSizes()) {
       throw new InvalidFileException(
           file,
           "does not fit this model: "
-              + shapes
-              + more(report.mismatched().size())
+              + AdapterStateDict.shapes(report)
               + ". Do adapter_config.json, the weights and the base model belong together?");
     }
     if (report.isClean()) {
       return;
     }
-    String problem =
-        (report.missing().isEmpty() ? "" : "missing " + some(report.missing()))
-            + (report.missing().isEmpty() || report.unexpected().isEmpty() ? "" : "; ")
-            + (report.unexpected().isEmpty() ? "" : "unexpected " + some(report.unexpected()));
-    if (!lenient) {
+    List<String> problems = new ArrayList<>();
+    add(problems, "missing", report.missing());
+    add(problems, "unexpected", report.unexpected());
+    boolean named = !problems.isEmpty();
+    if (!report.mismatched().isEmpty()) {
+      problems.add(AdapterStateDict.shapes(report) + " (left out)");
+    }
+    String problem = String.join("; ", problems);
+    if (named && !rules.lenient()) {
       throw new InvalidFileException(
           file,
           "does not fit this model: "
@@ -185,12 +130,10 @@ public final class AdapterCheckpoint {
     LOG.warn("{} does not fit this model completely: {}.", file, problem);
   }
 
-  private static String some(List<String> names) {
-    return String.join(", ", names.subList(0, Math.min(SHOWN, names.size()))) + more(names.size());
-  }
-
-  private static String more(int count) {
-    return count > SHOWN ? " and " + (count - SHOWN) + " more" : "";
+  private static void add(List<String> problems, String what, List<String> keys) {
+    if (!keys.isEmpty()) {
+      problems.add(what + " " + AdapterStateDict.some(", ", keys));
+    }
   }
 
   /**

@@ -20,7 +20,9 @@ final class AdapterKeys {
   /** What every key begins with, except those of adapters with virtual tokens. */
   static final String PREFIX = "base_model.model.";
 
-  private static final String ROOT = "base_model.";
+  /** What all keys of a model begin with. */
+  static final String ROOT = "base_model.";
+
   private static final List<String> EMBEDDINGS = List.of("embed_tokens", "lm_head");
 
   private AdapterKeys() {}

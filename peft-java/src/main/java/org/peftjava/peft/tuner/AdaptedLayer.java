@@ -48,6 +48,11 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     return base.get();
   }
 
+  @Override
+  public final AdapterSet adapterSet() {
+    return set;
+  }
+
   /** The adapters of this layer by name, in order of addition. */
   public final Map<String, LayerAdapter> adapters() {
     return Collections.unmodifiableMap(adapters);

@@ -22,11 +22,21 @@ public final class AdapterSet {
   private List<String> merged = List.of();
   private boolean enabled = true;
   private @Nullable AdapterRows rows;
+  private @Nullable TunedModel owner;
 
   /** A forward pass in progress. */
   public interface Running extends AutoCloseable {
     @Override
     void close();
+  }
+
+  void belongsTo(TunedModel model) {
+    owner = model;
+  }
+
+  /** The model whose adapters these are. */
+  Optional<TunedModel> owner() {
+    return Optional.ofNullable(owner);
   }
 
   /** All adapters, in order of addition. */

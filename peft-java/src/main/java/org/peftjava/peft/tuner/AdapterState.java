@@ -3,8 +3,10 @@ package org.peftjava.peft.tuner;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.torch.nn.Parameter;
@@ -54,6 +56,28 @@ public final class AdapterState {
     beside(model, adapter)
         .forEach((name, parameter) -> result.put(name, AdapterTensor.of(parameter)));
     return result;
+  }
+
+  /** Moves what has got values to the devices of the layers that it adapts. */
+  public static void place(TunedModel model, String adapter) {
+    own(model, adapter)
+        .forEach(
+            (path, own) -> {
+              AdaptedLayer layer = Objects.requireNonNull(model.layers().get(path));
+              Device device = LayerSite.deviceOf(layer.original());
+              own.weights().forEach(weight -> weight.parameter().to(device));
+            });
+  }
+
+  /** The parameters of the adapter in its layers, and what these share. */
+  public static List<Parameter> parameters(TunedModel model, String adapter) {
+    return Stream.concat(
+            own(model, adapter).values().stream().map(LayerAdapter::weights),
+            Stream.of(model.shared().getOrDefault(adapter, SharedWeights.NONE).weights()))
+        .flatMap(List::stream)
+        .filter(LayerAdapter.Weight::isParameter)
+        .map(LayerAdapter.Weight::parameter)
+        .toList();
   }
 
   /** The adapter in each layer that has it, by the layer's path. */

@@ -54,14 +54,10 @@ public final class LayerInjector<C extends TunerConfig> {
     this.method = method;
   }
 
-  /**
-   * Adds adapter {@code name} to the model; it does not act before {@link AdapterSet#activate}.
-   *
-   * @param autocast whether adapters of 16-bit layers are float32
-   */
+  /** Adds adapter {@code name} to the model; it does not act before it is activated. */
   public static Injection inject(
-      BaseModel model, AdapterSet set, TunerConfig config, String name, boolean autocast) {
-    return inject(model, set, TunerMethods.ofLayers(config.peftType()), config, name, autocast);
+      BaseModel model, AdapterSet set, TunerConfig config, String name, AddOptions options) {
+    return inject(model, set, TunerMethods.ofLayers(config.peftType()), config, name, options);
   }
 
   private static <C extends TunerConfig> Injection inject(
@@ -70,12 +66,12 @@ public final class LayerInjector<C extends TunerConfig> {
       TunerMethod<C> method,
       TunerConfig config,
       String name,
-      boolean autocast) {
+      AddOptions options) {
     return new LayerInjector<>(model, set, method)
-        .add(method.configType().cast(config), name, autocast);
+        .add(method.configType().cast(config), name, options);
   }
 
-  private Injection add(C given, String name, boolean autocast) {
+  private Injection add(C given, String name, AddOptions options) {
     set.checkNew(name);
     method.checkSupported(given);
     C prepared = method.prepared(given, model);
@@ -91,7 +87,7 @@ public final class LayerInjector<C extends TunerConfig> {
 
     SharedWeights shared = method.newShared(config, layers);
     BaseChanges changes = new BaseChanges();
-    Map<String, LayerAdapter> adapters = newAdapters(layers, config, autocast, shared, changes);
+    Map<String, LayerAdapter> adapters = newAdapters(layers, config, options, shared, changes);
     set.add(name);
     adapters.forEach((path, adapter) -> adaptedLayer(path).add(name, adapter));
     saved.keySet().forEach(path -> savedModule(model, set, path).add(name));
@@ -145,7 +141,7 @@ public final class LayerInjector<C extends TunerConfig> {
   private Map<String, LayerAdapter> newAdapters(
       Map<String, Module> layers,
       C config,
-      boolean autocast,
+      AddOptions options,
       SharedWeights shared,
       BaseChanges changes) {
     Map<String, LayerAdapter> result = new LinkedHashMap<>();
@@ -156,8 +152,11 @@ public final class LayerInjector<C extends TunerConfig> {
           (path, layer) ->
               result.put(
                   path,
-                  method.newAdapter(LayerSite.of(path, layer, autocast, shared, changes), config)));
+                  method.newAdapter(LayerSite.of(path, layer, options, shared, changes), config)));
       checkChangeable(changes);
+      if (options.lowCpuMemUsage()) {
+        result.values().forEach(LayerInjector::dropValues);
+      }
     } catch (RuntimeException e) {
       result.values().forEach(a -> a.weights().forEach(weight -> weight.parameter().close()));
       shared.close();
@@ -165,6 +164,13 @@ public final class LayerInjector<C extends TunerConfig> {
       throw e;
     }
     return result;
+  }
+
+  /** Leaves weights that a file holds without memory. */
+  private static void dropValues(LayerAdapter adapter) {
+    adapter.weights().stream()
+        .filter(LayerAdapter.Weight::isSaved)
+        .forEach(weight -> weight.parameter().close());
   }
 
   private void checkChangeable(BaseChanges changes) {

@@ -19,6 +19,7 @@ import org.peftjava.torch.nn.Parameter;
  * @param device where the base layer's weights are
  * @param shared weights that all layers of the adapter share
  * @param changes takes what the adapter changes in the base weight
+ * @param lowCpuMemUsage whether first values would be thrown away, because a file's will come
  */
 public record LayerSite(
     String path,
@@ -27,20 +28,18 @@ public record LayerSite(
     DType adapterType,
     Device device,
     SharedWeights shared,
-    BaseChanges changes) {
-  /**
-   * The place of this layer.
-   *
-   * @param autocast whether adapters of 16-bit layers are float32
-   */
+    BaseChanges changes,
+    boolean lowCpuMemUsage) {
+  /** The place of this layer. */
   static LayerSite of(
-      String path, Module layer, boolean autocast, SharedWeights shared, BaseChanges changes) {
+      String path, Module layer, AddOptions options, SharedWeights shared, BaseChanges changes) {
     DType type =
         layer instanceof LinearLayer linear
             ? linear.computeDtype()
             : layer.namedState().values().iterator().next().dtype();
-    DType own = autocast && type.isHalfPrecision() ? DType.FLOAT32 : type;
-    return new LayerSite(path, layer, type, own, deviceOf(layer), shared, changes);
+    DType own = options.autocastAdapterDtype() && type.isHalfPrecision() ? DType.FLOAT32 : type;
+    return new LayerSite(
+        path, layer, type, own, deviceOf(layer), shared, changes, options.lowCpuMemUsage());
   }
 
   /** Where a layer's weights are; the CPU if it has none. */
@@ -63,9 +62,14 @@ public record LayerSite(
     return weight != null && weight.dtype().isFloatingPoint();
   }
 
+  /** The initialization, or none where its values would be thrown away. */
+  public Init drawn(Init init) {
+    return lowCpuMemUsage ? tensor -> {} : init;
+  }
+
   /** A parameter of the adapter with its first values, of its type and on its device. */
   public Parameter parameter(Init init, long... sizes) {
-    Parameter result = new Parameter(Shape.of(sizes), DType.FLOAT32, init);
+    Parameter result = new Parameter(Shape.of(sizes), DType.FLOAT32, drawn(init));
     result.initialize();
     return place(result);
   }

@@ -6,4 +6,7 @@ import org.peftjava.torch.nn.Module;
 public sealed interface LayerWrapper permits AdaptedLayer, SavedModule {
   /** The layer of the base model. */
   Module original();
+
+  /** Which adapters the model has that this layer belongs to. */
+  AdapterSet adapterSet();
 }

@@ -13,11 +13,13 @@ import java.util.regex.PatternSyntaxException;
  * names may hold underscores; {@code \Z}; and {@code [} and {@code &&} inside a character class,
  * which are plain characters in Python.
  */
-final class PythonRegex {
+public final class PythonRegex {
   private final Pattern pattern;
+  private final Map<String, String> groups; // their names in Java by those in Python
 
-  private PythonRegex(Pattern pattern) {
+  private PythonRegex(Pattern pattern, Map<String, String> groups) {
     this.pattern = pattern;
+    this.groups = groups;
   }
 
   /**
@@ -25,10 +27,11 @@ final class PythonRegex {
    *
    * @param field what the pattern was given for, for the message
    */
-  static PythonRegex compile(String pattern, String field) {
+  public static PythonRegex compile(String pattern, String field) {
     try {
+      Translation translation = new Translation(pattern);
       return new PythonRegex(
-          Pattern.compile(new Translation(pattern).java(), Pattern.UNICODE_CHARACTER_CLASS));
+          Pattern.compile(translation.java(), Pattern.UNICODE_CHARACTER_CLASS), translation.groups);
     } catch (PatternSyntaxException e) {
       throw new IllegalArgumentException(
           field
@@ -47,8 +50,22 @@ final class PythonRegex {
   }
 
   /** A matcher for Java's own use of the pattern. */
-  Matcher matcher(String text) {
+  public Matcher matcher(String text) {
     return pattern.matcher(text);
+  }
+
+  /** Whether there is a group of this name or number. */
+  public boolean hasGroup(String group) {
+    return groups.containsKey(group)
+        || (Character.isDigit(group.charAt(0))
+            && Integer.parseInt(group) <= pattern.matcher("").groupCount());
+  }
+
+  /** What a group found, empty if it took no part. */
+  public String group(Matcher found, String group) {
+    String name = groups.get(group);
+    String text = name == null ? found.group(Integer.parseInt(group)) : found.group(name);
+    return text == null ? "" : text;
   }
 
   private static final class Translation {

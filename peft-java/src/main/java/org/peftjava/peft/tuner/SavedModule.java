@@ -56,6 +56,11 @@ public abstract sealed class SavedModule extends Module implements LayerWrapper
     return original;
   }
 
+  @Override
+  public final AdapterSet adapterSet() {
+    return set;
+  }
+
   /** The copies by adapter. */
   public final Map<String, Module> copies() {
     return Collections.unmodifiableMap(byAdapter);

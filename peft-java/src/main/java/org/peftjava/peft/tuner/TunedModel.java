@@ -5,6 +5,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -38,10 +39,20 @@ public final class TunedModel extends Module {
   /** The model without adapters yet; freezes its parameters. */
   public TunedModel(BaseModel base) {
     this.base = base;
+    set.belongsTo(this);
     trainability = new Trainability(this);
     child("model", base.root());
     trainability.freezeBase();
     train(base.root().isTraining());
+  }
+
+  /** The adapters in the layers of a module tree, if it has some. */
+  public static Optional<TunedModel> in(Module root) {
+    return root.namedModules().values().stream()
+        .filter(LayerWrapper.class::isInstance)
+        .map(LayerWrapper.class::cast)
+        .findFirst()
+        .flatMap(layer -> layer.adapterSet().owner());
   }
 
   /** The base model. */
@@ -92,18 +103,15 @@ public final class TunedModel extends Module {
     return result;
   }
 
-  /**
-   * Adds an adapter. The first one acts at once, others wait for {@link #activate}.
-   *
-   * @param autocast whether adapters of 16-bit layers are float32
-   */
-  public Injection add(String name, TunerConfig config, boolean autocast) {
-    return add(name, config, autocast, injection -> injection);
+  /** Adds an adapter. The first one acts at once, others wait for {@link #activate}. */
+  public Injection add(String name, TunerConfig config, AddOptions options) {
+    return add(name, config, options, injection -> injection);
   }
 
   /** The same; {@code fill} gives the adapter its values. Nothing has changed if it throws. */
-  public <T> T add(String name, TunerConfig config, boolean autocast, Function<Injection, T> fill) {
-    Injection injection = inject(name, config, autocast);
+  public <T> T add(
+      String name, TunerConfig config, AddOptions options, Function<Injection, T> fill) {
+    Injection injection = inject(name, config, options);
     try (BaseChanges changes = injection.changes()) {
       T result = fill.apply(injection);
       changes.apply();
@@ -114,14 +122,14 @@ public final class TunedModel extends Module {
     }
   }
 
-  private Injection inject(String name, TunerConfig config, boolean autocast) {
+  private Injection inject(String name, TunerConfig config, AddOptions options) {
     checkFits(name, config);
     Injection injection;
     try {
       injection =
           TunerMethods.ofPrompts(config.peftType())
               .map(method -> new PromptInjector(base, set, prompts).add(method, config, name))
-              .orElseGet(() -> LayerInjector.inject(base, set, config, name, autocast));
+              .orElseGet(() -> LayerInjector.inject(base, set, config, name, options));
     } finally {
       forgetWrappers();
     }

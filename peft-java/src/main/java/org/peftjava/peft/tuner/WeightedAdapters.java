@@ -73,7 +73,7 @@ public final class WeightedAdapters {
     CombinableMethod<C> combinable = (CombinableMethod<C>) method;
     Class<C> type = method.configType();
     List<C> given = configs.stream().map(type::cast).toList();
-    model.add(name, combinable.combinedConfig(given, options), true);
+    model.add(name, combinable.combinedConfig(given, options), AddOptions.DEFAULT);
     C config = type.cast(Objects.requireNonNull(model.configs().get(name)));
     try (TensorScope scope = TensorScope.open("combine adapters");
         GradMode off = GradMode.noGrad()) {

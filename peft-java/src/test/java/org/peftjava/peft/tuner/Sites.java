@@ -19,7 +19,8 @@ public final class Sites {
         DType.FLOAT32,
         Device.CPU,
         SharedWeights.NONE,
-        new BaseChanges());
+        new BaseChanges(),
+        false);
   }
 
   /** Gives every weight of an adapter values in [-0.5, 0.5]. */

@@ -148,15 +148,15 @@ final class LoraInitializer {
   }
 
   private Parameter drawn(Init init, long... sizes) {
-    Parameter parameter = new Parameter(Shape.of(sizes), DType.FLOAT32, init);
+    Parameter parameter = new Parameter(Shape.of(sizes), DType.FLOAT32, site.drawn(init));
     parameter.initialize();
     made.add(parameter);
     return parameter;
   }
 
-  private static void fill(@Nullable Parameter parameter, Init init) {
+  private void fill(@Nullable Parameter parameter, Init init) {
     if (parameter != null) {
-      init.fill(parameter.tensor());
+      site.drawn(init).fill(parameter.tensor());
     }
   }
 }

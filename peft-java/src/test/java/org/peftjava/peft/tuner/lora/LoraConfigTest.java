@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.peftjava.peft.Goldens;
+import org.peftjava.peft.tuner.AddOptions;
 import org.peftjava.peft.tuner.StubModels;
 import org.peftjava.peft.tuner.TargetModules;
 import org.peftjava.peft.tuner.TaskType;
@@ -90,7 +91,7 @@ class LoraConfigTest {
                 IllegalArgumentException.class,
                 () -> {
                   try (TunedModel model = new TunedModel(StubModels.named("opt"))) {
-                    model.add("default", LoraConfig.of(values), true);
+                    model.add("default", LoraConfig.of(values), AddOptions.DEFAULT);
                   }
                 },
                 row.toString());
@@ -124,7 +125,8 @@ class LoraConfigTest {
       try (TunedModel model = new TunedModel(StubModels.named("opt"))) {
         String message =
             assertThrows(
-                    UnsupportedOperationException.class, () -> model.add("default", config, true))
+                    UnsupportedOperationException.class,
+                    () -> model.add("default", config, AddOptions.DEFAULT))
                 .getMessage();
         assertTrue(message.startsWith("This version cannot apply "), message);
       }

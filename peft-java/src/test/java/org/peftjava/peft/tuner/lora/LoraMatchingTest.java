@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.peftjava.peft.Goldens;
 import org.peftjava.peft.LedgerCheck;
+import org.peftjava.peft.tuner.AddOptions;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.LayerInjector.Injection;
 import org.peftjava.peft.tuner.NoMatchingModulesException;
@@ -63,17 +64,17 @@ class LoraMatchingTest {
         TunedModel model = new TunedModel(base)) {
       if (CONTAINER_COPIES.containsKey(label)) {
         assertError(
-            () -> model.add("default", config(row), true),
+            () -> model.add("default", config(row), AddOptions.DEFAULT),
             CONTAINER_COPIES.get(label),
             "cannot be copied");
       } else if (HEADS.contains(label)) {
-        Injection injection = model.add("default", config(row), true);
+        Injection injection = model.add("default", config(row), AddOptions.DEFAULT);
         assertTrue(injection.paths().stream().noneMatch(injection.modulesToSave()::contains));
         assertEquals(12, injection.paths().size());
       } else if (row.has("error")) {
         assertRejected(row.get("error").get("type").textValue(), model, row);
       } else {
-        assertSelected(model.add("default", config(row), true), row, label);
+        assertSelected(model.add("default", config(row), AddOptions.DEFAULT), row, label);
       }
     }
   }
@@ -83,7 +84,8 @@ class LoraMatchingTest {
         type.equals("NoMatchingPeftModuleError")
             ? NoMatchingModulesException.class
             : IllegalArgumentException.class;
-    Exception error = assertThrows(expected, () -> model.add("default", config(row), true));
+    Exception error =
+        assertThrows(expected, () -> model.add("default", config(row), AddOptions.DEFAULT));
     assertTrue(error.getMessage().length() > 40, error.getMessage());
     assertEquals(List.of(), model.adapters().names());
     assertEquals(Map.of(), model.layers());
