@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import org.peftjava.peft.tuner.TargetMatcher.Match;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.AttentionLayer;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
@@ -203,8 +204,8 @@ public final class LayerInjector<C extends TunerConfig> {
       layer = new AdaptedLinear(set, present);
     } else if (present instanceof EmbeddingLayer) {
       layer = new AdaptedEmbedding(set, present);
-    } else if (AdaptedAttention.fits(present)) {
-      layer = new AdaptedAttention(set, present);
+    } else if (present instanceof AttentionLayer<?>) {
+      layer = AdaptedAttention.over(set, present);
     } else {
       layer = new AdaptedNorm(set, present);
     }

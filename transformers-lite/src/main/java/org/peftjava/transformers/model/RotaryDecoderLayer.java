@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.AttentionLayer;
 import org.peftjava.torch.nn.Dropout;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.Module;
@@ -19,7 +20,7 @@ import org.peftjava.torch.nn.Slot;
  * <p>Reference: {@code LlamaDecoderLayer}, {@code Gemma2DecoderLayer}.
  */
 public final class RotaryDecoderLayer extends Module {
-  private final Slot<RotaryAttention> selfAttn;
+  private final Slot<AttentionLayer<RotaryContext>> selfAttn;
   private final Slot<Layer> mlp;
   private final Slot<Layer> attentionNorm;
   private final @Nullable Slot<Layer> attentionOutputNorm;
@@ -30,7 +31,7 @@ public final class RotaryDecoderLayer extends Module {
 
   private <A extends Module & RotaryAttention, M extends Module & Layer> RotaryDecoderLayer(
       A attention, M mlp, Supplier<RmsNorm> norm, boolean sandwich, OptionalDouble dropout) {
-    selfAttn = child("self_attn", RotaryAttention.class, attention);
+    selfAttn = child("self_attn", AttentionLayer.type(), attention);
     this.mlp = child("mlp", Layer.class, mlp);
     attentionNorm = child("input_layernorm", Layer.class, norm.get());
     Slot<Layer> second = child("post_attention_layernorm", Layer.class, norm.get());

@@ -2,6 +2,7 @@ package org.peftjava.transformers.model;
 
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.AttentionLayer;
 
 /**
  * What happens between the projections of a rotary decoder's attention: rotation by position,
@@ -59,7 +60,7 @@ public record RotaryHeads(
   }
 
   /**
-   * What tokens get of vectors beside the text; see {@link RotaryAttention#askBeside}.
+   * What tokens get of vectors beside the text; see {@link AttentionLayer#askBeside}.
    *
    * @param query (b, heads, t, d), before rotation
    * @param key (1, keyValueHeads, n, d)

@@ -3,7 +3,6 @@ package org.peftjava.peft.tuner.adaptionprompt;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.peftjava.peft.tuner.AdaptedAttention;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.BesideAdapter;
 import org.peftjava.peft.tuner.DefaultTargets;
@@ -14,6 +13,7 @@ import org.peftjava.peft.tuner.TargetMatcher.Match;
 import org.peftjava.peft.tuner.TargetModules;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Shape;
+import org.peftjava.torch.nn.AttentionLayer;
 import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
@@ -87,7 +87,7 @@ public final class AdaptionPromptMethod extends LayerTunerMethod<AdaptionPromptC
 
   @Override
   public boolean canAdapt(Module layer) {
-    return AdaptedAttention.fits(layer);
+    return layer instanceof AttentionLayer<?>;
   }
 
   @Override

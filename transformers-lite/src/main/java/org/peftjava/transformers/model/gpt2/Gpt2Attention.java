@@ -4,6 +4,7 @@ import java.util.List;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.AttentionLayer;
 import org.peftjava.torch.nn.Conv1D;
 import org.peftjava.torch.nn.Dropout;
 import org.peftjava.torch.nn.LinearLayer;
@@ -12,14 +13,13 @@ import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.model.Attention;
 import org.peftjava.transformers.model.DecoderContext;
 import org.peftjava.transformers.model.KvCache;
-import org.peftjava.transformers.model.MaskedAttention;
 
 /**
  * Multi-head self-attention whose queries, keys and values come from one product.
  *
  * <p>Reference: {@code GPT2Attention}.
  */
-final class Gpt2Attention extends Module implements MaskedAttention {
+final class Gpt2Attention extends Module implements AttentionLayer<DecoderContext> {
   private final Slot<LinearLayer> cAttn;
   private final Slot<LinearLayer> cProj;
   private final Dropout attnDropout;
@@ -60,8 +60,9 @@ final class Gpt2Attention extends Module implements MaskedAttention {
     }
   }
 
+  /** What comes of the vectors is not projected back, as in PEFT. */
   @Override
-  public Tensor askBeside(Tensor x, Tensor vectors, Tensor gate) {
+  public Tensor askBeside(Tensor x, Tensor vectors, Tensor gate, DecoderContext context) {
     try (TensorScope scope = TensorScope.open("beside")) {
       List<Tensor> asked = cAttn.get().forward(vectors.to(x.dtype())).chunk(3, -1);
       Tensor query = Attention.split(cAttn.get().forward(x).chunk(3, -1).get(0), headSize);

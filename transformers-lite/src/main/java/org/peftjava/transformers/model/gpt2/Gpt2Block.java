@@ -4,12 +4,12 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.AttentionLayer;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.LayerNorm;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.model.DecoderContext;
-import org.peftjava.transformers.model.MaskedAttention;
 
 /**
  * One layer: attention and a feed-forward block, each with a norm before it and a residual
@@ -19,13 +19,13 @@ import org.peftjava.transformers.model.MaskedAttention;
  */
 public final class Gpt2Block extends Module {
   private final Slot<Layer> ln1;
-  private final Slot<MaskedAttention> attn;
+  private final Slot<AttentionLayer<DecoderContext>> attn;
   private final Slot<Layer> ln2;
   private final Slot<Layer> mlp;
 
   Gpt2Block(Gpt2Config config, int layer, DType dtype) {
     ln1 = child("ln_1", Layer.class, norm(config, dtype));
-    attn = child("attn", MaskedAttention.class, new Gpt2Attention(config, layer, dtype));
+    attn = child("attn", AttentionLayer.type(), new Gpt2Attention(config, layer, dtype));
     ln2 = child("ln_2", Layer.class, norm(config, dtype));
     mlp = child("mlp", Layer.class, new Gpt2Mlp(config, dtype));
   }
