@@ -14,7 +14,8 @@ def untied():
 
 def start(name, note, **values):
     config = LoraConfig(r=4, target_modules=["q_proj", "fc1"], init_lora_weights=name, **TASK, **values)
-    return tuners.case(config, note, full_precision_only=True, changes_base=name != "mica")
+    changes = {} if name == "mica" else {"changes_base": True}
+    return tuners.case(config, note, full_precision_only=True, **changes)
 
 
 SECTIONS = tuners.sections(

@@ -80,7 +80,7 @@ def write_case(folder, config, note, base, model, scale, offset, facts):
             "mergeable": mergeable,
             "float32Over16Bit": wide,
             "targetedModules": getattr(tuned.base_model, "targeted_module_names", []),
-            **{camel(name): value for name, value in facts.items() if value},
+            **{camel(name): value for name, value in facts.items()},
         },
     )
     assert gaps["logits"] < common.TOLERANCES["forward"] / 4, gaps

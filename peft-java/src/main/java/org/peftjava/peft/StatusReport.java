@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.peftjava.peft.tuner.AdaptedLayer;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.LayerAdapter;
@@ -46,12 +47,12 @@ final class StatusReport {
         .adapters()
         .forEach(
             (name, adapter) -> {
-              trained.put(name, set.isEnabled() && trained(adapter) > 0);
+              trained.put(name, set.isEnabled() && trained(Stream.of(adapter)) > 0);
               devices.put(name, devices(adapter));
             });
     return new LayerStatus(
-        "model." + path,
-        type() + "." + layer.kind(),
+        "model." + path + (layer.hasOnlyTokens() ? ".token_adapter" : ""),
+        layer.hasOnlyTokens() ? "TrainableTokensLayer" : type() + "." + layer.kind(),
         set.isEnabled(),
         set.active(),
         layer.merged(),
@@ -60,11 +61,13 @@ final class StatusReport {
         devices);
   }
 
-  /** Numbers of an adapter that collect gradients. */
-  private static long trained(LayerAdapter adapter) {
-    return adapter.weights().stream()
+  /** Numbers of adapters that collect gradients. */
+  private static long trained(Stream<LayerAdapter> adapters) {
+    return adapters
+        .flatMap(adapter -> adapter.weights().stream())
         .map(LayerAdapter.Weight::parameter)
         .filter(Parameter::requiresGrad)
+        .distinct() // tied ones are in several layers
         .mapToLong(Parameter::numel)
         .sum();
   }
@@ -75,10 +78,8 @@ final class StatusReport {
       return 0;
     }
     long adapters =
-        model.layers().values().stream()
-            .flatMap(layer -> layer.adapters().values().stream())
-            .mapToLong(StatusReport::trained)
-            .sum();
+        trained(
+            model.layers().values().stream().flatMap(layer -> layer.adapters().values().stream()));
     long copies =
         model.savedModules().values().stream()
             .flatMap(module -> module.copies().values().stream())

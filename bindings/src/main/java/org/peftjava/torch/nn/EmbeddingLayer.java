@@ -1,6 +1,7 @@
 package org.peftjava.torch.nn;
 
 import java.util.OptionalLong;
+import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 
 /** A table of vectors looked up by id: (n, d). */
@@ -17,6 +18,11 @@ public interface EmbeddingLayer extends Layer {
 
   /** The table (n, d). */
   Parameter table();
+
+  /** What rows are multiplied with after they were looked up, as a number of this type. */
+  default double scaleIn(DType type) {
+    return 1;
+  }
 
   /** The id whose row gets no gradient, if there is one. */
   default OptionalLong paddingIdx() {

@@ -46,11 +46,17 @@ final class AdapterKeys {
   static Map<String, AdapterTensor> saved(
       TunedModel model, String adapter, TunerConfig config, SaveEmbeddings embeddings) {
     Map<String, AdapterTensor> result = new LinkedHashMap<>(required(model, adapter));
-    boolean targeted = targetsEmbeddings(model, config);
+    boolean targeted = !trainsTokens(config) && targetsEmbeddings(model, config);
     if (embeddings == SaveEmbeddings.YES || (embeddings == SaveEmbeddings.AUTO && targeted)) {
       result.putAll(prefixed(AdapterState.embeddings(model, targeted), prefix(model, adapter)));
     }
     return result;
+  }
+
+  /** Whose point is that the embeddings need not be saved. */
+  private static boolean trainsTokens(TunerConfig config) {
+    return config.peftType().equals("TRAINABLE_TOKENS")
+        || config.fields().get("trainable_token_indices") != null;
   }
 
   private static boolean targetsEmbeddings(TunedModel model, TunerConfig config) {

@@ -2,6 +2,7 @@ package org.peftjava.peft.tuner;
 
 import java.util.Optional;
 import java.util.OptionalLong;
+import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Layer;
@@ -62,6 +63,11 @@ public final class AdaptedEmbedding extends AdaptedLayer implements EmbeddingLay
   @Override
   public Parameter table() {
     return embedding.table();
+  }
+
+  @Override
+  public double scaleIn(DType type) {
+    return embedding.scaleIn(type);
   }
 
   @Override

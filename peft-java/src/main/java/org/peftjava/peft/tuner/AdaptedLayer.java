@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -80,9 +81,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
 
   final void add(String name, LayerAdapter adapter) {
     for (LayerAdapter.Weight weight : adapter.weights()) {
-      Module group =
-          findChild(weight.group()).orElseGet(() -> child(weight.group(), new WeightGroup()));
-      ((WeightGroup) group).put(name, weight);
+      group(weight).put(name, weight);
     }
     adapters.put(name, adapter);
     train(isTraining());
@@ -92,10 +91,36 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     LayerAdapter adapter = adapters.remove(name);
     if (adapter != null) {
       for (LayerAdapter.Weight weight : adapter.weights()) {
-        findChild(weight.group()).ifPresent(group -> ((WeightGroup) group).remove(name));
+        group(weight).remove(name);
         weight.parameter().close();
       }
     }
+  }
+
+  /** The module of a weight's group; a name of two parts is a group within a module. */
+  private WeightGroup group(LayerAdapter.Weight weight) {
+    String name = weight.group();
+    int dot = name.indexOf('.');
+    if (dot < 0) {
+      return (WeightGroup) findChild(name).orElseGet(() -> child(name, new WeightGroup()));
+    }
+    String nest = name.substring(0, dot);
+    Module found = findChild(nest).orElseGet(() -> child(nest, new WeightGroup.Nest()));
+    return ((WeightGroup.Nest) found).group(name.substring(dot + 1));
+  }
+
+  /** Throws if these adapters cannot act together in this layer. */
+  final void checkTogether(List<String> names) {
+    List<LayerAdapter> here =
+        names.stream().distinct().map(adapters::get).filter(Objects::nonNull).toList();
+    for (int i = 0; i < here.size(); i++) {
+      here.subList(0, i).forEach(here.get(i)::checkBeside);
+    }
+  }
+
+  /** Whether all that adapts this layer is tokens beside adapters of other methods. */
+  public final boolean hasOnlyTokens() {
+    return adapters.values().stream().allMatch(TokensAdapter::isBeside);
   }
 
   /** Whether each row of the batch has its own adapter now. */
@@ -192,7 +217,9 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
                 + "\" gives weights that are not finite, so the adapter is broken. Its parameters"
                 + " hold NaN or infinite values; load an earlier checkpoint.");
       }
-      untie(isShared);
+      if (!adapter.keepsTies()) {
+        untie(isShared);
+      }
       writeWeight(weight);
       changeBias(adapter::mergedIntoBias);
     }
@@ -239,6 +266,11 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
   /** Whether this layer has a copy of a weight that it shared before merging. */
   final boolean isUntied() {
     return tied != null;
+  }
+
+  /** The weight that this layer shared before merging, if it is untied now. */
+  final @Nullable Parameter sharedWeight() {
+    return tied;
   }
 
   private void untie(Set<Parameter> isShared) {

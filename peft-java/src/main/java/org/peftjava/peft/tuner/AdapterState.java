@@ -125,6 +125,10 @@ public final class AdapterState {
     return result;
   }
 
+  private static String base(AdaptedLayer layer) {
+    return layer.hasOnlyTokens() ? ".token_adapter.base_layer." : ".base_layer.";
+  }
+
   /** Every parameter that one of the adapter's files may hold beyond {@link #of}: embeddings. */
   public static Map<String, Parameter> embeddings(TunedModel model, boolean adaptedOnly) {
     Map<String, Parameter> result = new LinkedHashMap<>();
@@ -138,7 +142,7 @@ public final class AdapterState {
                 adapted
                     .original()
                     .namedState()
-                    .forEach((name, value) -> result.put(path + ".base_layer." + name, value));
+                    .forEach((name, value) -> result.put(path + base(adapted) + name, value));
               } else if (!adaptedOnly && !model.savedModules().containsKey(path)) {
                 ModulePath.find(base.root(), path)
                     .ifPresent(

@@ -1,10 +1,14 @@
 package org.peftjava.peft.tuner;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.ModulePath;
+import org.peftjava.torch.nn.Parameter;
 
 /**
  * The model that adapters are added to, and what they need to know about it.
@@ -66,6 +70,39 @@ public record BaseModel(
               }
             });
     return result;
+  }
+
+  /** The base model's own module at a path, also where a wrapper stands for it now. */
+  Module original(String path) {
+    Module module = ModulePath.get(root, path);
+    return module instanceof LayerWrapper wrapper ? wrapper.original() : module;
+  }
+
+  /** Whether the module at a path is trained in full by an adapter. */
+  boolean isSaved(String path) {
+    return ModulePath.get(root, path) instanceof SavedModule;
+  }
+
+  /** The other modules whose weight is that of the module at a path, in the model's order. */
+  public List<String> tiedTo(String path) {
+    Map<String, Module> modules = modules();
+    Module module = modules.get(path);
+    Parameter weight = module == null ? null : weight(module);
+    return weight == null
+        ? List.of()
+        : modules.entrySet().stream()
+            .filter(entry -> entry.getValue() != module && weight(entry.getValue()) == weight)
+            .map(Map.Entry::getKey)
+            .toList();
+  }
+
+  /** A module's own weight, or the one that it shares when nothing is merged. */
+  private static @Nullable Parameter weight(Module module) {
+    if (module instanceof AdaptedLayer layer && layer.isUntied()) {
+      return layer.sharedWeight();
+    }
+    Module own = module instanceof LayerWrapper wrapper ? wrapper.original() : module;
+    return own.ownParameters().get("weight");
   }
 
   /** The modules that are linear layers. */

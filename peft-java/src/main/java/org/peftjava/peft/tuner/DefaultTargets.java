@@ -18,6 +18,9 @@ public final class DefaultTargets {
   /** What most methods take: attention's query and value. */
   public static final DefaultTargets LORA = of("lora");
 
+  /** No architecture has a default. */
+  public static final DefaultTargets NONE = new DefaultTargets();
+
   private final Properties names = new Properties();
 
   private DefaultTargets() {}

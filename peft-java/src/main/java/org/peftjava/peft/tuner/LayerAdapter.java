@@ -23,7 +23,9 @@ public interface LayerAdapter {
     /** A buffer: saved, never trained, and not counted among the parameters. */
     BUFFER,
     /** A buffer that is made again from the config and not saved. */
-    DERIVED
+    DERIVED,
+    /** Another layer's weight, with which this one is tied: trained and saved there. */
+    TIED
   }
 
   /**
@@ -46,12 +48,17 @@ public interface LayerAdapter {
 
     /** Whether files hold it. */
     public boolean isSaved() {
-      return role != Role.DERIVED;
+      return role != Role.DERIVED && role != Role.TIED;
+    }
+
+    /** Whether it is trained, here or where it belongs. */
+    boolean isTrained() {
+      return role == Role.TRAINED || role == Role.TIED;
     }
 
     /** Whether it is a parameter, not a buffer. */
     boolean isParameter() {
-      return role == Role.TRAINED || role == Role.FROZEN;
+      return isTrained() || role == Role.FROZEN;
     }
   }
 
@@ -126,6 +133,16 @@ public interface LayerAdapter {
 
   /** Whether merging needs a bias in the layer, because there is something to add to it. */
   default boolean needsBias() {
+    return false;
+  }
+
+  /** Throws if this adapter cannot act, or be merged, together with another one of the layer. */
+  default void checkBeside(LayerAdapter other) {}
+
+  /**
+   * Whether merging changes all layers that share the weight alike, so that they go on sharing it.
+   */
+  default boolean keepsTies() {
     return false;
   }
 

@@ -5,6 +5,8 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
 import org.peftjava.peft.tuner.TargetMatcher.Match;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.AttentionLayer;
@@ -77,18 +79,24 @@ public final class LayerInjector<C extends TunerConfig> {
     method.checkSupported(given);
     C prepared = method.prepared(given, model);
     Match match = method.match(prepared, model);
+    Map<String, String> ties = method.ties(prepared, model, match.paths());
     Map<String, Module> layers = originals(match.paths());
+    layers.keySet().removeAll(ties.keySet());
+    TokenPlan tokens =
+        TokenPlan.of(model, method.tokens(prepared), layers.keySet(), match.modulesToSave());
     Map<String, Module> saved = originals(match.modulesToSave());
     layers.forEach(this::checkAdaptable);
     saved.forEach(LayerInjector::checkCopyable);
     C config = method.settled(method.targeted(prepared, match.targets()), layers);
     List<String> warnings = new ArrayList<>(match.warnings());
     warnings.addAll(method.warnings(given, layers));
+    warnings.addAll(tokens.warnings());
     warnings.forEach(LOG::warn);
 
     SharedWeights shared = method.newShared(config, layers);
     BaseChanges changes = new BaseChanges();
-    Map<String, LayerAdapter> adapters = newAdapters(layers, config, options, shared, changes);
+    Map<String, LayerAdapter> adapters =
+        newAdapters(layers, ties, tokens, config, options, shared, changes);
     set.add(name);
     adapters.forEach((path, adapter) -> adaptedLayer(path).add(name, adapter));
     saved.keySet().forEach(path -> savedModule(model, set, path).add(name));
@@ -98,10 +106,7 @@ public final class LayerInjector<C extends TunerConfig> {
 
   private Map<String, Module> originals(List<String> paths) {
     Map<String, Module> result = new LinkedHashMap<>();
-    for (String path : paths) {
-      Module module = ModulePath.get(model.root(), path);
-      result.put(path, module instanceof LayerWrapper wrapper ? wrapper.original() : module);
-    }
+    paths.forEach(path -> result.put(path, model.original(path)));
     return result;
   }
 
@@ -141,6 +146,8 @@ public final class LayerInjector<C extends TunerConfig> {
 
   private Map<String, LayerAdapter> newAdapters(
       Map<String, Module> layers,
+      Map<String, String> ties,
+      TokenPlan tokens,
       C config,
       AddOptions options,
       SharedWeights shared,
@@ -149,11 +156,18 @@ public final class LayerInjector<C extends TunerConfig> {
     try {
       Device device = LayerSite.deviceOf(layers.values().iterator().next());
       shared.weights().forEach(weight -> weight.parameter().to(device));
-      layers.forEach(
-          (path, layer) ->
+      Function<String, LayerSite> site =
+          path -> LayerSite.of(path, model.original(path), options, shared, changes);
+      layers
+          .keySet()
+          .forEach(path -> result.put(path, method.newAdapter(site.apply(path), config)));
+      ties.forEach(
+          (path, owner) ->
               result.put(
                   path,
-                  method.newAdapter(LayerSite.of(path, layer, options, shared, changes), config)));
+                  method.tiedAdapter(
+                      site.apply(path), config, Objects.requireNonNull(result.get(owner)))));
+      tokens.addTo(result, site);
       checkChangeable(changes);
       if (options.lowCpuMemUsage()) {
         result.values().forEach(LayerInjector::dropValues);

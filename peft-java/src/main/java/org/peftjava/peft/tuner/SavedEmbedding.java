@@ -1,6 +1,7 @@
 package org.peftjava.peft.tuner;
 
 import java.util.OptionalLong;
+import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Module;
@@ -34,6 +35,11 @@ final class SavedEmbedding extends SavedModule implements EmbeddingLayer {
   @Override
   public Parameter table() {
     return layer().table();
+  }
+
+  @Override
+  public double scaleIn(DType type) {
+    return layer().scaleIn(type);
   }
 
   @Override

@@ -97,7 +97,7 @@ final class Trainability {
   }
 
   private static void train(List<LayerAdapter.Weight> weights, boolean on) {
-    weights.forEach(w -> w.parameter().requiresGrad(on && w.role() == LayerAdapter.Role.TRAINED));
+    weights.forEach(w -> w.parameter().requiresGrad(on && w.isTrained()));
   }
 
   private boolean isTrained(String adapter) {

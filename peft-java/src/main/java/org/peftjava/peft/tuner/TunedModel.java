@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.LayerInjector.Injection;
 import org.peftjava.torch.nn.Module;
@@ -202,6 +203,7 @@ public final class TunedModel extends Module {
     set.checkIdle("activate " + names);
     prompts.checkActivation(names);
     savedModules().forEach((path, module) -> module.checkActivation(path, names));
+    layers().values().forEach(layer -> layer.checkTogether(names));
     if (!set.merged().isEmpty()) {
       LOG.warn("Adapters {} are merged and are unmerged before {} act.", set.merged(), names);
       unmerge();
@@ -252,6 +254,8 @@ public final class TunedModel extends Module {
     }
     Set<Parameter> shared = sharedParameters();
     Map<String, AdaptedLayer> layers = layers();
+    List<String> together = Stream.concat(set.merged().stream(), wanted.stream()).toList();
+    layers.values().forEach(layer -> layer.checkTogether(together));
     for (String name : wanted) {
       Set<AdaptedLayer> done = Collections.newSetFromMap(new IdentityHashMap<>());
       try {

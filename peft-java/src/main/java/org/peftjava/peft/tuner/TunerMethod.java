@@ -68,6 +68,29 @@ public interface TunerMethod<C extends TunerConfig> extends AdapterMethod<C> {
     return SharedWeights.NONE;
   }
 
+  /** Tokens that are trained beside the adapter. */
+  default TokenTargets tokens(C config) {
+    return TokenTargets.NONE;
+  }
+
+  /**
+   * Layers that get another layer's adapter because they share its weight: their paths and its.
+   *
+   * @param paths the modules that the config selects
+   */
+  default Map<String, String> ties(C config, BaseModel model, List<String> paths) {
+    return Map.of();
+  }
+
+  /**
+   * The adapter of a layer that shares the weight of another one.
+   *
+   * @param owner the other layer's adapter
+   */
+  default LayerAdapter tiedAdapter(LayerSite site, C config, LayerAdapter owner) {
+    throw new IllegalStateException(peftType() + " does not tie adapters.");
+  }
+
   /** A new adapter for one layer. */
   LayerAdapter newAdapter(LayerSite site, C config);
 

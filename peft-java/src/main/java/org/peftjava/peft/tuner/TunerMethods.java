@@ -27,6 +27,7 @@ import org.peftjava.peft.tuner.ptuning.PTuningMethod;
 import org.peftjava.peft.tuner.randlora.RandLoraMethod;
 import org.peftjava.peft.tuner.road.RoadMethod;
 import org.peftjava.peft.tuner.shira.ShiraMethod;
+import org.peftjava.peft.tuner.trainabletokens.TrainableTokensMethod;
 import org.peftjava.peft.tuner.vblora.VBLoRAMethod;
 import org.peftjava.peft.tuner.vera.VeraMethod;
 
@@ -96,6 +97,7 @@ public final class TunerMethods {
     result.add(new RandLoraMethod());
     result.add(new RoadMethod());
     result.add(new ShiraMethod());
+    result.add(new TrainableTokensMethod());
     result.add(new VBLoRAMethod());
     result.add(new VeraMethod());
     for (TunerMethod<?> found : ServiceLoader.load(TunerMethod.class)) {

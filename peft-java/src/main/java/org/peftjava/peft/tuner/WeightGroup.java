@@ -16,6 +16,13 @@ final class WeightGroup extends Module {
     }
   }
 
+  /** What holds groups whose names begin with a module's. */
+  static final class Nest extends Module {
+    WeightGroup group(String name) {
+      return (WeightGroup) findChild(name).orElseGet(() -> child(name, new WeightGroup()));
+    }
+  }
+
   void put(String adapter, LayerAdapter.Weight weight) {
     if (!weight.leaf().isEmpty()) {
       Module leaves = findChild(adapter).orElseGet(() -> child(adapter, new Leaves()));

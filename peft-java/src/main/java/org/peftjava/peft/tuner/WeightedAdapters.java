@@ -118,7 +118,9 @@ public final class WeightedAdapters {
               + ". The adapters must agree in excludeModules, layersToTransform and"
               + " layersPattern.");
     }
-    if (target != null) {
+    if (target instanceof TokensAdapter tokens) {
+      sources.forEach(source -> tokens.copyFrom((TokensAdapter) source)); // there is one
+    } else if (target != null) {
       try (TensorScope scope = TensorScope.open("combine layer")) {
         method.combine(
             config,

@@ -53,7 +53,8 @@ public final class ScaledEmbedding extends Module implements EmbeddingLayer {
     }
   }
 
-  private double scaleIn(DType type) {
+  @Override
+  public double scaleIn(DType type) {
     return Creation.zeros(type, 1).fillInPlace(scale).toDouble();
   }
 

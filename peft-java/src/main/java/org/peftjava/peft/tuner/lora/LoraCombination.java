@@ -5,8 +5,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.CombinableMethod;
 import org.peftjava.peft.tuner.CombinationType;
+import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.TaskArithmetic;
 import org.peftjava.peft.tuner.WeightedAdapterOptions;
 import org.peftjava.torch.Creation;
@@ -22,6 +24,8 @@ import org.peftjava.torch.nn.Parameter;
  * <p>Reference: PEFT {@code LoraModel.add_weighted_adapter}; values in golden/weighted_adapters.
  */
 final class LoraCombination {
+  private static final String TOKENS = "trainable_token_indices";
+
   private final List<LowRank> sources;
   private final double[] factors;
   private final double[] weights;
@@ -62,9 +66,21 @@ final class LoraCombination {
             .with("use_rslora", false)
             .with("rank_pattern", Map.of())
             .with("alpha_pattern", Map.of())
-            .with("target_modules", targets);
+            .with("target_modules", targets)
+            .with(TOKENS, tokens(configs));
     boolean leavesBase = result.initLoraWeights().toField() instanceof Boolean;
     return leavesBase ? result : result.with("init_lora_weights", true);
+  }
+
+  private static @Nullable Object tokens(List<LoraConfig> configs) {
+    List<ConfigFields> training =
+        configs.stream().map(LoraConfig::fields).filter(fields -> fields.isSet(TOKENS)).toList();
+    if (training.size() > 1) {
+      throw new UnsupportedOperationException(
+          "Adapters that train tokens (trainableTokenIndices) can be combined with others, but not"
+              + " with each other.");
+    }
+    return training.isEmpty() ? null : training.get(0).get(TOKENS);
   }
 
   private static int largestRank(LoraConfig config) {

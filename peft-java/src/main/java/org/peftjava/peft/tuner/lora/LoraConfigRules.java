@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.TargetFields;
 import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.TokenTargets;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -152,6 +153,7 @@ final class LoraConfigRules {
     fields.integer("qalora_group_size");
     fields.texts("modules_to_save");
     fields.texts("target_parameters");
+    TokenTargets.ofField(fields, "trainable_token_indices", false);
     bias(fields);
     init(fields);
   }

@@ -1,16 +1,17 @@
 package org.peftjava.peft.tuner.lora;
 
 import java.util.List;
-import java.util.OptionalLong;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.torch.MatrixOps;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Embedding;
+import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Parameter;
 
 /**
- * LoRA over an embedding table: {@code y = table[ids] + s * A^T[ids] B^T}, without dropout.
+ * LoRA over an embedding table: {@code y = table[ids] + s * A^T[ids] B^T}, without dropout; both
+ * parts are multiplied with the scale of the table, if it has one.
  *
  * <p>Shapes: ids (...), y (..., d), A (r, n), B (d, r) for a table (n, d). The padding id's column
  * of A gets no gradient. Reference: PEFT {@code tuners/lora/layer.py::Embedding}; values in
@@ -21,16 +22,16 @@ final class LoraEmbeddingAdapter implements LayerAdapter, LowRank {
   private final Parameter b;
   private final double initialScaling;
   private double scaling;
-  private final OptionalLong paddingIdx;
+  private final EmbeddingLayer base;
   private final Role roleOfB;
 
   LoraEmbeddingAdapter(
-      Parameter a, Parameter b, double scaling, OptionalLong paddingIdx, Role roleOfB) {
+      Parameter a, Parameter b, double scaling, EmbeddingLayer base, Role roleOfB) {
     this.a = a;
     this.b = b;
     this.initialScaling = scaling;
     this.scaling = scaling;
-    this.paddingIdx = paddingIdx;
+    this.base = base;
     this.roleOfB = roleOfB;
   }
 
@@ -68,8 +69,9 @@ final class LoraEmbeddingAdapter implements LayerAdapter, LowRank {
   @Override
   public Tensor afterBase(Tensor ids, Tensor y, boolean training) {
     Tensor rows = Ops.embeddingUnchecked(a.tensor().t(), ids); // (..., r); the base checked the ids
-    Tensor low = Embedding.withoutGradientOf(paddingIdx, ids, rows);
-    return y.add(MatrixOps.linear(low, b.tensor(), null).mul(scaling));
+    Tensor low = Embedding.withoutGradientOf(base.paddingIdx(), ids, rows);
+    double scale = base.scaleIn(base.table().dtype());
+    return y.add(MatrixOps.linear(low, b.tensor(), null).mul(scaling * scale));
   }
 
   @Override

@@ -79,12 +79,12 @@ public abstract class LoraFieldsBuilder<B extends LoraFieldsBuilder<B>>
     return set("megatron_core", value);
   }
 
-  /** Token ids whose input embeddings are trained. Not applied yet. */
+  /** Token ids whose input embeddings are trained, and those rows of a head tied to them. */
   public final B trainableTokenIndices(List<Integer> value) {
     return set("trainable_token_indices", value);
   }
 
-  /** Token ids whose embeddings are trained, by layer. Not applied yet. */
+  /** Token ids whose rows are trained, by the name of an embedding or a head. */
   public final B trainableTokenIndices(Map<String, List<Integer>> value) {
     return set("trainable_token_indices", value);
   }

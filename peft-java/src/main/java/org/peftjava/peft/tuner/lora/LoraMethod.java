@@ -9,6 +9,7 @@ import org.peftjava.peft.tuner.DefaultTargets;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.LayerSite;
 import org.peftjava.peft.tuner.LayerTunerMethod;
+import org.peftjava.peft.tuner.TokenTargets;
 import org.peftjava.peft.tuner.WeightedAdapterOptions;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.LinearLayer;
@@ -20,7 +21,6 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
   private static final Map<String, String> NOT_YET =
       Map.ofEntries(
           Map.entry("layer_replication", "layer replication"),
-          Map.entry("trainable_token_indices", "trainable tokens"),
           Map.entry("target_parameters", "parameters as targets"),
           Map.entry("alora_invocation_tokens", "activated LoRA"),
           Map.entry("use_qalora", "QALoRA"),
@@ -111,6 +111,12 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
       result.add("loraBias is true, but some targeted layers have no bias: merging will fail.");
     }
     return result;
+  }
+
+  @Override
+  public TokenTargets tokens(LoraConfig config) {
+    return TokenTargets.ofField(
+        config.fields(), "trainable_token_indices", config.ensureWeightTying());
   }
 
   @Override
