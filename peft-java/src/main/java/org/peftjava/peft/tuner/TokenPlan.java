@@ -20,8 +20,7 @@ import org.peftjava.torch.nn.Module;
  * @param ties layers that get the rows of another one: their paths and its
  * @param warnings what is probably a mistake
  */
-record TokenPlan(
-    Map<String, List<Long>> tokens, Map<String, String> ties, List<String> warnings) {
+record TokenPlan(Map<String, List<Long>> tokens, Map<String, String> ties, List<String> warnings) {
   /**
    * Finds the layers.
    *
@@ -81,8 +80,7 @@ record TokenPlan(
     ties.forEach(
         (path, owner) ->
             made.put(
-                path,
-                Objects.requireNonNull(made.get(owner)).tiedTo(site.apply(path).layer())));
+                path, Objects.requireNonNull(made.get(owner)).tiedTo(site.apply(path).layer())));
     adapters.putAll(made);
   }
 

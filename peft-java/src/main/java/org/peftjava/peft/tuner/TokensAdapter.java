@@ -99,8 +99,7 @@ public final class TokensAdapter implements LayerAdapter {
   public TokensAdapter tiedTo(Module other) {
     keepsTies = true;
     Role role = weight.group().startsWith(NEST) ? Role.TIED : Role.TRAINED;
-    return new TokensAdapter(
-        other, tokens, rows, new Weight(weight.group(), "", rows, role), this);
+    return new TokensAdapter(other, tokens, rows, new Weight(weight.group(), "", rows, role), this);
   }
 
   /** These tokens, if they are tokens of the layer, each once; else throws. */

@@ -117,8 +117,7 @@ final class LoraInitializer {
     }
     site.place(a);
     site.place(b);
-    LoraEmbeddingAdapter adapter =
-        new LoraEmbeddingAdapter(a, b, scaling, layer, roleOfB());
+    LoraEmbeddingAdapter adapter = new LoraEmbeddingAdapter(a, b, scaling, layer, roleOfB());
     return config.useDora()
         ? new DoraEmbeddingAdapter(
             layer, adapter, magnitude(layer.table().tensor().detach().t(), b, a))
