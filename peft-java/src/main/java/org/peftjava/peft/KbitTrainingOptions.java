@@ -1,5 +1,8 @@
 package org.peftjava.peft;
 
+import org.peftjava.torch.DType;
+import org.peftjava.transformers.PretrainedModel;
+
 /**
  * How {@link Peft#prepareModelForKbitTraining} prepares a model.
  *
@@ -14,6 +17,18 @@ public record KbitTrainingOptions(boolean useGradientCheckpointing, boolean cast
   /** Python's defaults. */
   public static Builder builder() {
     return new Builder();
+  }
+
+  void apply(PretrainedModel model) {
+    model.module().requiresGrad(false);
+    if (castToFloat32) {
+      model.module().namedParameters().values().stream()
+          .filter(parameter -> parameter.dtype().isHalfPrecision())
+          .forEach(parameter -> parameter.to(DType.FLOAT32));
+    }
+    if (useGradientCheckpointing && (model.isLoadedIn4bit() || model.isLoadedIn8bit())) {
+      model.gradientCheckpointing(true);
+    }
   }
 
   /** Collects options; each method is the one of its record component. */

@@ -2,11 +2,11 @@ package org.peftjava.peft;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.AdapterStateDict;
 import org.peftjava.peft.tuner.AdapterScales;
-import org.peftjava.peft.tuner.AdapterState;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
@@ -92,6 +92,39 @@ public final class Peft {
   }
 
   /**
+   * Puts adapter "default" into the layers of a module, which is changed in place and stays what it
+   * is: no PeftModel around it. Its own parameters are frozen; the adapter acts and is trained.
+   *
+   * <p>See {@link Functional} for what can be done with it, and {@link #getPeftModelStateDict} for
+   * saving. Reference: PEFT {@code mapping.py::inject_adapter_in_model}.
+   *
+   * @return the module
+   * @throws IllegalArgumentException if the method adapts no single layers, or its layers share
+   *     weights
+   */
+  @CanIgnoreReturnValue
+  public static <M extends Module> M injectAdapterInModel(TunerConfig peftConfig, M model) {
+    return injectAdapterInModel(peftConfig, model, options -> {});
+  }
+
+  /** The same with a name for the adapter. */
+  @CanIgnoreReturnValue
+  public static <M extends Module> M injectAdapterInModel(
+      TunerConfig peftConfig, M model, String adapterName) {
+    return injectAdapterInModel(peftConfig, model, options -> options.adapterName(adapterName));
+  }
+
+  /** The same with options. */
+  @CanIgnoreReturnValue
+  public static <M extends Module> M injectAdapterInModel(
+      TunerConfig peftConfig, M model, Consumer<InjectOptions.Builder> options) {
+    InjectOptions.Builder builder = InjectOptions.builder();
+    options.accept(builder);
+    Injections.inject(peftConfig, model, builder.build());
+    return model;
+  }
+
+  /**
    * Prepares a model, usually a quantized one, for the training of an adapter: freezes it, makes
    * what is left in 16 bits float32, and, for a quantized one, switches gradient checkpointing on.
    * Call it before {@code getPeftModel}.
@@ -112,23 +145,7 @@ public final class Peft {
       M model, Consumer<KbitTrainingOptions.Builder> options) {
     KbitTrainingOptions.Builder builder = KbitTrainingOptions.builder();
     options.accept(builder);
-    KbitTrainingOptions chosen = builder.build();
-    model.module().requiresGrad(false);
-    if (chosen.castToFloat32()) {
-      model
-          .module()
-          .namedParameters()
-          .values()
-          .forEach(
-              parameter -> {
-                if (parameter.dtype().isHalfPrecision()) {
-                  parameter.to(DType.FLOAT32);
-                }
-              });
-    }
-    if (chosen.useGradientCheckpointing() && (model.isLoadedIn4bit() || model.isLoadedIn8bit())) {
-      model.gradientCheckpointing(true);
-    }
+    builder.build().apply(model);
     return model;
   }
 
@@ -182,6 +199,20 @@ public final class Peft {
   }
 
   /**
+   * The state of each adapted layer of a PeftModel or of a module with adapters in its layers.
+   *
+   * @throws IllegalArgumentException if it has no adapters
+   */
+  public static List<LayerStatus> getLayerStatus(Module model) {
+    return StatusReport.of(model).layers();
+  }
+
+  /** The state of the adapters of a PeftModel or of a module with adapters in its layers. */
+  public static ModelStatus getModelStatus(Module model) {
+    return StatusReport.of(model).model();
+  }
+
+  /**
    * Prepares a model for training in mixed precision: what is trained becomes float32, the rest
    * {@code dtype}. Quantized weights stay.
    */
@@ -189,18 +220,6 @@ public final class Peft {
     for (Parameter parameter : model.namedParameters().values()) {
       parameter.to(parameter.requiresGrad() ? DType.FLOAT32 : dtype);
     }
-  }
-
-  /**
-   * Makes the 16-bit weights of an adapter float32, as adding it does unless {@code
-   * autocastAdapterDtype(false)} is asked for.
-   *
-   * @param model a PeftModel, or any module with adapters in its layers
-   */
-  public static void castAdapterDtype(Module model, String adapterName) {
-    AdapterState.parameters(Adapted.of(model).tuned(), adapterName).stream()
-        .filter(parameter -> parameter.dtype().isHalfPrecision())
-        .forEach(parameter -> parameter.to(DType.FLOAT32));
   }
 
   /**

@@ -186,6 +186,20 @@ public sealed class PeftModel extends Module implements PushToHubMixin
     }
   }
 
+  /**
+   * Lets exactly these adapters act.
+   *
+   * @param inferenceMode whether they are frozen
+   */
+  public final void setAdapter(List<String> adapterNames, boolean inferenceMode) {
+    Functional.setAdapter(this, adapterNames, inferenceMode);
+  }
+
+  /** Trains adapters while they act, or freezes them. */
+  public final void setRequiresGrad(List<String> adapterNames, boolean requiresGrad) {
+    Functional.setRequiresGrad(this, adapterNames, requiresGrad);
+  }
+
   /** Trains an adapter while it acts, or freezes it. */
   public final void setRequiresGrad(String adapterName, boolean requiresGrad) {
     tuned().trainable(adapterName, requiresGrad);
@@ -303,7 +317,7 @@ public sealed class PeftModel extends Module implements PushToHubMixin
 
   /** How many parameters are trained. */
   public final TrainableParameters trainableParameters() {
-    return new StatusReport(tuned()).parameters(namedParameters());
+    return StatusReport.of(this).parameters();
   }
 
   /** Prints {@link #trainableParameters}. */
@@ -314,12 +328,12 @@ public sealed class PeftModel extends Module implements PushToHubMixin
 
   /** The state of each adapted layer. */
   public final List<LayerStatus> getLayerStatus() {
-    return new StatusReport(tuned()).layers();
+    return StatusReport.of(this).layers();
   }
 
   /** The state of the whole model. */
   public final ModelStatus getModelStatus() {
-    return new StatusReport(tuned()).model(trainableParameters());
+    return StatusReport.of(this).model();
   }
 
   /** Adds a saved adapter; it does not act before {@link #setAdapter}. */

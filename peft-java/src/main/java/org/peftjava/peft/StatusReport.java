@@ -6,24 +6,48 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
-import java.util.stream.Stream;
+import java.util.stream.Collectors;
+import org.peftjava.peft.quantized.QuantizationBackend;
 import org.peftjava.peft.tuner.AdaptedLayer;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.LayerAdapter;
+import org.peftjava.peft.tuner.SavedModule;
 import org.peftjava.peft.tuner.TunedModel;
+import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.TunerMethods;
+import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
 
-/** Reads the state of a model's adapters. Reference: PEFT {@code get_layer_status}. */
+/**
+ * Reads the state of a model's adapters. Reference: PEFT {@code peft_model.py::get_layer_status,
+ * get_model_status}.
+ */
 final class StatusReport {
+  private final Module whole;
   private final TunedModel model;
+  private final AdapterSet set;
+  private final String prefix;
 
-  StatusReport(TunedModel model) {
-    this.model = model;
+  private StatusReport(Module whole, Adapted adapted) {
+    this.whole = whole;
+    model = adapted.tuned();
+    set = model.adapters();
+    prefix = adapted.isWrapped() ? "model." : "";
   }
 
-  TrainableParameters parameters(Map<String, Parameter> parameters) {
+  /** Reads a PeftModel, or a module with adapters in its layers. */
+  static StatusReport of(Module model) {
+    return new StatusReport(model, Adapted.of(model));
+  }
+
+  TrainableParameters parameters() {
+    return parameters(whole.namedParameters());
+  }
+
+  private static TrainableParameters parameters(Map<String, Parameter> parameters) {
     long trainable = 0;
     long all = 0;
     for (Parameter parameter : parameters.values()) {
@@ -36,60 +60,72 @@ final class StatusReport {
   List<LayerStatus> layers() {
     List<LayerStatus> result = new ArrayList<>();
     model.layers().forEach((path, layer) -> result.add(layer(path, layer)));
+    model.savedModules().forEach((path, module) -> result.add(saved(path, module)));
     return List.copyOf(result);
   }
 
   private LayerStatus layer(String path, AdaptedLayer layer) {
-    AdapterSet set = model.adapters();
-    Map<String, Boolean> trained = new LinkedHashMap<>();
+    Map<String, RequiresGrad> trained = new LinkedHashMap<>();
     Map<String, List<String>> devices = new LinkedHashMap<>();
     layer
         .adapters()
         .forEach(
             (name, adapter) -> {
-              trained.put(name, set.isEnabled() && trained(Stream.of(adapter)) > 0);
-              devices.put(name, devices(adapter));
+              trained.put(name, trained(trainable(adapter)));
+              devices.put(
+                  name,
+                  devices(adapter.weights().stream().map(LayerAdapter.Weight::parameter).toList()));
             });
     return new LayerStatus(
-        "model." + path + (layer.hasOnlyTokens() ? ".token_adapter" : ""),
-        layer.hasOnlyTokens() ? "TrainableTokensLayer" : type() + "." + layer.kind(),
+        prefix + path + (layer.hasOnlyTokens() ? ".token_adapter" : ""),
+        layer.hasOnlyTokens()
+            ? "TrainableTokensLayer"
+            : type(layer.adapters().keySet()) + "." + layer.kind(),
         set.isEnabled(),
         set.active(),
         layer.merged(),
         trained,
         layer.adapters().keySet().stream().sorted().toList(),
-        devices);
+        devices,
+        QuantizationBackend.name(layer.original()));
   }
 
-  /** Numbers of adapters that collect gradients. */
-  private static long trained(Stream<LayerAdapter> adapters) {
-    return adapters
-        .flatMap(adapter -> adapter.weights().stream())
+  private LayerStatus saved(String path, SavedModule module) {
+    Map<String, RequiresGrad> trained = new LinkedHashMap<>();
+    Map<String, List<String>> devices = new LinkedHashMap<>();
+    module
+        .copies()
+        .forEach(
+            (name, copy) -> {
+              Collection<Parameter> parameters = copy.namedParameters().values();
+              trained.put(name, trained(parameters));
+              devices.put(name, devices(parameters));
+            });
+    return new LayerStatus(
+        prefix + path,
+        "ModulesToSaveWrapper",
+        set.isEnabled(),
+        set.active().stream().filter(module.copies()::containsKey).toList(),
+        List.of(),
+        trained,
+        module.copies().keySet().stream().sorted().toList(),
+        devices,
+        Optional.empty());
+  }
+
+  private static List<Parameter> trainable(LayerAdapter adapter) {
+    return adapter.weights().stream()
+        .filter(weight -> weight.role() == LayerAdapter.Role.TRAINED)
         .map(LayerAdapter.Weight::parameter)
-        .filter(Parameter::requiresGrad)
-        .distinct() // tied ones are in several layers
-        .mapToLong(Parameter::numel)
-        .sum();
+        .toList();
   }
 
-  /** Numbers that would collect gradients if adapters acted. */
-  private long waiting() {
-    if (model.adapters().isEnabled()) {
-      return 0;
-    }
-    long adapters =
-        trained(
-            model.layers().values().stream().flatMap(layer -> layer.adapters().values().stream()));
-    long copies =
-        model.savedModules().values().stream()
-            .flatMap(module -> module.copies().values().stream())
-            .mapToLong(copy -> parameters(copy.namedParameters()).trainable())
-            .sum();
-    return adapters + copies;
-  }
-
-  private static List<String> devices(LayerAdapter adapter) {
-    return devices(adapter.weights().stream().map(LayerAdapter.Weight::parameter).toList());
+  /** What collects gradients; nothing while adapters are disabled, as in Python. */
+  private RequiresGrad trained(Collection<Parameter> parameters) {
+    return set.isEnabled()
+        ? RequiresGrad.of(
+            parameters.stream().map(Parameter::requiresGrad).collect(Collectors.toSet()))
+        : RequiresGrad.FALSE;
   }
 
   private static List<String> devices(Collection<Parameter> parameters) {
@@ -100,22 +136,45 @@ final class StatusReport {
         .toList();
   }
 
-  private String type() {
-    return model.configs().values().stream()
-        .map(config -> config.peftType().toLowerCase(Locale.ROOT))
+  /** Python's package of the method of the first of these adapters. */
+  private String type(Set<String> adapters) {
+    return model.configs().entrySet().stream()
+        .filter(entry -> adapters.isEmpty() || adapters.contains(entry.getKey()))
+        .map(entry -> entry.getValue().peftType().toLowerCase(Locale.ROOT))
         .findFirst()
         .orElse("");
   }
 
-  ModelStatus model(TrainableParameters parameters) {
-    AdapterSet set = model.adapters();
+  /** Numbers that would collect gradients if adapters acted. */
+  private long waiting() {
+    if (set.isEnabled()) {
+      return 0;
+    }
+    long adapters =
+        model.layers().values().stream()
+            .flatMap(layer -> layer.adapters().values().stream())
+            .flatMap(adapter -> trainable(adapter).stream())
+            .filter(Parameter::requiresGrad)
+            .distinct() // tied ones are in several layers
+            .mapToLong(Parameter::numel)
+            .sum();
+    long copies =
+        model.savedModules().values().stream()
+            .flatMap(module -> module.copies().values().stream())
+            .mapToLong(copy -> parameters(copy.namedParameters()).trainable())
+            .sum();
+    return adapters + copies;
+  }
+
+  ModelStatus model() {
+    TrainableParameters parameters = parameters();
     List<LayerStatus> layers = layers();
     Map<String, String> types = new LinkedHashMap<>();
     model.configs().forEach((name, config) -> types.put(name, config.peftType()));
-    Map<String, Boolean> trained = new LinkedHashMap<>();
+    Map<String, RequiresGrad> trained = new LinkedHashMap<>();
     Map<String, List<String>> devices = new LinkedHashMap<>();
     for (LayerStatus layer : layers) {
-      layer.requiresGrad().forEach((name, on) -> trained.merge(name, on, Boolean::logicalOr));
+      layer.requiresGrad().forEach((name, on) -> trained.merge(name, on, RequiresGrad::merged));
       layer
           .devices()
           .forEach((name, found) -> devices.merge(name, found, StatusReport::sortedUnion));
@@ -125,16 +184,13 @@ final class StatusReport {
         .all()
         .forEach(
             (name, prompt) -> {
-              Map<String, Parameter> weights = prompt.encoder().namedParameters();
-              trained.put(name, parameters(weights).trainable() > 0);
-              devices.put(name, devices(weights.values()));
+              Collection<Parameter> weights = prompt.encoder().namedParameters().values();
+              trained.merge(name, promptTrained(weights), RequiresGrad::merged);
+              devices.merge(name, devices(weights), StatusReport::sortedUnion);
             });
     return new ModelStatus(
         model.base().className(),
-        model.configs().values().stream()
-            .map(config -> TunerMethods.get(config.peftType()).modelClass())
-            .findFirst()
-            .orElse("None"),
+        model.configs().values().stream().findFirst().map(StatusReport::modelClass).orElse("None"),
         types,
         parameters.trainable() - waiting(),
         parameters.all(),
@@ -144,7 +200,27 @@ final class StatusReport {
         set.merged(),
         trained,
         set.names().stream().sorted().toList(),
-        devices);
+        devices,
+        backend(layers));
+  }
+
+  private static String modelClass(TunerConfig config) {
+    return TunerMethods.get(config.peftType()).modelClass();
+  }
+
+  /** An encoder is trained if anything in it is: first tokens of a cartridge may be fixed. */
+  private static RequiresGrad promptTrained(Collection<Parameter> weights) {
+    return weights.stream().anyMatch(Parameter::requiresGrad)
+        ? RequiresGrad.TRUE
+        : RequiresGrad.FALSE;
+  }
+
+  private static Optional<String> backend(List<LayerStatus> layers) {
+    Set<Optional<String>> found =
+        layers.stream().map(LayerStatus::quantizationBackend).collect(Collectors.toSet());
+    return found.size() > 1
+        ? Optional.of("irregular")
+        : found.stream().findFirst().flatMap(name -> name);
   }
 
   private static List<String> sortedUnion(List<String> a, List<String> b) {

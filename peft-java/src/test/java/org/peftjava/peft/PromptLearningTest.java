@@ -69,7 +69,7 @@ class PromptLearningTest {
               .boxed()
               .toList());
       assertEquals(Set.of("default"), model.peftConfig().keySet());
-      assertEquals(Map.of("default", true), model.getModelStatus().requiresGrad());
+      assertEquals(Map.of("default", RequiresGrad.TRUE), model.getModelStatus().requiresGrad());
       assertTrue(
           model.namedParameters().entrySet().stream()
               .allMatch(e -> e.getKey().startsWith("base_model.") ^ e.getValue().requiresGrad()));

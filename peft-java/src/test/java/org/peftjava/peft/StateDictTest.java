@@ -242,7 +242,7 @@ class StateDictTest {
                   LoraConfig.builder().r(3).targetModules("q_proj").modulesToSave("fc2").build(),
                   options -> options.autocastAdapterDtype(autocast))) {
         assertTypes("autocast_" + autocast, model);
-        Peft.castAdapterDtype(model, "default");
+        Functional.castAdapterDtype(model, "default");
         assertTypes("autocast_true", model);
       }
     }

@@ -1,8 +1,10 @@
 package org.peftjava.peft.tuner;
 
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
+import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import org.peftjava.peft.tuner.adaptionprompt.AdaptionPromptMethod;
 import org.peftjava.peft.tuner.boft.BOFTMethod;
@@ -30,9 +32,13 @@ import org.peftjava.peft.tuner.shira.ShiraMethod;
 import org.peftjava.peft.tuner.trainabletokens.TrainableTokensMethod;
 import org.peftjava.peft.tuner.vblora.VBLoRAMethod;
 import org.peftjava.peft.tuner.vera.VeraMethod;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** All tuning methods: one line each. Others join through {@link ServiceLoader}. */
 public final class TunerMethods {
+  private static final Logger LOG = LoggerFactory.getLogger(TunerMethods.class);
+  private static final int MAX_FAILURES = 16;
   private static final List<AdapterMethod<?>> METHODS = methods();
 
   private TunerMethods() {}
@@ -72,6 +78,42 @@ public final class TunerMethods {
         : Optional.empty();
   }
 
+  /** The modules that a config's targets select. */
+  public static List<String> matched(TunerConfig config, BaseModel model) {
+    return matched(ofLayers(config.peftType()), config, model);
+  }
+
+  private static <C extends TunerConfig> List<String> matched(
+      TunerMethod<C> method, TunerConfig config, BaseModel model) {
+    C prepared = method.prepared(method.configType().cast(config), model);
+    try {
+      return TargetMatcher.match(model, method.targets(prepared), method::defaultTargets).paths();
+    } catch (NoMatchingModulesException e) {
+      return List.of();
+    }
+  }
+
+  /** Methods of other libraries; one that cannot be loaded must not take the others with it. */
+  private static void addOthers(List<AdapterMethod<?>> methods) {
+    Iterator<?> found = ServiceLoader.load(AdapterMethod.class).iterator();
+    for (int failures = 0; failures < MAX_FAILURES; ) {
+      try {
+        if (!found.hasNext()) {
+          return;
+        }
+        AdapterMethod<?> method = (AdapterMethod<?>) found.next();
+        if (methods.stream().anyMatch(known -> known.peftType().equals(method.peftType()))) {
+          LOG.warn("{} is ignored: there is a method {}.", method, method.peftType());
+        } else {
+          methods.add(method);
+        }
+      } catch (ServiceConfigurationError e) {
+        LOG.warn("A tuning method cannot be loaded.", e);
+        failures++;
+      }
+    }
+  }
+
   private static List<AdapterMethod<?>> methods() {
     List<AdapterMethod<?>> result = new ArrayList<>();
     result.add(new AdaptionPromptMethod());
@@ -100,9 +142,7 @@ public final class TunerMethods {
     result.add(new TrainableTokensMethod());
     result.add(new VBLoRAMethod());
     result.add(new VeraMethod());
-    for (TunerMethod<?> found : ServiceLoader.load(TunerMethod.class)) {
-      result.add(found);
-    }
+    addOthers(result);
     return List.copyOf(result);
   }
 }
