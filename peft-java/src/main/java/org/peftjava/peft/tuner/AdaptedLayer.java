@@ -120,7 +120,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
 
   /** Whether all that adapts this layer is tokens beside adapters of other methods. */
   public final boolean hasOnlyTokens() {
-    return adapters.values().stream().allMatch(TokensAdapter::isBeside);
+    return !adapters.isEmpty() && adapters.values().stream().allMatch(TokensAdapter::isBeside);
   }
 
   /** Whether each row of the batch has its own adapter now. */
