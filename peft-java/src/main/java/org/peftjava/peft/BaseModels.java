@@ -4,6 +4,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.peftjava.peft.prompt.ModelPromptSite;
 import org.peftjava.peft.tuner.BaseModel;
+import org.peftjava.peft.tuner.LayerStack;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.Module;
@@ -22,12 +23,12 @@ final class BaseModels {
 
   /** The facts about a model with a head. */
   static BaseModel of(TaskModel model) {
-    return of(model, model.architecture(), model.task(), model.backbone());
+    return of(model, model.architecture(), model.task(), model.backbone(), model::replicateLayers);
   }
 
   /** The facts about a model that writes text from text. */
   static BaseModel of(Seq2SeqLM model) {
-    return of(model, model.architecture(), model.task(), model.backbone());
+    return of(model, model.architecture(), model.task(), model.backbone(), model::replicateLayers);
   }
 
   /** The facts about any model of this library. */
@@ -39,7 +40,8 @@ final class BaseModels {
       return of(pair);
     }
     if (model instanceof FeatureExtraction bare) {
-      return of(bare.module(), bare.architecture(), bare.task(), bare.backbone());
+      return of(
+          bare.module(), bare.architecture(), bare.task(), bare.backbone(), bare::replicateLayers);
     }
     throw new IllegalArgumentException(
         model.getClass().getSimpleName()
@@ -47,7 +49,7 @@ final class BaseModels {
   }
 
   private static BaseModel of(
-      Module model, Architecture architecture, Task task, Backbone backbone) {
+      Module model, Architecture architecture, Task task, Backbone backbone, LayerStack layers) {
     String head = architecture.roles().outputEmbedding();
     Module table = (Module) backbone.inputEmbeddings();
     Optional<String> tablePath =
@@ -62,7 +64,8 @@ final class BaseModels {
         Optional.of(architecture.modelType()),
         tablePath,
         ModulePath.find(model, head).map(found -> head),
-        Optional.of(new ModelPromptSite(backbone::inputEmbeddings)));
+        Optional.of(new ModelPromptSite(backbone::inputEmbeddings)),
+        Optional.of(layers));
   }
 
   /** Throws if the config is for another task than the model's. */

@@ -59,6 +59,16 @@ public abstract class QuantizedLinear extends Module implements LinearLayer {
     this.bias = bias == null ? null : register("bias", bias);
   }
 
+  /** Another layer over the same weight and bias. */
+  public final QuantizedLinear twin() {
+    QuantizedLinear result = twin(bias);
+    result.storedTransposed = storedTransposed;
+    return result;
+  }
+
+  /** The same with the bias given. */
+  protected abstract QuantizedLinear twin(@Nullable Parameter sameBias);
+
   /** The weight as it is stored. */
   public QuantizedWeight weight() {
     return weight;

@@ -8,11 +8,15 @@ import java.util.function.Consumer;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.AdapterConfig;
+import org.peftjava.torch.nn.ModuleList;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.transformers.checkpoint.TransformersCard;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.hub.PushOptions;
 import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.LayerReplication;
 import org.peftjava.transformers.model.Task;
 
 /** A model without adapters, as loading and saving see it: a backbone, and perhaps a head. */
@@ -70,6 +74,37 @@ interface CheckpointModel extends PretrainedModel, PeftAdapterMixin {
   @Override
   default void deleteAdapter(String... adapterNames) {
     adapters().delete(List.of(adapterNames));
+  }
+
+  /** Replaces all settings of {@code config.json}. */
+  void configure(ConfigJson json);
+
+  /**
+   * Uses layers more than once, with the same weights; PEFT's {@code layer_replication}.
+   *
+   * @param ranges of layers, first and the one after the last, which make the new stack
+   * @return puts the layers back as they were
+   */
+  default Runnable replicateLayers(List<List<Integer>> ranges) {
+    ModuleList<?> stack =
+        backbone()
+            .layerList()
+            .orElseThrow(
+                () ->
+                    new UnsupportedOperationException(
+                        "The layers of "
+                            + architecture().className(task())
+                            + " cannot be used more than once (layerReplication)."));
+    ConfigJson before = config().json();
+    LayerReplication replication = LayerReplication.of(ranges, stack.list().size());
+    PretrainedConfig changed = architecture().config(replication.changed(before));
+    Backbone fresh = architecture().backbone(changed, task(), dtype());
+    Runnable undo = replication.apply(stack, fresh.layerList().orElseThrow().list());
+    configure(changed.json());
+    return () -> {
+      undo.run();
+      configure(before);
+    };
   }
 
   /** Whether a checkpoint may lack the weight of this name, which then gets fresh values. */

@@ -5,6 +5,7 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
@@ -17,7 +18,7 @@ import org.peftjava.transformers.model.Task;
  * module tree is the backbone itself, so that the names of its weights have no prefix.
  */
 public final class FeatureExtraction implements CheckpointModel {
-  private final PretrainedConfig config;
+  private PretrainedConfig config;
   private final Architecture architecture;
   private final Backbone backbone;
   private final Ties ties;
@@ -56,6 +57,12 @@ public final class FeatureExtraction implements CheckpointModel {
       Optional<Tensor> pooled = backbone.pooled(hidden).map(scope::keep);
       return ModelOutput.ofBackbone(hidden, pooled);
     }
+  }
+
+  @Override
+  public void configure(ConfigJson json) {
+    PretrainedConfig changed = architecture.config(json);
+    config = config.nameOrPath().map(changed::withNameOrPath).orElse(changed);
   }
 
   @Override

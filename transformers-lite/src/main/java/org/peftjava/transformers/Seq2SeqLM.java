@@ -17,6 +17,7 @@ import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
+import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
@@ -39,7 +40,7 @@ import org.peftjava.transformers.model.Task;
 public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqLanguageModel {
   private static final String HEAD = "lm_head";
 
-  private final PretrainedConfig config;
+  private PretrainedConfig config;
   private final Architecture architecture;
   private final Backbone backbone;
   private final EncoderDecoder stacks;
@@ -217,6 +218,12 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
             : Creation.cat(List.of(start, labels.narrow(1, 0, labels.size(1) - 1)), 1);
     Tensor ignored = shifted.eq(CrossEntropy.IGNORED);
     return shifted.maskedFill(ignored, config.padTokenId().getAsLong());
+  }
+
+  @Override
+  public void configure(ConfigJson json) {
+    PretrainedConfig changed = architecture.config(json);
+    config = config.nameOrPath().map(changed::withNameOrPath).orElse(changed);
   }
 
   @Override

@@ -6,6 +6,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
@@ -82,7 +83,12 @@ public abstract class TaskModel extends Module implements CheckpointModel {
 
   /** Replaces a setting of {@code config.json}. */
   final void configure(String key, Object value) {
-    PretrainedConfig changed = architecture.config(config.json().with(key, value));
+    configure(config.json().with(key, value));
+  }
+
+  @Override
+  public final void configure(ConfigJson json) {
+    PretrainedConfig changed = architecture.config(json);
     config = config.nameOrPath().map(changed::withNameOrPath).orElse(changed);
   }
 

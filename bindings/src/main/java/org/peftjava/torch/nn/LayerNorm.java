@@ -11,8 +11,8 @@ import org.peftjava.torch.Tensor;
  * torch.nn.LayerNorm}.
  */
 public final class LayerNorm extends Module implements Layer {
-  private final @Nullable Parameter weight;
-  private final @Nullable Parameter bias;
+  private @Nullable Parameter weight;
+  private @Nullable Parameter bias;
   private final double eps;
 
   /** A layer over vectors of this size, without memory. */
@@ -27,6 +27,15 @@ public final class LayerNorm extends Module implements Layer {
     weight =
         elementwiseAffine ? register("weight", new Parameter(shape, dtype, Init.ones())) : null;
     bias = elementwiseAffine ? register("bias", new Parameter(shape, dtype, Init.zeros())) : null;
+  }
+
+  @Override
+  protected void shared(String name, Parameter parameter) {
+    if (name.equals("bias")) {
+      bias = parameter;
+    } else {
+      weight = parameter;
+    }
   }
 
   /** What is added to the variance. */

@@ -24,6 +24,16 @@ public final class ModuleList<M extends Module> extends Module {
     return this;
   }
 
+  /** Puts other blocks in place of all. The old ones are not closed. */
+  public void set(List<? extends Module> modules) {
+    List<M> blocks = modules.stream().map(type::cast).toList();
+    for (int i = slots.size() - 1; i >= 0; i--) {
+      removeChild(Integer.toString(i));
+    }
+    slots.clear();
+    blocks.forEach(this::add);
+  }
+
   /** The blocks, in order. */
   public List<M> list() {
     return new AbstractList<>() {

@@ -14,7 +14,7 @@ import org.peftjava.torch.Tensor;
  * scale is {@code 1 + weight} and all is rounded once.
  */
 public final class RmsNorm extends Module implements Layer {
-  private final Parameter weight;
+  private Parameter weight;
   private final double eps;
   private final boolean aroundOne;
 
@@ -38,6 +38,11 @@ public final class RmsNorm extends Module implements Layer {
   /** A layer of the same kind, size and type, without memory. */
   public RmsNorm emptyCopy() {
     return new RmsNorm(weight.numel(), eps, aroundOne, weight.dtype());
+  }
+
+  @Override
+  protected void shared(String name, Parameter parameter) {
+    weight = parameter;
   }
 
   /** What is added to the mean square. */

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
@@ -191,10 +190,10 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
    * Makes an adapter part of the weight. If another module shares the weight, this layer gets its
    * own copy first, so that only this layer changes.
    *
-   * @param isShared whether a parameter belongs to another module too
+   * @param shared which parameters belong to other modules too
    * @param safe whether to refuse weights that are not finite
    */
-  final void merge(String name, Set<Parameter> isShared, boolean safe) {
+  final void merge(String name, SharedParameters shared, boolean safe) {
     LayerAdapter adapter = adapters.get(name);
     if (adapter == null) {
       return;
@@ -218,7 +217,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
                 + " hold NaN or infinite values; load an earlier checkpoint.");
       }
       if (!adapter.keepsTies()) {
-        untie(isShared);
+        untie(shared);
       }
       writeWeight(weight);
       changeBias(adapter::mergedIntoBias);
@@ -273,9 +272,9 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     return tied;
   }
 
-  private void untie(Set<Parameter> isShared) {
+  private void untie(SharedParameters shared) {
     Parameter weight = original().ownParameters().get("weight");
-    if (weight != null && tied == null && isShared.contains(weight)) {
+    if (weight != null && tied == null && shared.leave(weight)) {
       Parameter own = new Parameter(weight.shape(), weight.dtype(), tensor -> {});
       own.adopt(weight.tensor().detach().copy());
       own.requiresGrad(weight.requiresGrad());

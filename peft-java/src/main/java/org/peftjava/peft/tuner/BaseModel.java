@@ -20,6 +20,7 @@ import org.peftjava.torch.nn.Parameter;
  * @param inputEmbeddings path of the token embeddings, if it has any
  * @param outputEmbeddings path of the layer that makes the logits, if it has one
  * @param promptSite what virtual tokens may use of the model, if it can take any
+ * @param layerStack the stack of its layers, if they can be used more than once
  */
 public record BaseModel(
     Module root,
@@ -28,7 +29,8 @@ public record BaseModel(
     Optional<String> modelType,
     Optional<String> inputEmbeddings,
     Optional<String> outputEmbeddings,
-    Optional<PromptSite> promptSite) {
+    Optional<PromptSite> promptSite,
+    Optional<LayerStack> layerStack) {
   /** A model that takes no virtual tokens. */
   public BaseModel(
       Module root,
@@ -37,7 +39,15 @@ public record BaseModel(
       Optional<String> modelType,
       Optional<String> inputEmbeddings,
       Optional<String> outputEmbeddings) {
-    this(root, className, library, modelType, inputEmbeddings, outputEmbeddings, Optional.empty());
+    this(
+        root,
+        className,
+        library,
+        modelType,
+        inputEmbeddings,
+        outputEmbeddings,
+        Optional.empty(),
+        Optional.empty());
   }
 
   /** A module tree of unknown architecture. */

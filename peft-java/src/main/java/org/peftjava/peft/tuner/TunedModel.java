@@ -34,12 +34,14 @@ public final class TunedModel extends Module {
   private final Map<String, TunerConfig> configs = new LinkedHashMap<>();
   private final Map<String, SharedWeights> shared = new LinkedHashMap<>();
   private final Trainability trainability;
+  private final Replication replication;
   private @Nullable Map<String, AdaptedLayer> layers; // null when wrappers may have come or gone
   private @Nullable Map<String, SavedModule> savedModules;
 
   /** The model without adapters yet; freezes its parameters. */
   public TunedModel(BaseModel base) {
     this.base = base;
+    replication = new Replication(base);
     set.belongsTo(this);
     trainability = new Trainability(this);
     child("model", base.root());
@@ -126,11 +128,15 @@ public final class TunedModel extends Module {
   private Injection inject(String name, TunerConfig config, AddOptions options) {
     checkFits(name, config);
     Injection injection;
+    Runnable undo = replication.begin(config.layerReplication(), set);
     try {
       injection =
           TunerMethods.ofPrompts(config.peftType())
               .map(method -> new PromptInjector(base, set, prompts).add(method, config, name))
               .orElseGet(() -> LayerInjector.inject(base, set, config, name, options));
+    } catch (RuntimeException e) {
+      undo.run();
+      throw e;
     } finally {
       forgetWrappers();
     }
@@ -252,7 +258,7 @@ public final class TunedModel extends Module {
     if (wanted.isEmpty()) {
       LOG.warn("Adapters {} are already merged; nothing to do.", names);
     }
-    Set<Parameter> shared = sharedParameters();
+    SharedParameters shared = SharedParameters.of(this);
     Map<String, AdaptedLayer> layers = layers();
     List<String> together = Stream.concat(set.merged().stream(), wanted.stream()).toList();
     layers.values().forEach(layer -> layer.checkTogether(together));
@@ -289,21 +295,13 @@ public final class TunedModel extends Module {
     layers.values().stream().filter(layer -> layer.merged().isEmpty()).forEach(AdaptedLayer::retie);
   }
 
-  /** Parameters that stand in more than one place of the tree. */
-  private Set<Parameter> sharedParameters() {
-    Set<Parameter> seen = Collections.newSetFromMap(new IdentityHashMap<>());
-    Set<Parameter> shared = Collections.newSetFromMap(new IdentityHashMap<>());
-    namedState().values().stream().filter(value -> !seen.add(value)).forEach(shared::add);
-    return shared;
-  }
-
   /**
    * Puts the layers of the base model back with what is merged into them, and acting full copies in
    * place of the modules that they were made of. Frees the adapters. This object is of no use
    * after.
    */
   public Module unloadMerged() {
-    return unload((path, module) -> module.acting());
+    return unload((path, module) -> module.acting(), () -> {});
   }
 
   /** Puts the layers of the base model back as they were. Frees the adapters. */
@@ -311,7 +309,7 @@ public final class TunedModel extends Module {
     if (!set.merged().isEmpty() && hasValues()) {
       unmerge();
     }
-    return unload((path, module) -> module.original());
+    return unload((path, module) -> module.original(), replication::end);
   }
 
   /** False after the base model was closed under its adapters. */
@@ -319,14 +317,16 @@ public final class TunedModel extends Module {
     return namedState().values().stream().allMatch(Parameter::isMaterialized);
   }
 
-  private Module unload(BiFunction<String, SavedModule, Module> choice) {
+  private Module unload(BiFunction<String, SavedModule, Module> choice, Runnable last) {
     set.checkIdle("unload adapters");
     Set<Parameter> before = Collections.newSetFromMap(new IdentityHashMap<>());
     before.addAll(namedState().values());
+    before.addAll(replication.weightsBefore());
     Module root = base.root();
     layers().forEach((path, layer) -> ModulePath.replace(root, path, layer.original()));
     savedModules()
         .forEach((path, module) -> ModulePath.replace(root, path, choice.apply(path, module)));
+    last.run();
     Set<Parameter> kept = Collections.newSetFromMap(new IdentityHashMap<>());
     kept.addAll(root.namedState().values());
     before.stream().filter(parameter -> !kept.contains(parameter)).forEach(Parameter::close);

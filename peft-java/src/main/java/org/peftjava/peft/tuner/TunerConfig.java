@@ -57,6 +57,14 @@ public interface TunerConfig extends AdapterConfig {
     return fields().object("auto_mapping");
   }
 
+  /**
+   * Ranges of layers, first and the one after the last, that make the stack which the adapter is
+   * for; empty for the stack as it is.
+   */
+  default List<List<Integer>> layerReplication() {
+    return List.of();
+  }
+
   /** Modules that are trained and saved in full besides the adapter. */
   default List<String> modulesToSave() {
     return fields().texts("modules_to_save").orElse(List.of());

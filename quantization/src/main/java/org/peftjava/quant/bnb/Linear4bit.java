@@ -36,6 +36,11 @@ public final class Linear4bit extends QuantizedLinear {
   }
 
   @Override
+  protected Linear4bit twin(@Nullable Parameter sameBias) {
+    return new Linear4bit(weight, sameBias, computeDtype);
+  }
+
+  @Override
   public FourBitWeight weight() {
     return weight;
   }

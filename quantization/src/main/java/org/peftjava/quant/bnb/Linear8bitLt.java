@@ -24,6 +24,11 @@ public final class Linear8bitLt extends QuantizedLinear {
   }
 
   @Override
+  protected Linear8bitLt twin(@Nullable Parameter sameBias) {
+    return new Linear8bitLt(weight, sameBias);
+  }
+
+  @Override
   public EightBitWeight weight() {
     return weight;
   }

@@ -6,6 +6,7 @@ import java.util.Set;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.ModuleList;
 
 /** A stack of transformer layers without a head: tokens in, hidden states out. */
 public abstract class Backbone extends Module {
@@ -48,6 +49,11 @@ public abstract class Backbone extends Module {
    */
   public Set<String> movableChildren() {
     return Set.of();
+  }
+
+  /** The layers, if they may be used more than once; see {@link LayerReplication}. */
+  public Optional<ModuleList<?>> layerList() {
+    return Optional.empty();
   }
 
   /** The token embedding. */

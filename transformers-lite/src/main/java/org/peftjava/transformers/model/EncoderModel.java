@@ -77,8 +77,13 @@ public final class EncoderModel extends Backbone {
   }
 
   @Override
+  public Optional<ModuleList<?>> layerList() {
+    return Optional.of(encoder.layers);
+  }
+
+  @Override
   public int cachedLayers() {
-    return config.numHiddenLayers();
+    return encoder.layers.list().size();
   }
 
   private static final class Encoder extends Module {

@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model;
 
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.IntFunction;
 import org.peftjava.torch.Tensor;
@@ -140,7 +141,12 @@ public final class RotaryDecoder extends Backbone {
   }
 
   @Override
+  public Optional<ModuleList<?>> layerList() {
+    return Optional.of(layers);
+  }
+
+  @Override
   public int cachedLayers() {
-    return config.numHiddenLayers();
+    return layers.list().size();
   }
 }

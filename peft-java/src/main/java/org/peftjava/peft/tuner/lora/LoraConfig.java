@@ -1,5 +1,6 @@
 package org.peftjava.peft.tuner.lora;
 
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -107,6 +108,11 @@ public final class LoraConfig extends LayerTunerConfig {
   /** Whether this is DoRA: magnitude and direction of the weight apart, arXiv:2402.09353. */
   public boolean useDora() {
     return fields().flag("use_dora");
+  }
+
+  @Override
+  public List<List<Integer>> layerReplication() {
+    return LoraConfigRules.ranges(fields());
   }
 
   /** Whether adapters of tied layers are tied too. */

@@ -1,5 +1,6 @@
 package org.peftjava.peft.tuner.lora;
 
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -68,6 +69,8 @@ final class LoraConfigRules {
           false,
           "adjust_scaling_factors",
           true);
+
+  private static final String RANGES = "must be a list of ranges of layers [first, after the last]";
 
   private LoraConfigRules() {}
 
@@ -153,6 +156,7 @@ final class LoraConfigRules {
     fields.integer("qalora_group_size");
     fields.texts("modules_to_save");
     fields.texts("target_parameters");
+    ranges(fields);
     TokenTargets.ofField(fields, "trainable_token_indices", false);
     bias(fields);
     init(fields);
@@ -197,6 +201,28 @@ final class LoraConfigRules {
       result = result.with("eva_config", EVA_DEFAULTS);
     }
     return result;
+  }
+
+  /** The ranges in layer_replication. */
+  static List<List<Integer>> ranges(ConfigFields fields) {
+    List<List<Integer>> result = new ArrayList<>();
+    Object value = fields.get("layer_replication");
+    for (Object item : value instanceof List<?> list ? list : List.of()) {
+      List<Integer> range = new ArrayList<>();
+      for (Object number : item instanceof List<?> pair ? pair : List.of()) {
+        if (number instanceof Long layer && layer >= 0 && layer <= Integer.MAX_VALUE) {
+          range.add(layer.intValue());
+        }
+      }
+      if (range.size() != 2 || range.get(0) >= range.get(1)) {
+        throw fields.invalid("layer_replication", RANGES);
+      }
+      result.add(List.copyOf(range));
+    }
+    if (value != null && !(value instanceof List<?>)) {
+      throw fields.invalid("layer_replication", RANGES);
+    }
+    return List.copyOf(result);
   }
 
   static LoraInit init(ConfigFields fields) {

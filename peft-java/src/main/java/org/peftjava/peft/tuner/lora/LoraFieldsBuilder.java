@@ -139,7 +139,10 @@ public abstract class LoraFieldsBuilder<B extends LoraFieldsBuilder<B>>
     return set("monteclora_config", value);
   }
 
-  /** Ranges of layers to stack. Not applied yet. */
+  /**
+   * Ranges [first, after the last] of the model's layers, which make a new stack over the same
+   * weights, such as [[0, 4], [2, 5]].
+   */
   public final B layerReplication(List<List<Integer>> value) {
     return set("layer_replication", value);
   }

@@ -20,7 +20,6 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
     implements CombinableMethod<LoraConfig> {
   private static final Map<String, String> NOT_YET =
       Map.ofEntries(
-          Map.entry("layer_replication", "layer replication"),
           Map.entry("target_parameters", "parameters as targets"),
           Map.entry("alora_invocation_tokens", "activated LoRA"),
           Map.entry("use_qalora", "QALoRA"),

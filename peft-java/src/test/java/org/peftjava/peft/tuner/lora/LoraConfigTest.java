@@ -109,7 +109,6 @@ class LoraConfigTest {
     List<LoraConfig> configs =
         List.of(
             LoraConfig.builder().initLoraWeights(new LoraInit.Corda()).build(),
-            LoraConfig.builder().layerReplication(List.of(List.of(0, 1))).build(),
             LoraConfig.builder().targetParameters("a.weight").build(),
             LoraConfig.builder().aloraInvocationTokens(List.of(3)).build(),
             LoraConfig.builder().useQalora(true).build(),

@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model.bloom;
 
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
@@ -120,7 +121,12 @@ public final class BloomModel extends Backbone {
   }
 
   @Override
+  public Optional<ModuleList<?>> layerList() {
+    return Optional.of(h);
+  }
+
+  @Override
   public int cachedLayers() {
-    return config.numHiddenLayers();
+    return h.list().size();
   }
 }

@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model.distilbert;
 
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -58,6 +59,11 @@ public final class DistilBertModel extends Backbone {
   @Override
   public int outputSize() {
     return config.hiddenSize();
+  }
+
+  @Override
+  public Optional<ModuleList<?>> layerList() {
+    return Optional.of(transformer.layers);
   }
 
   @Override

@@ -2,6 +2,7 @@ package org.peftjava.transformers.model.gpt2;
 
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -139,7 +140,12 @@ public final class Gpt2Model extends Backbone {
   }
 
   @Override
+  public Optional<ModuleList<?>> layerList() {
+    return Optional.of(h);
+  }
+
+  @Override
   public int cachedLayers() {
-    return config.numHiddenLayers();
+    return h.list().size();
   }
 }

@@ -78,8 +78,8 @@ final class OptDecoder extends Module {
     return config.wordEmbedProjDim();
   }
 
-  int layers() {
-    return config.numHiddenLayers();
+  ModuleList<OptDecoderLayer> layers() {
+    return layers;
   }
 
   /** Hidden states (b, t, {@link #outputSize()}) of the tokens given now. */

@@ -1,9 +1,11 @@
 package org.peftjava.transformers.model.opt;
 
+import java.util.Optional;
 import java.util.Set;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.EmbeddingLayer;
+import org.peftjava.torch.nn.ModuleList;
 import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.BackboneInput;
 
@@ -37,7 +39,12 @@ public final class OptModel extends Backbone {
   }
 
   @Override
+  public Optional<ModuleList<?>> layerList() {
+    return Optional.of(decoder.layers());
+  }
+
+  @Override
   public int cachedLayers() {
-    return decoder.layers();
+    return decoder.layers().list().size();
   }
 }
