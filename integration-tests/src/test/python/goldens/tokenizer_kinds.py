@@ -4,12 +4,14 @@ Each folder `tokenizer_kinds/NAME` holds the files of a model (`vocab.txt`, `tok
 tokenizer.json that transformers builds from them) and `expected.json`: one row for each text of `texts.json`.
 """
 
+import base64
 import json
 
 import sentencepiece
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import AddedToken as Added
 from transformers import AutoTokenizer
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from . import common, tokenizer
 
@@ -193,12 +195,16 @@ def spm_unigram(folder):
     write_config(folder, "PreTrainedTokenizerFast", add_bos_token=True, pad_token="<pad>")
 
 
+LLAMA3_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
 def llama3(folder):
     """A tokenizer.json with the pieces of Llama 3: Split, ByteLevel, ignore_merges, a Sequence of post-processors."""
     trained = Tokenizer(models.BPE(ignore_merges=True))
-    pattern = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     trained.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(pattern), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)])
+        pre_tokenizers.Split(Regex(LLAMA3_WORDS), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)])
     trained.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=340, show_progress=False,
                                   initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
@@ -235,6 +241,71 @@ def xlm(folder):
                  cls_token="<s>", pad_token="<pad>", unk_token="<unk>", mask_token="<mask>", model_max_length=40)
 
 
+def xlm_roberta(folder):
+    """As XLM-R ships it: the class only in config.json."""
+    spm(folder, "sentencepiece.bpe.model", "unigram", 420, rules=RULES)
+    write_json(folder / "config.json", {"model_type": "xlm-roberta"})
+    write_json(folder / "tokenizer_config.json", {"model_max_length": 512})
+
+
+def xlm_roberta_mask(folder):
+    """Without the first space, with a mask that takes the space before it, and a user-defined piece."""
+    spm(folder, "sentencepiece.bpe.model", "unigram", 400, rules=RULES, user_defined_symbols=["<sym>"])
+    mask = {"__type": "AddedToken", "content": "<mask>", "lstrip": True, "rstrip": False, "normalized": True,
+            "single_word": False}
+    write_config(folder, "XLMRobertaTokenizer", mask_token=mask, add_prefix_space=False, sep_token="</s>")
+
+
+def mbart(folder):
+    spm(folder, "sentencepiece.bpe.model", "unigram", 400, rules=RULES)
+    write_config(folder, "MBartTokenizer", src_lang="de_DE", model_max_length=1024)
+
+
+def mbart50(folder):
+    spm(folder, "sentencepiece.bpe.model", "unigram", 400, rules=RULES)
+    write_config(folder, "MBart50Tokenizer", tgt_lang="ro_RO")
+
+
+def tiktoken_file(path):
+    """The ranks of a byte-level BPE in tiktoken's form; returns how many there are."""
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(LLAMA3_WORDS), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)])
+    trainer = trainers.BpeTrainer(vocab_size=400, show_progress=False,
+                                  initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
+    trained.train_from_iterator([CORPUS], trainer)
+    byte_of = {char: byte for byte, char in bytes_to_unicode().items()}
+    ranked = sorted(trained.get_vocab().items(), key=lambda item: item[1])
+    lines = (base64.b64encode(bytes(byte_of[c] for c in token)).decode() + f" {rank}\n" for token, rank in ranked)
+    path.write_text("".join(lines))
+    return len(ranked)
+
+
+def tiktoken(folder):
+    """As Llama 3's original files: tokenizer.model, with gaps between the tokens that the config names."""
+    size = tiktoken_file(folder / "tokenizer.model")
+    flags = {"lstrip": False, "rstrip": False, "normalized": False, "single_word": False}
+    write_json(folder / "config.json", {"model_type": "llama"})
+    write_config(folder, "PreTrainedTokenizerFast", bos_token="<s>", eos_token="</s>", model_max_length=8192,
+                 added_tokens_decoder={
+                     str(size): {"content": "<s>", "special": True, **flags},
+                     str(size + 3): {"content": "</s>", "special": True, **flags},
+                     str(size + 4): {"content": "<tool>", "special": True, **flags, "rstrip": True}})
+
+
+def tiktoken_named(folder):
+    """tiktoken.model, which says what it is."""
+    tiktoken_file(folder / "tiktoken.model")
+    write_config(folder, "PreTrainedTokenizerFast", extra_special_tokens=["<|im_start|>", "<s>", "<sym>"],
+                 bos_token="<s>", pad_token="<pad>", add_bos_token=True)
+
+
+def tiktoken_llama(folder):
+    """Under the name of a class that otherwise reads SentencePiece files."""
+    tiktoken_file(folder / "tokenizer.model")
+    write_config(folder, "LlamaTokenizer", add_bos_token=True, add_eos_token=True, unk_token=None)
+
+
 def word_level(folder):
     """tokenizer.json with WordLevel, BertProcessing, and the other simple parts."""
     words = sorted(set(CORPUS.lower().split()))[:150]
@@ -267,6 +338,13 @@ KINDS = {
     "spm_unigram": spm_unigram,
     "llama3": llama3,
     "xlm": xlm,
+    "xlm_roberta": xlm_roberta,
+    "xlm_roberta_mask": xlm_roberta_mask,
+    "mbart": mbart,
+    "mbart50": mbart50,
+    "tiktoken": tiktoken,
+    "tiktoken_named": tiktoken_named,
+    "tiktoken_llama": tiktoken_llama,
     "word_level": word_level,
 }
 

@@ -14,8 +14,9 @@ public final class AutoTokenizer {
    * Loads the tokenizer of a folder; the caller closes it.
    *
    * @param nameOrPath a local folder with {@code tokenizer.json}, or {@code vocab.json} and {@code
-   *     merges.txt}, {@code vocab.txt}, {@code tokenizer.model} or {@code spiece.model}; else a
-   *     repository of the hub
+   *     merges.txt}, {@code vocab.txt}, a SentencePiece model ({@code tokenizer.model}, {@code
+   *     spiece.model}, {@code sentencepiece.bpe.model}) or a tiktoken vocabulary ({@code
+   *     tokenizer.model}, {@code tiktoken.model}); else a repository of the hub
    */
   public static Tokenizer fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});

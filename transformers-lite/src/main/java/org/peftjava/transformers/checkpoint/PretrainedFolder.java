@@ -47,6 +47,7 @@ public final class PretrainedFolder {
               "spiece.model",
               "tokenizer.model",
               "sentencepiece.bpe.model",
+              "tiktoken.model",
               "added_tokens.json",
               "special_tokens_map.json",
               "chat_template.jinja",

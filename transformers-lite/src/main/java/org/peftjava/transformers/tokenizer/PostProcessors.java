@@ -25,6 +25,14 @@ final class PostProcessors {
               "cls_token:0 $A:0 sep_token:0", "cls_token:0 $A:0 sep_token:0 $B:1 sep_token:1");
       case T5 -> processors.template("$A:0 eos_token:0", "$A:0 eos_token:0 $B:0 eos_token:0");
       case ROBERTA -> processors.roberta();
+      case XLM_ROBERTA ->
+          processors.template(
+              "bos_token:0 $A:0 eos_token:0",
+              "bos_token:0 $A:0 eos_token:0 eos_token:0 $B:0 eos_token:0");
+      case MBART ->
+          processors.template("$A:0 eos_token:0 src_lang:0", "$A:0 $B:0 eos_token:0 src_lang:0");
+      case MBART50 ->
+          processors.template("src_lang:0 $A:0 eos_token:0", "src_lang:0 $A:0 $B:0 eos_token:0");
       default -> processors.edges();
     };
   }
@@ -44,8 +52,8 @@ final class PostProcessors {
   /**
    * A {@code TemplateProcessing}.
    *
-   * @param single {@code $A} and the roles of special tokens, each with ":" and its type id,
-   *     between spaces
+   * @param single {@code $A} and the roles of special tokens or "src_lang", each with ":" and its
+   *     type id, between spaces
    * @param pair the same for two texts, {@code $A} and {@code $B}
    */
   private ObjectNode template(String single, String pair) {
@@ -70,7 +78,10 @@ final class PostProcessors {
   }
 
   private String special(String role) {
-    String text = SpecialTokens.of(config).content(role);
+    String text =
+        role.equals(FairseqTokenizerJson.LANGUAGE)
+            ? config.getString(role, FairseqTokenizerJson.DEFAULT_LANGUAGE)
+            : SpecialTokens.of(config).content(role);
     ObjectNode entry = specials.putObject(text).put("id", text);
     entry.putArray("ids").add(id(role, text));
     entry.putArray("tokens").add(text);

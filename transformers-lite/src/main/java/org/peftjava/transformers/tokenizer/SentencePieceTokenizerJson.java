@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.List;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.InvalidFileException;
@@ -31,7 +30,7 @@ final class SentencePieceTokenizerJson {
 
   /** The config with the special tokens that the class and the model bring along. */
   ConfigJson withDefaults(ConfigJson config, TokenizerClass kind) {
-    ConfigJson result = config;
+    ConfigJson result = FairseqTokenizerJson.withMask(kind.withDefaults(config), kind);
     if (kind == TokenizerClass.BACKEND) {
       for (String role : List.of("bos_token", "eos_token", "unk_token")) {
         if (!config.keys().contains(role) && model.special().containsKey(role)) {
@@ -47,6 +46,7 @@ final class SentencePieceTokenizerJson {
           extra.add(extra(piece.text(), piece.isControl()));
         }
       }
+      FairseqTokenizerJson.languages(kind).forEach(code -> extra.add(extra(code, true)));
       if (kind == TokenizerClass.T5) {
         for (int i = 0; i < extraIds(config); i++) {
           extra.add(extra(sentinel(i), true));
@@ -66,7 +66,9 @@ final class SentencePieceTokenizerJson {
   ObjectNode build(ConfigJson config, TokenizerClass kind) {
     boolean isUnigramFile = model.type() == SentencePieceModel.Type.UNIGRAM;
     boolean isUnigram =
-        kind == TokenizerClass.T5 || (kind == TokenizerClass.BACKEND && isUnigramFile);
+        kind == TokenizerClass.T5
+            || kind.isFairseq()
+            || (kind == TokenizerClass.BACKEND && isUnigramFile);
     if (model.type() == SentencePieceModel.Type.OTHER || isUnigram != isUnigramFile) {
       throw new InvalidFileException(
           file,
@@ -77,6 +79,9 @@ final class SentencePieceTokenizerJson {
               + " needs "
               + (isUnigram ? "UNIGRAM" : "BPE")
               + ".");
+    }
+    if (kind.isFairseq()) {
+      return FairseqTokenizerJson.build(model, config, kind);
     }
     ObjectNode json =
         TokenizerParts.tokenizer(isUnigram ? unigram(config, kind) : bpe(config, kind));
@@ -131,14 +136,9 @@ final class SentencePieceTokenizerJson {
   }
 
   private void t5(ObjectNode json) {
-    if (model.precompiledCharsmap().length > 0) {
-      json.set("normalizer", precompiled());
-    }
+    TokenizerParts.precompiled(model).ifPresent(part -> json.set("normalizer", part));
     ObjectNode space = TokenizerParts.metaspace("always", true);
-    json.set(
-        "pre_tokenizer",
-        TokenizerParts.sequence(
-            "pretokenizers", List.of(TokenizerParts.part("WhitespaceSplit"), space)));
+    json.set("pre_tokenizer", TokenizerParts.words(space));
     json.set("decoder", space);
   }
 
@@ -158,19 +158,10 @@ final class SentencePieceTokenizerJson {
 
   private void backend(ObjectNode json) {
     List<ObjectNode> normalizers = new ArrayList<>();
-    if (model.precompiledCharsmap().length > 0) {
-      normalizers.add(precompiled());
-    }
+    TokenizerParts.precompiled(model).ifPresent(normalizers::add);
     normalizers.add(TokenizerParts.replace(" ", TokenizerParts.SPACE));
     json.set("normalizer", TokenizerParts.sequence("normalizers", normalizers));
     json.set("decoder", decoder(model.byteFallback(), false));
-  }
-
-  private ObjectNode precompiled() {
-    return TokenizerParts.part("Precompiled")
-        .put(
-            "precompiled_charsmap",
-            Base64.getEncoder().encodeToString(model.precompiledCharsmap()));
   }
 
   private static ObjectNode decoder(boolean byteFallback, boolean stripFirst) {

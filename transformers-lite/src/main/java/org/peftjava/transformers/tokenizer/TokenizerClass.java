@@ -26,6 +26,17 @@ enum TokenizerClass {
   T5("T5Tokenizer", Side.RIGHT, "</s> <unk> <pad>", "eos unk pad"),
   LLAMA("LlamaTokenizer", Side.LEFT, "<unk> <s> </s>", "unk bos eos"),
   GEMMA("GemmaTokenizer", Side.LEFT, "<unk> <bos> <eos> <pad> <mask>", "unk bos eos pad mask"),
+  XLM_ROBERTA(
+      "XLMRobertaTokenizer",
+      Side.RIGHT,
+      "<s> </s> </s> <s> <unk> <pad> <mask>",
+      "bos eos sep cls unk pad mask"),
+  MBART("MBartTokenizer", Side.RIGHT, XLM_ROBERTA.tokens, XLM_ROBERTA.roles),
+  MBART50(
+      "MBart50Tokenizer",
+      Side.RIGHT,
+      "</s> </s> <s> <unk> <pad> <mask>",
+      "eos sep cls unk pad mask"),
   BACKEND("TokenizersBackend", Side.RIGHT, "", "");
 
   private static final Map<String, TokenizerClass> OTHER_NAMES =
@@ -44,6 +55,9 @@ enum TokenizerClass {
     put(QWEN2, "qwen2", "qwen2_moe", "qwen3", "qwen3_moe");
     put(T5, "t5", "mt5", "switch_transformers");
     put(GEMMA, "gemma", "gemma2", "gemma3", "gemma3_text");
+    put(XLM_ROBERTA, "xlm-roberta", "xmod");
+    put(MBART, "mbart");
+    put(MBART50, "mbart50");
     put(BACKEND, "mistral", "mixtral", "ministral", "phi3", "bloom");
   }
 
@@ -104,6 +118,11 @@ enum TokenizerClass {
   /** Where short rows are padded if the config is silent. */
   Side paddingSide() {
     return paddingSide;
+  }
+
+  /** Whether it puts fairseq's tokens in front of the pieces of a SentencePiece model. */
+  boolean isFairseq() {
+    return this == XLM_ROBERTA || this == MBART || this == MBART50;
   }
 
   /** The config with the class's default tokens where it is silent; an explicit null means none. */

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.peftjava.transformers.checkpoint.FileBatch;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.InvalidFileException;
@@ -34,7 +35,10 @@ record TokenizerFiles(ObjectNode tokenizerJson, ConfigJson config, TokenizerClas
   static final String VOCAB = "vocab.json";
   static final String MERGES = "merges.txt";
   static final String WORD_PIECES = "vocab.txt";
-  static final List<String> SENTENCE_PIECES = List.of("tokenizer.model", "spiece.model");
+  static final String T5_PIECES = "spiece.model";
+  static final String FAIRSEQ_PIECES = "sentencepiece.bpe.model";
+  static final List<String> SENTENCE_PIECES = List.of("tokenizer.model", T5_PIECES, FAIRSEQ_PIECES);
+  static final List<String> TIKTOKEN = List.of("tokenizer.model", "tiktoken.model");
   static final long MAX_BYTES = 512L << 20;
 
   static TokenizerFiles read(Path folder) {
@@ -71,23 +75,25 @@ record TokenizerFiles(ObjectNode tokenizerJson, ConfigJson config, TokenizerClas
 
   private static TokenizerFiles built(
       Path folder, ConfigJson config, Optional<TokenizerClass> named) {
-    Optional<Path> pieces =
-        SENTENCE_PIECES.stream().map(folder::resolve).filter(Files::exists).findFirst();
-    if (pieces.isPresent()) {
-      boolean isT5 = pieces.get().endsWith("spiece.model");
-      TokenizerClass kind = named.orElse(isT5 ? TokenizerClass.T5 : TokenizerClass.BACKEND);
+    Optional<Path> ranks =
+        existing(folder, TIKTOKEN).filter(TiktokenTokenizerJson::accepts).findFirst();
+    if (ranks.isPresent()) {
+      TokenizerClass kind = named.orElse(TokenizerClass.BACKEND);
       requireOneOf(
           config,
           kind,
-          pieces.get(),
+          ranks.get(),
           Set.of(
-              TokenizerClass.T5,
               TokenizerClass.LLAMA,
-              TokenizerClass.GEMMA,
+              TokenizerClass.GPT2,
+              TokenizerClass.QWEN2,
               TokenizerClass.BACKEND));
-      SentencePieceTokenizerJson builder = new SentencePieceTokenizerJson(pieces.get());
-      ConfigJson full = kind.withDefaults(builder.withDefaults(config, kind));
-      return new TokenizerFiles(builder.build(full, kind), full, kind);
+      ConfigJson full = kind.withDefaults(config);
+      return new TokenizerFiles(TiktokenTokenizerJson.build(ranks.get(), full), full, kind);
+    }
+    Optional<Path> pieces = existing(folder, SENTENCE_PIECES).findFirst();
+    if (pieces.isPresent()) {
+      return ofPieces(pieces.get(), config, named);
     }
     Path vocab = folder.resolve(VOCAB);
     Path merges = folder.resolve(MERGES);
@@ -123,8 +129,36 @@ record TokenizerFiles(ObjectNode tokenizerJson, ConfigJson config, TokenizerClas
             + WORD_PIECES
             + ", or one of "
             + SENTENCE_PIECES
-            + ". Save it there with Python: tokenizer.save_pretrained(folder).",
+            + " or tiktoken.model. Save it there with Python: tokenizer.save_pretrained(folder).",
         new NoSuchFileException(folder.resolve(TOKENIZER).toString()));
+  }
+
+  private static Stream<Path> existing(Path folder, List<String> names) {
+    return names.stream().map(folder::resolve).filter(Files::exists);
+  }
+
+  private static TokenizerFiles ofPieces(
+      Path file, ConfigJson config, Optional<TokenizerClass> named) {
+    boolean isFairseq = file.endsWith(FAIRSEQ_PIECES);
+    TokenizerClass likely =
+        file.endsWith(T5_PIECES)
+            ? TokenizerClass.T5
+            : isFairseq ? TokenizerClass.XLM_ROBERTA : TokenizerClass.BACKEND;
+    TokenizerClass kind = named.orElse(likely);
+    requireOneOf(
+        config,
+        kind,
+        file,
+        isFairseq
+            ? Set.of(TokenizerClass.XLM_ROBERTA, TokenizerClass.MBART, TokenizerClass.MBART50)
+            : Set.of(
+                TokenizerClass.T5,
+                TokenizerClass.LLAMA,
+                TokenizerClass.GEMMA,
+                TokenizerClass.BACKEND));
+    SentencePieceTokenizerJson builder = new SentencePieceTokenizerJson(file);
+    ConfigJson full = kind.withDefaults(builder.withDefaults(config, kind));
+    return new TokenizerFiles(builder.build(full, kind), full, kind);
   }
 
   private static void requireOneOf(

@@ -3,7 +3,9 @@ package org.peftjava.transformers.tokenizer;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Base64;
 import java.util.List;
+import java.util.Optional;
 
 /** The parts of a {@code tokenizer.json} that several kinds of tokenizers share. */
 final class TokenizerParts {
@@ -45,6 +47,21 @@ final class TokenizerParts {
         .put("replacement", SPACE)
         .put("prepend_scheme", prependScheme)
         .put("split", split);
+  }
+
+  /** Cuts at white space, then as {@code space} says. */
+  static ObjectNode words(ObjectNode space) {
+    return sequence("pretokenizers", List.of(part("WhitespaceSplit"), space));
+  }
+
+  /** The normalization table of a SentencePiece model, if it has one. */
+  static Optional<ObjectNode> precompiled(SentencePieceModel model) {
+    byte[] table = model.precompiledCharsmap();
+    return table.length == 0
+        ? Optional.empty()
+        : Optional.of(
+            part("Precompiled")
+                .put("precompiled_charsmap", Base64.getEncoder().encodeToString(table)));
   }
 
   static ObjectNode replace(String from, String to) {

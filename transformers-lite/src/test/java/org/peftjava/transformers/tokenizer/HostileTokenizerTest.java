@@ -153,7 +153,13 @@ class HostileTokenizerTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"t5,spiece.model", "llama,tokenizer.model", "spm_unigram,tokenizer.model"})
+  @CsvSource({
+    "t5,spiece.model",
+    "llama,tokenizer.model",
+    "spm_unigram,tokenizer.model",
+    "mbart,sentencepiece.bpe.model",
+    "tiktoken_named,tiktoken.model"
+  })
   void damagedSentencePieceModels(String kind, String name) throws IOException {
     Path source = Goldens.folder("tokenizer_kinds").resolve(kind);
     byte[] original = Files.readAllBytes(source.resolve(name));
@@ -187,6 +193,54 @@ class HostileTokenizerTest {
     assertMessage("it has no pieces");
     write("spiece.model", "hello".getBytes(StandardCharsets.UTF_8));
     assertMessage("is not a SentencePiece model");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "QQ== 0 1|line 1 is not 1 to 256 bytes in base64",
+        "QQ== 0;Qg==|line 2 is not",
+        "QQ== 0;Qg== -1|line 2 is not",
+        "QQ== 0;Qg== 99999999999|line 2 is not",
+        "QQ== 0;;Q Q 1|line 3 is not",
+        "QQ== 0;QQ== 1|the token or the rank of line 2 twice",
+        "QQ== 0;Qg== 0|the token or the rank of line 2 twice"
+      })
+  void saysWhatIsWrongWithATiktokenVocabulary(String lines, String message) {
+    write("tokenizer.model", lines.replace(';', '\n').getBytes(StandardCharsets.UTF_8));
+    assertMessage(message);
+  }
+
+  @Test
+  void tokensFarBehindATiktokenVocabularyAreRefused() {
+    write("tiktoken.model", "QQ== 0\nQg== 1\n".getBytes(StandardCharsets.UTF_8));
+    write(
+        "tokenizer_config.json",
+        "{\"added_tokens_decoder\":{\"2000000000\":{\"content\":\"<s>\",\"special\":true}}}"
+            .getBytes(StandardCharsets.UTF_8));
+    assertMessage("expected ids close behind the 2 tokens of the vocabulary");
+  }
+
+  @Test
+  void aTokenWithAPlaceInTheVocabularyIsNeeded() throws IOException {
+    Path source = Goldens.folder("tokenizer_kinds").resolve("xlm_roberta");
+    Files.copy(
+        source.resolve("sentencepiece.bpe.model"), folder.resolve("sentencepiece.bpe.model"));
+    write(
+        "tokenizer_config.json",
+        "{\"tokenizer_class\":\"XLMRobertaTokenizer\",\"pad_token\":null}"
+            .getBytes(StandardCharsets.UTF_8));
+    assertMessage("expected a token, since it has a place in the vocabulary");
+    write(
+        "tokenizer_config.json",
+        "{\"tokenizer_class\":\"T5Tokenizer\"}".getBytes(StandardCharsets.UTF_8));
+    assertMessage("sentencepiece.bpe.model can be read for [MBart50Tokenizer, MBartTokenizer");
+    write(
+        "tokenizer_config.json",
+        "{\"tokenizer_class\":\"MBartTokenizer\",\"src_lang\":\"xx_XX\"}"
+            .getBytes(StandardCharsets.UTF_8));
+    assertMessage("src_lang");
   }
 
   @ParameterizedTest
