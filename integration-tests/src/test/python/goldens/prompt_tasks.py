@@ -4,7 +4,15 @@ import copy
 
 import torch
 import transformers
-from peft import MultitaskPromptTuningConfig, PeftModel, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
+from peft import (
+    MultitaskPromptTuningConfig,
+    PeftModel,
+    PolyConfig,
+    PrefixTuningConfig,
+    PromptEncoderConfig,
+    PromptTuningConfig,
+    get_peft_model,
+)
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig, T5Config
 
 from . import common, heads, t5
@@ -59,6 +67,14 @@ CASES = {
         "SEQ_2_SEQ_LM",
         None,
         "multitask prompt tuning on T5, in front of source and target",
+    ),
+    "poly_t5": (
+        untied_t5,
+        PolyConfig,
+        {"r": 2, "n_tasks": 3, "n_skills": 2, "n_splits": 2},
+        "SEQ_2_SEQ_LM",
+        None,
+        "Poly, which has no virtual tokens, on T5; PEFT's beams fail",
     ),
     "prompt_bert_sequence": (headed("bert", "sequence"), PromptTuningConfig, {}, "SEQ_CLS", "sequence", "BERT, texts"),
     "prompt_llama_sequence": (headed("llama", "sequence"), PromptTuningConfig, {}, "SEQ_CLS", "sequence", "Llama, texts"),
@@ -136,6 +152,8 @@ def generated(model, batch):
     logits = torch.stack(output.logits)
     top = logits.topk(2, dim=-1).values
     assert (top[..., 0] - top[..., 1]).min() > 1e-3, "greedy choice too close to a tie"
+    if model.active_peft_config.peft_type == "POLY":
+        return {"gen.ids": output.sequences, "gen.logits": logits}
     beams = model.generate(**source, generation_config=GenerationConfig(num_beams=3, **settings))
     return {"gen.ids": output.sequences, "gen.logits": logits, "gen.beam_ids": beams}
 
@@ -146,10 +164,10 @@ def write_case(folder, make, kind, values, task, learned, note):
     batch = batch_of(base, task, learned)
     tensors = {f"in.{name}": value for name, value in batch.items()}
     tensors["base.logits"] = common.logits_of(Measured(base, False), batch)
-    if kind is MultitaskPromptTuningConfig:
+    if kind in (MultitaskPromptTuningConfig, PolyConfig):
         batch["task_ids"] = tensors["in.task_ids"] = torch.tensor([2, 0])
     torch.manual_seed(1)
-    config = kind(task_type=task, num_virtual_tokens=TOKENS, **values)
+    config = kind(task_type=task, **({} if kind is PolyConfig else {"num_virtual_tokens": TOKENS}), **values)
     model = get_peft_model(base, config).eval()
     common.fill_trainable(model)
     model.save_pretrained(folder / "adapter")
@@ -188,7 +206,7 @@ def write_case(folder, make, kind, values, task, learned, note):
             "peftClass": type(model).__name__,
             "trainableParameters": trainable,
             "allParameters": total,
-            "config": config.to_dict(),
+            "config": {name: sorted(v) if isinstance(v, set) else v for name, v in config.to_dict().items()},
         },
     )
 

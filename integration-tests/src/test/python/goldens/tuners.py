@@ -21,18 +21,18 @@ def opt():
     return common.tiny_opt()
 
 
-def case(config, note, base="opt_lora/base", model=opt, scale=0.3, offset=0.0, **facts):
+def case(config, note, base="opt_lora/base", model=opt, scale=0.3, offset=0.0, batch=None, **facts):
     """A case: the config, what is special about it, the base model and where another section has
-    saved it. Trained values are drawn from [offset - scale, offset + scale]. Facts: changes_base (a new
+    saved it; what models with the adapter get besides (batch). Trained values are drawn from [offset - scale, offset + scale]. Facts: changes_base (a new
     adapter changes base weights), full_precision_only (the base may not be quantized)."""
-    return {"config": config, "note": note, "base": base, "model": model, "scale": scale, "offset": offset, "facts": facts}
+    return {"config": config, "note": note, "base": base, "model": model, "scale": scale, "offset": offset, "further": batch or {}, "facts": facts}
 
 
 def sections(cases):
     return {f"tuner_{name}": (lambda folder, values=values: write_case(folder, **values)) for name, values in cases.items()}
 
 
-def write_case(folder, config, note, base, model, scale, offset, facts):
+def write_case(folder, config, note, base, model, scale, offset, further, facts):
     batch, left = causal_batch(), left_padded_batch()
     half = get_peft_model(model().to(torch.bfloat16), copy.deepcopy(config))
     wide = all(p.dtype == torch.float32 for p in half.parameters() if p.requires_grad)
@@ -40,6 +40,8 @@ def write_case(folder, config, note, base, model, scale, offset, facts):
     tensors = {f"in.{name}": value for name, value in batch.items()}
     tensors |= {f"left.{name}": value for name, value in left.items()}
     tensors["base.logits"] = common.logits_of(plain, batch)
+    tensors |= {f"in.{name}": value for name, value in further.items()}
+    batch, left = batch | further, left | further
     torch.manual_seed(1)
     tuned = get_peft_model(plain, config).eval()
     fresh = (common.logits_of(tuned, batch) - tensors["base.logits"]).abs().max()

@@ -3,6 +3,7 @@ package org.peftjava.torch;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,7 +15,48 @@ import org.jspecify.annotations.Nullable;
  * arXiv:1604.06174.
  */
 public final class Checkpoint {
+  private static final ThreadLocal<List<Surroundings>> AROUND = ThreadLocal.withInitial(List::of);
+
   private Checkpoint() {}
+
+  /** What blocks find around them besides their inputs, such as the task of each row. */
+  @FunctionalInterface
+  public interface Surroundings {
+    /** Puts it there until the result is closed. */
+    Present enter();
+
+    /** Something that is there until it is closed. */
+    @FunctionalInterface
+    interface Present extends AutoCloseable {
+      @Override
+      void close();
+    }
+  }
+
+  /** The result of {@code work} in surroundings that its blocks have in their second run too. */
+  public static <T> T within(Surroundings surroundings, Supplier<T> work) {
+    List<Surroundings> before = AROUND.get();
+    List<Surroundings> all = new ArrayList<>(before);
+    all.add(surroundings);
+    try (Surroundings.Present present = surroundings.enter()) {
+      AROUND.set(all);
+      return work.get();
+    } finally {
+      AROUND.set(before);
+    }
+  }
+
+  /** The block, which enters the surroundings of this moment whenever it runs. */
+  private static Function<List<Tensor>, Tensor> carrying(
+      Function<List<Tensor>, Tensor> block, List<Surroundings> surroundings) {
+    Function<List<Tensor>, Tensor> result = block;
+    for (int i = surroundings.size() - 1; i >= 0; i--) {
+      Surroundings outer = surroundings.get(i);
+      Function<List<Tensor>, Tensor> inner = result;
+      result = inputs -> within(outer, () -> inner.apply(inputs));
+    }
+    return result;
+  }
 
   /** Returns {@code block(inputs)}; only the inputs stay in memory for the backward pass. */
   public static Tensor run(Function<List<Tensor>, Tensor> block, List<Tensor> inputs) {
@@ -32,8 +74,9 @@ public final class Checkpoint {
     for (int i = 0; i < needs.length; i++) {
       needs[i] = inputs.get(i).requiresGrad();
     }
+    Function<List<Tensor>, Tensor> second = carrying(block, AROUND.get());
     return CustomGradient.attach(
-        value, inputs, inputs, (gradient, saved) -> again(block, before, needs, gradient, saved));
+        value, inputs, inputs, (gradient, saved) -> again(second, before, needs, gradient, saved));
   }
 
   private static List<@Nullable Tensor> again(

@@ -124,6 +124,7 @@ class GoldenPromptTaskIT {
         "prefix_t5",
         "prefix_t5_short",
         "multitask_t5",
+        "poly_t5",
         "prompt_bert_sequence",
         "prompt_llama_sequence",
         "ptuning_roberta_span",
@@ -201,10 +202,12 @@ class GoldenPromptTaskIT {
       assertArrayEquals(
           golden.rows("gen.ids"),
           generate(golden, model, g -> g.maxNewTokens(6).eosTokenId().useCache(useCache)));
-      assertArrayEquals(
-          golden.rows("gen.beam_ids"),
-          generate(
-              golden, model, g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache)));
+      if (golden.has("gen.beam_ids")) {
+        assertArrayEquals(
+            golden.rows("gen.beam_ids"),
+            generate(
+                golden, model, g -> g.maxNewTokens(6).eosTokenId().numBeams(3).useCache(useCache)));
+      }
     }
   }
 

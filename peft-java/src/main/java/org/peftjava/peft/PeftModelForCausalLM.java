@@ -18,6 +18,8 @@ import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.DecoderModel;
+import org.peftjava.transformers.generation.GenerateOptions;
+import org.peftjava.transformers.generation.GenerateOutput;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.KvCache;
@@ -43,7 +45,7 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       return prompt.isPresent()
           ? CausalPrompt.forward(prompt.get(), base, input)
-          : base.forward(input);
+          : Tasks.forward(tuned(), input, base::forward);
     }
   }
 
@@ -70,7 +72,15 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
    */
   public TokenIds generate(
       TokenBatch batch, long[] taskIds, Consumer<GenerationConfig.Builder> settings) {
-    return tuned().prompts().withTasks(taskIds, () -> generate(batch, settings));
+    return generate(batch.withTaskIds(taskIds), settings);
+  }
+
+  /** The same; where the batch has task ids, adapters that know tasks get them. */
+  @Override
+  public GenerateOutput generateOutput(
+      TokenBatch batch, Consumer<GenerationConfig.Builder> settings, GenerateOptions options) {
+    return Tasks.during(
+        tuned(), batch, () -> CausalLanguageModel.super.generateOutput(batch, settings, options));
   }
 
   @Override

@@ -20,6 +20,8 @@ import org.peftjava.transformers.Seq2SeqLanguageModel;
 import org.peftjava.transformers.Seq2SeqOutput;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.DecoderModel;
+import org.peftjava.transformers.generation.GenerateOptions;
+import org.peftjava.transformers.generation.GenerateOutput;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.EncoderDecoderCache;
@@ -46,7 +48,7 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       return prompt.isPresent()
           ? Seq2SeqPrompt.forward(prompt.get(), base, input)
-          : base.forward(input);
+          : Tasks.forward(tuned(), input, base::forward);
     }
   }
 
@@ -56,7 +58,7 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       return prompt.isPresent()
           ? Seq2SeqPrompt.encode(prompt.get(), base, input)
-          : base.encode(input);
+          : Tasks.forward(tuned(), input, base::encode);
     }
   }
 
@@ -83,7 +85,15 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
    */
   public TokenIds generate(
       TokenBatch batch, long[] taskIds, Consumer<GenerationConfig.Builder> settings) {
-    return tuned().prompts().withTasks(taskIds, () -> generate(batch, settings));
+    return generate(batch.withTaskIds(taskIds), settings);
+  }
+
+  /** The same; where the batch has task ids, adapters that know tasks get them. */
+  @Override
+  public GenerateOutput generateOutput(
+      TokenBatch batch, Consumer<GenerationConfig.Builder> settings, GenerateOptions options) {
+    return Tasks.during(
+        tuned(), batch, () -> Seq2SeqLanguageModel.super.generateOutput(batch, settings, options));
   }
 
   @Override

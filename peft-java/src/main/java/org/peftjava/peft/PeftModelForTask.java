@@ -36,7 +36,7 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       return prompt.isPresent()
           ? TaskPrompt.forward(prompt.get(), base, input)
-          : base.forward(input);
+          : Tasks.forward(tuned(), input, base::forward);
     }
   }
 

@@ -16,6 +16,7 @@ import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.CausalLanguageModel;
 import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /**
  * One folder golden/tuner_*: an adapter of some method that the real PEFT made and measured, with
@@ -115,6 +116,14 @@ final class TunerCase implements AutoCloseable {
     return result;
   }
 
+  /** The batch that texts are generated from. */
+  TokenBatch prompts() {
+    TokenBatch batch = TokenBatch.of(rows("left.input_ids"), rows("left.attention_mask"));
+    return golden.containsKey("in.task_ids")
+        ? batch.withTaskIds(golden("in.task_ids").toLongs())
+        : batch;
+  }
+
   double tolerance(String kind) {
     return facts.at("/tolerances/" + kind).asDouble();
   }
@@ -132,6 +141,9 @@ final class TunerCase implements AutoCloseable {
         ModelInput.builder()
             .inputIds(golden("in.input_ids"))
             .attentionMask(golden("in.attention_mask"));
+    if (golden.containsKey("in.task_ids")) {
+      input.taskIds(golden("in.task_ids"));
+    }
     return (labels ? input.labels(golden("in.labels")) : input).build();
   }
 

@@ -21,7 +21,6 @@ import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.optim.AdamW;
 import org.peftjava.transformers.CausalLM;
-import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** Every tuning method against the real PEFT: all folders golden/tuner_*. */
 @ExtendWith(LedgerCheck.class)
@@ -144,11 +143,9 @@ class TunerGoldensTest {
   void greedyTokens(String name) {
     try (TunerCase tuner = new TunerCase(name);
         PeftModelForCausalLM model = tuner.load()) {
-      TokenBatch prompts =
-          TokenBatch.of(tuner.rows("left.input_ids"), tuner.rows("left.attention_mask"));
       assertArrayEquals(
           tuner.rows("gen.ids"),
-          model.generate(prompts, g -> g.maxNewTokens(6).eosTokenId()).ids());
+          model.generate(tuner.prompts(), g -> g.maxNewTokens(6).eosTokenId()).ids());
     }
   }
 

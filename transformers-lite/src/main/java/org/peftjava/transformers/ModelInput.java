@@ -100,6 +100,7 @@ public record ModelInput(
                     .startPositions(column(spans, 0).to(device))
                     .endPositions(column(spans, 1).to(device)));
     batch.tokenTypeIds().ifPresent(ids -> builder.tokenTypeIds(Creation.ofLongs(ids).to(device)));
+    batch.taskIds().ifPresent(ids -> builder.taskIds(Creation.ofLongs(ids, ids.length).to(device)));
     return builder.build();
   }
 

@@ -7,7 +7,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Checkpoint;
 
 /**
  * Which adapters a model has, which of them act, and which are merged: one object for all its
@@ -22,6 +24,7 @@ public final class AdapterSet {
   private List<String> merged = List.of();
   private boolean enabled = true;
   private @Nullable AdapterRows rows;
+  private final ThreadLocal<@Nullable TaskRows> tasks = new ThreadLocal<>();
   private @Nullable TunedModel owner;
 
   /** A forward pass in progress. */
@@ -79,6 +82,25 @@ public final class AdapterSet {
   /** Which adapter acts for which row, where that is not the same for all. */
   Optional<AdapterRows> rows() {
     return Optional.ofNullable(enabled ? rows : null);
+  }
+
+  /**
+   * The result of {@code work}, such as a forward pass, within which the tasks of a batch's rows
+   * are known, also where layers are run again in the backward pass. Tasks belong to a thread.
+   */
+  public <T> T withTasks(TaskRows ids, Supplier<T> work) {
+    return Checkpoint.within(
+        () -> {
+          TaskRows before = tasks.get();
+          tasks.set(ids);
+          return () -> tasks.set(before);
+        },
+        work);
+  }
+
+  /** The task of each row of the batch, if it is known. */
+  public Optional<TaskRows> tasks() {
+    return Optional.ofNullable(tasks.get());
   }
 
   /** Adds a name. A name is a part of parameter names, so it has no dot. */

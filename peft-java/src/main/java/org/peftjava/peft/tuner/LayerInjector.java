@@ -157,7 +157,7 @@ public final class LayerInjector<C extends TunerConfig> {
       Device device = LayerSite.deviceOf(layers.values().iterator().next());
       shared.weights().forEach(weight -> weight.parameter().to(device));
       Function<String, LayerSite> site =
-          path -> LayerSite.of(path, model.original(path), options, shared, changes);
+          path -> LayerSite.of(path, model.original(path), options, shared, changes, set);
       layers
           .keySet()
           .forEach(path -> result.put(path, method.newAdapter(site.apply(path), config)));

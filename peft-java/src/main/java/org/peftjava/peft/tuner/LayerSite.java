@@ -1,5 +1,7 @@
 package org.peftjava.peft.tuner;
 
+import java.util.Optional;
+import java.util.function.Supplier;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.Shape;
@@ -20,6 +22,7 @@ import org.peftjava.torch.nn.Parameter;
  * @param shared weights that all layers of the adapter share
  * @param changes takes what the adapter changes in the base weight
  * @param lowCpuMemUsage whether first values would be thrown away, because a file's will come
+ * @param tasks gives the task of each row of a batch while it passes, if it is known
  */
 public record LayerSite(
     String path,
@@ -29,17 +32,31 @@ public record LayerSite(
     Device device,
     SharedWeights shared,
     BaseChanges changes,
-    boolean lowCpuMemUsage) {
+    boolean lowCpuMemUsage,
+    Supplier<Optional<TaskRows>> tasks) {
   /** The place of this layer. */
   static LayerSite of(
-      String path, Module layer, AddOptions options, SharedWeights shared, BaseChanges changes) {
+      String path,
+      Module layer,
+      AddOptions options,
+      SharedWeights shared,
+      BaseChanges changes,
+      AdapterSet set) {
     DType type =
         layer instanceof LinearLayer linear
             ? linear.computeDtype()
             : layer.namedState().values().iterator().next().dtype();
     DType own = options.autocastAdapterDtype() && type.isHalfPrecision() ? DType.FLOAT32 : type;
     return new LayerSite(
-        path, layer, type, own, deviceOf(layer), shared, changes, options.lowCpuMemUsage());
+        path,
+        layer,
+        type,
+        own,
+        deviceOf(layer),
+        shared,
+        changes,
+        options.lowCpuMemUsage(),
+        set::tasks);
   }
 
   /** Where a layer's weights are; the CPU if it has none. */

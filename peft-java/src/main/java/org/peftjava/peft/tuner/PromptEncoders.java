@@ -1,20 +1,17 @@
 package org.peftjava.peft.tuner;
 
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.function.Supplier;
 import org.peftjava.torch.nn.Module;
 
 /** The encoders of a model's adapters, by adapter: Python's {@code prompt_encoder}. */
 public final class PromptEncoders extends Module {
   private final AdapterSet set;
   private final Map<String, ActingPrompt> byAdapter = new LinkedHashMap<>();
-  private List<Long> tasks = List.of();
 
   PromptEncoders(AdapterSet set) {
     this.set = set;
@@ -32,19 +29,8 @@ public final class PromptEncoders extends Module {
             .map(byAdapter::get)
             .filter(Objects::nonNull)
             .findFirst()
-            .map(found -> tasks.isEmpty() ? found : found.withTasks(tasks))
+            .map(found -> set.tasks().map(rows -> found.withTasks(rows.ids())).orElse(found))
         : Optional.empty();
-  }
-
-  /** Runs an action, such as generating, with the task of each text known. */
-  public <T> T withTasks(long[] taskIds, Supplier<T> action) {
-    List<Long> before = tasks;
-    tasks = Arrays.stream(taskIds).boxed().toList();
-    try {
-      return action.get();
-    } finally {
-      tasks = before;
-    }
   }
 
   void add(String adapter, ActingPrompt prompt) {

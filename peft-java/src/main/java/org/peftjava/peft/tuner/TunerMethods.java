@@ -23,6 +23,7 @@ import org.peftjava.peft.tuner.lora.LoraMethod;
 import org.peftjava.peft.tuner.miss.MissMethod;
 import org.peftjava.peft.tuner.multitaskprompttuning.MultitaskPromptTuningMethod;
 import org.peftjava.peft.tuner.oft.OFTMethod;
+import org.peftjava.peft.tuner.poly.PolyMethod;
 import org.peftjava.peft.tuner.prefixtuning.PrefixTuningMethod;
 import org.peftjava.peft.tuner.prompttuning.PromptTuningMethod;
 import org.peftjava.peft.tuner.ptuning.PTuningMethod;
@@ -133,6 +134,7 @@ public final class TunerMethods {
     result.add(new MissMethod());
     result.add(new MultitaskPromptTuningMethod());
     result.add(new OFTMethod());
+    result.add(new PolyMethod());
     result.add(new PrefixTuningMethod());
     result.add(new PromptTuningMethod());
     result.add(new PTuningMethod());

@@ -1,5 +1,6 @@
 package org.peftjava.peft.tuner;
 
+import java.util.Optional;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.TensorScope;
@@ -20,7 +21,8 @@ public final class Sites {
         Device.CPU,
         SharedWeights.NONE,
         new BaseChanges(),
-        false);
+        false,
+        Optional::empty);
   }
 
   /** Gives every weight of an adapter values in [-0.5, 0.5]. */

@@ -48,6 +48,7 @@ public record BatchEncoding(
         Optional.empty(),
         modelInputNames.contains("token_type_ids") ? Optional.of(tokenTypeIds) : Optional.empty(),
         Optional.empty(),
+        Optional.empty(),
         Optional.empty());
   }
 }

@@ -16,6 +16,7 @@ import java.util.stream.Stream;
  * @param floatLabels the numbers that a model learns to give each text (b, n), in place of labels
  * @param answerSpans the positions of the first and last token of each text's answer (b, 2), in
  *     place of labels
+ * @param taskIds the task of each row (b), for adapters that know tasks
  */
 public record TokenBatch(
     long[][] inputIds,
@@ -23,7 +24,8 @@ public record TokenBatch(
     Optional<long[][]> labels,
     Optional<long[][]> tokenTypeIds,
     Optional<float[][]> floatLabels,
-    Optional<long[][]> answerSpans) {
+    Optional<long[][]> answerSpans,
+    Optional<long[]> taskIds) {
   /** Checks that all rows have one length. */
   public TokenBatch {
     check("inputIds", inputIds, inputIds);
@@ -36,11 +38,19 @@ public record TokenBatch(
     }
     floatLabels.ifPresent(rows -> checkRows("floatLabels", rows.length, inputIds.length));
     answerSpans.ifPresent(rows -> checkSpans(rows, inputIds.length));
+    taskIds.ifPresent(ids -> checkRows("taskIds", ids.length, inputIds.length));
   }
 
   /** A batch without token types. */
   public TokenBatch(long[][] inputIds, long[][] attentionMask, Optional<long[][]> labels) {
-    this(inputIds, attentionMask, labels, Optional.empty(), Optional.empty(), Optional.empty());
+    this(
+        inputIds,
+        attentionMask,
+        labels,
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty());
   }
 
   /** A batch without labels. */
@@ -66,7 +76,20 @@ public record TokenBatch(
         Optional.of(newLabels),
         tokenTypeIds,
         Optional.empty(),
-        Optional.empty());
+        Optional.empty(),
+        taskIds);
+  }
+
+  /** The same batch with the task of each row. */
+  public TokenBatch withTaskIds(long... ids) {
+    return new TokenBatch(
+        inputIds,
+        attentionMask,
+        labels,
+        tokenTypeIds,
+        floatLabels,
+        answerSpans,
+        Optional.of(ids.clone()));
   }
 
   /** Number of rows. */
@@ -145,7 +168,8 @@ public record TokenBatch(
         && Arrays.deepEquals(labels.orElse(null), batch.labels.orElse(null))
         && Arrays.deepEquals(tokenTypeIds.orElse(null), batch.tokenTypeIds.orElse(null))
         && Arrays.deepEquals(floatLabels.orElse(null), batch.floatLabels.orElse(null))
-        && Arrays.deepEquals(answerSpans.orElse(null), batch.answerSpans.orElse(null));
+        && Arrays.deepEquals(answerSpans.orElse(null), batch.answerSpans.orElse(null))
+        && Arrays.equals(taskIds.orElse(null), batch.taskIds.orElse(null));
   }
 
   @Override

@@ -51,6 +51,6 @@ public record DataCollatorForLanguageModeling(
       System.arraycopy(example.labels(), 0, labels[row], start, example.length());
       Arrays.fill(mask[row], start, start + example.length(), 1);
     }
-    return new TokenBatch(ids, mask, Optional.of(labels));
+    return Example.withTaskIds(new TokenBatch(ids, mask, Optional.of(labels)), examples);
   }
 }

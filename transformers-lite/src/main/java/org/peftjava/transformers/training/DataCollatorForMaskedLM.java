@@ -84,7 +84,8 @@ public final class DataCollatorForMaskedLM implements DataCollator {
         ids[i] = hidden(ids[i]);
       }
     }
-    return new Example(ids, labels).withTokenTypeIds(example.tokenTypeIds());
+    return new Example(
+        ids, labels, example.tokenTypeIds(), new float[0], Example.Kind.TOKENS, example.taskId());
   }
 
   private long hidden(long id) {

@@ -46,7 +46,7 @@ public record DataCollatorForSeq2Seq(long padTokenId, int padToMultipleOf, Side 
       mask[row] = padded(ones, width, 0);
       labels[row] = padded(example.labels(), targetWidth, Example.IGNORED);
     }
-    return new TokenBatch(ids, mask, Optional.of(labels));
+    return Example.withTaskIds(new TokenBatch(ids, mask, Optional.of(labels)), examples);
   }
 
   private int width(List<Example> examples, ToIntFunction<Example> length) {

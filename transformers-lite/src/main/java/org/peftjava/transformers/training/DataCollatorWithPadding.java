@@ -64,13 +64,16 @@ public record DataCollatorWithPadding(long padTokenId, int padToMultipleOf, Side
     Example first = examples.get(0);
     boolean areNumbers = first.floatLabels().length > 0;
     boolean areSpans = first.kind() == Example.Kind.SPAN;
-    return new TokenBatch(
-        ids,
-        mask,
-        areNumbers || areSpans ? Optional.empty() : Optional.of(labels),
-        first.tokenTypeIds().length > 0 ? Optional.of(types) : Optional.empty(),
-        areNumbers ? Optional.of(numbers) : Optional.empty(),
-        areSpans ? Optional.of(labels) : Optional.empty());
+    TokenBatch batch =
+        new TokenBatch(
+            ids,
+            mask,
+            areNumbers || areSpans ? Optional.empty() : Optional.of(labels),
+            first.tokenTypeIds().length > 0 ? Optional.of(types) : Optional.empty(),
+            areNumbers ? Optional.of(numbers) : Optional.empty(),
+            areSpans ? Optional.of(labels) : Optional.empty(),
+            Optional.empty());
+    return Example.withTaskIds(batch, examples);
   }
 
   private long[] padded(long[] values, int width, long padding) {

@@ -1,6 +1,9 @@
 package org.peftjava.transformers.training;
 
 import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalLong;
+import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /**
  * One training sequence.
@@ -14,9 +17,16 @@ import java.util.Arrays;
  * @param floatLabels the numbers of the text, or how much each of several labels applies; empty if
  *     there are labels
  * @param kind what the labels are about
+ * @param taskId the task that the text belongs to, for adapters that know tasks: Python's column
+ *     {@code task_ids}
  */
 public record Example(
-    long[] inputIds, long[] labels, long[] tokenTypeIds, float[] floatLabels, Kind kind) {
+    long[] inputIds,
+    long[] labels,
+    long[] tokenTypeIds,
+    float[] floatLabels,
+    Kind kind,
+    OptionalLong taskId) {
   /** What labels are about. */
   public enum Kind {
     /** One label for each token. */
@@ -61,6 +71,12 @@ public record Example(
               + tokenTypeIds.length
               + " token types.");
     }
+  }
+
+  /** Without a task. */
+  public Example(
+      long[] inputIds, long[] labels, long[] tokenTypeIds, float[] floatLabels, Kind kind) {
+    this(inputIds, labels, tokenTypeIds, floatLabels, kind, OptionalLong.empty());
   }
 
   /** A sequence with a label for each token. */
@@ -108,7 +124,26 @@ public record Example(
 
   /** The same text in segments, for models that know them. */
   public Example withTokenTypeIds(long... types) {
-    return new Example(inputIds, labels, types, floatLabels, kind);
+    return new Example(inputIds, labels, types, floatLabels, kind, taskId);
+  }
+
+  /** The same text of a task, for adapters that know tasks. */
+  public Example withTaskId(long task) {
+    return new Example(inputIds, labels, tokenTypeIds, floatLabels, kind, OptionalLong.of(task));
+  }
+
+  /** The batch with the tasks of the examples, if they have some. */
+  static TokenBatch withTaskIds(TokenBatch batch, List<Example> examples) {
+    long[] ids = examples.stream().flatMapToLong(example -> example.taskId().stream()).toArray();
+    if (ids.length != 0 && ids.length != examples.size()) {
+      throw new IllegalArgumentException(
+          "Only "
+              + ids.length
+              + " of the "
+              + examples.size()
+              + " examples of a batch have a taskId. Give one to each, or to none.");
+    }
+    return ids.length == 0 ? batch : batch.withTaskIds(ids);
   }
 
   /** A sequence in which every token counts. */
@@ -139,7 +174,8 @@ public record Example(
             isOfText() ? labels : Arrays.copyOf(labels, maxLength),
             Arrays.copyOf(tokenTypeIds, Math.min(maxLength, tokenTypeIds.length)),
             floatLabels,
-            kind);
+            kind,
+            taskId);
   }
 
   /** Whether the labels are the text's, not the tokens'. */
@@ -173,7 +209,8 @@ public record Example(
         && Arrays.equals(labels, example.labels)
         && Arrays.equals(tokenTypeIds, example.tokenTypeIds)
         && Arrays.equals(floatLabels, example.floatLabels)
-        && kind == example.kind;
+        && kind == example.kind
+        && taskId.equals(example.taskId);
   }
 
   @Override

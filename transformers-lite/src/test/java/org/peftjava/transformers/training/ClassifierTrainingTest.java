@@ -152,6 +152,7 @@ class ClassifierTrainingTest extends TrainingRuns {
             Optional.of(new long[][] {{1}, {2}}),
             Optional.of(new long[][] {{0, 0, 0, 0, 0, 1, 1, 1}, {0, 0, 0, 0, 0, 0, 1, 1}}),
             Optional.empty(),
+            Optional.empty(),
             Optional.empty()),
         batch);
     assertThrows(

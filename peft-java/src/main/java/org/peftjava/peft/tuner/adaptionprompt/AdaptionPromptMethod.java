@@ -117,7 +117,7 @@ public final class AdaptionPromptMethod extends LayerTunerMethod<AdaptionPromptC
   /** Of the type of the projections, unless their weights are codes. */
   private static Parameter parameter(LayerSite site, Init init, long... sizes) {
     DType type = site.baseType().isFloatingPoint() ? site.baseType() : DType.FLOAT32;
-    Parameter result = new Parameter(Shape.of(sizes), DType.FLOAT32, init);
+    Parameter result = new Parameter(Shape.of(sizes), DType.FLOAT32, site.drawn(init));
     result.initialize();
     result.to(type);
     result.to(site.device());
