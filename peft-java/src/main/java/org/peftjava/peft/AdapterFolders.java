@@ -98,8 +98,22 @@ final class AdapterFolders {
 
   /** Copies saved weights into the adapters that the model has. */
   static void loadWeights(PeftModel model, Path folder) {
-    for (String name : model.peftConfig().keySet()) {
-      AdapterCheckpoint.load(model.tuned(), name, subfolder(folder, name), LoadRules.STRICT);
+    for (String name : List.copyOf(model.peftConfig().keySet())) {
+      loadWeights(model.tuned(), name, subfolder(folder, name));
+    }
+  }
+
+  /** Copies saved weights into an adapter, and what training had changed in its config. */
+  static void loadWeights(TunedModel model, String name, Path folder) {
+    Runnable undo =
+        model.trainings().isEmpty()
+            ? () -> {}
+            : model.trainings().adopt(name, AdapterConfigJson.read(folder));
+    try {
+      AdapterCheckpoint.load(model, name, folder, LoadRules.STRICT);
+    } catch (RuntimeException e) {
+      undo.run();
+      throw e;
     }
   }
 

@@ -19,6 +19,7 @@ import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.WeightedAdapterOptions;
 import org.peftjava.peft.tuner.WeightedAdapters;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
@@ -259,6 +260,33 @@ public sealed class PeftModel extends Module implements PushToHubMixin
    */
   public final <T> T withAdapterNames(List<String> adapterNames, Supplier<T> work) {
     return MixedRows.during(tuned(), adapterNames, work);
+  }
+
+  /**
+   * Lets the adapters that are trained share out their rank anew: AdaLoRA's {@code
+   * update_and_allocate}. In a training loop of your own, call it after the optimizer's step and
+   * before {@code zeroGrad}; a {@code Trainer} does it. A second call for the same step does
+   * nothing.
+   *
+   * @param globalStep the step, counted from 0
+   * @throws UnsupportedOperationException if no adapter does such a thing
+   */
+  public final void updateAndAllocate(int globalStep) {
+    if (tuned().trainings().isEmpty()) {
+      throw new UnsupportedOperationException(
+          "updateAndAllocate is for AdaLoRA; the adapters of this model are "
+              + peftConfig().values().stream().map(TunerConfig::peftType).distinct().toList()
+              + ".");
+    }
+    tuned().trainings().afterStep(globalStep);
+  }
+
+  /**
+   * What the adapters that are trained add to a loss, a scalar in the graph, such as AdaLoRA's
+   * penalty. Models of this library have it in their loss already.
+   */
+  public final Optional<Tensor> trainingPenalty() {
+    return tuned().trainings().penalty();
   }
 
   /** Makes the adapters that act part of the base weights; they stay separable. */

@@ -110,7 +110,7 @@ final class PeftModelAdapters implements ModelAdapters {
 
   @Override
   public void loadWeights(String name, Path folder) {
-    AdapterCheckpoint.load(tuned, name, folder, LoadRules.STRICT);
+    AdapterFolders.loadWeights(tuned, name, folder);
   }
 
   @Override

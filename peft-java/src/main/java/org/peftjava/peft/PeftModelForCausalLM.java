@@ -16,6 +16,7 @@ import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.CausalLanguageModel;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
+import org.peftjava.transformers.TrainingHook;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerateOptions;
@@ -43,10 +44,17 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
   public ModelOutput forward(ModelInput input) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
-      return prompt.isPresent()
-          ? CausalPrompt.forward(prompt.get(), base, input)
-          : Tasks.forward(tuned(), input, base::forward);
+      ModelOutput output =
+          prompt.isPresent()
+              ? CausalPrompt.forward(prompt.get(), base, input)
+              : Tasks.forward(tuned(), input, base::forward);
+      return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
+  }
+
+  @Override
+  public Optional<TrainingHook> trainingHook() {
+    return Optional.of(AdapterSteps.of(tuned()));
   }
 
   /**

@@ -18,6 +18,7 @@ import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.Seq2SeqLanguageModel;
 import org.peftjava.transformers.Seq2SeqOutput;
+import org.peftjava.transformers.TrainingHook;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerateOptions;
@@ -46,10 +47,17 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
   public ModelOutput forward(ModelInput input) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
-      return prompt.isPresent()
-          ? Seq2SeqPrompt.forward(prompt.get(), base, input)
-          : Tasks.forward(tuned(), input, base::forward);
+      ModelOutput output =
+          prompt.isPresent()
+              ? Seq2SeqPrompt.forward(prompt.get(), base, input)
+              : Tasks.forward(tuned(), input, base::forward);
+      return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
+  }
+
+  @Override
+  public Optional<TrainingHook> trainingHook() {
+    return Optional.of(AdapterSteps.of(tuned()));
   }
 
   @Override

@@ -15,6 +15,7 @@ import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.TaskModel;
+import org.peftjava.transformers.TrainingHook;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 
@@ -34,10 +35,15 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
   public ModelOutput forward(ModelInput input) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
-      return prompt.isPresent()
-          ? TaskPrompt.forward(prompt.get(), base, input)
-          : Tasks.forward(tuned(), input, base::forward);
+      ModelOutput output =
+          prompt.isPresent() ? TaskPrompt.forward(prompt.get(), base, input) : Tasks.forward(tuned(), input, base::forward);
+      return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
+  }
+
+  @Override
+  public Optional<TrainingHook> trainingHook() {
+    return Optional.of(AdapterSteps.of(tuned()));
   }
 
   /**

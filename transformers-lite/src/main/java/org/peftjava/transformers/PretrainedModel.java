@@ -1,6 +1,7 @@
 package org.peftjava.transformers;
 
 import java.nio.file.Path;
+import java.util.Optional;
 import org.peftjava.quant.bnb.Linear4bit;
 import org.peftjava.quant.bnb.Linear8bitLt;
 import org.peftjava.torch.DType;
@@ -61,6 +62,11 @@ public interface PretrainedModel extends PushToHubMixin, AutoCloseable {
 
   /** Recomputes each layer in the backward pass instead of keeping its intermediates. */
   void gradientCheckpointing(boolean on);
+
+  /** What this model does around the steps of training, if anything. */
+  default Optional<TrainingHook> trainingHook() {
+    return Optional.empty();
+  }
 
   /** Whether linear layers of this model are 4-bit ones of bitsandbytes. */
   default boolean isLoadedIn4bit() {

@@ -20,6 +20,8 @@ public interface LayerAdapter {
     TRAINED,
     /** A parameter that is saved and never trained. */
     FROZEN,
+    /** A parameter that is made again from the config, never trained and not saved. */
+    CONSTANT,
     /** A buffer: saved, never trained, and not counted among the parameters. */
     BUFFER,
     /** A buffer that is made again from the config and not saved. */
@@ -48,7 +50,7 @@ public interface LayerAdapter {
 
     /** Whether files hold it. */
     public boolean isSaved() {
-      return role != Role.DERIVED && role != Role.TIED;
+      return role != Role.DERIVED && role != Role.TIED && role != Role.CONSTANT;
     }
 
     /** Whether it is trained, here or where it belongs. */
@@ -58,7 +60,7 @@ public interface LayerAdapter {
 
     /** Whether it is a parameter, not a buffer. */
     boolean isParameter() {
-      return isTrained() || role == Role.FROZEN;
+      return role != Role.BUFFER && role != Role.DERIVED;
     }
   }
 

@@ -100,7 +100,7 @@ final class Trainability {
     weights.forEach(w -> w.parameter().requiresGrad(on && w.isTrained()));
   }
 
-  private boolean isTrained(String adapter) {
+  boolean isTrained(String adapter) {
     return allowed.contains(adapter) && model.adapters().active().contains(adapter);
   }
 

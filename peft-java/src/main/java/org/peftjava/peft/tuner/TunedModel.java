@@ -33,6 +33,7 @@ public final class TunedModel extends Module {
   private final PromptEncoders prompts = new PromptEncoders(set);
   private final Map<String, TunerConfig> configs = new LinkedHashMap<>();
   private final Map<String, SharedWeights> shared = new LinkedHashMap<>();
+  private final AdapterTrainings trainings = new AdapterTrainings(this);
   private final Trainability trainability;
   private final Replication replication;
   private @Nullable Map<String, AdaptedLayer> layers; // null when wrappers may have come or gone
@@ -76,6 +77,21 @@ public final class TunedModel extends Module {
   /** The virtual tokens of adapters that have some; not below this module. */
   public PromptEncoders prompts() {
     return prompts;
+  }
+
+  /** What adapters do around the steps of training. */
+  public AdapterTrainings trainings() {
+    return trainings;
+  }
+
+  /** Whether an adapter acts and its parameters are trained. */
+  boolean isTrained(String adapter) {
+    return trainability.isTrained(adapter);
+  }
+
+  /** Replaces the config of an adapter. */
+  void config(String adapter, TunerConfig config) {
+    configs.replace(adapter, config);
   }
 
   /** The adapted layers by path. */
@@ -142,6 +158,7 @@ public final class TunedModel extends Module {
     }
     configs.put(name, injection.config());
     addShared(name, injection.shared());
+    trainings.add(name, injection.config());
     trainability.allow(name, !config.inferenceMode());
     if (configs.size() == 1) {
       set.activate(List.of(name));
@@ -229,6 +246,7 @@ public final class TunedModel extends Module {
   public void delete(String name) {
     set.remove(name);
     prompts.delete(name);
+    trainings.delete(name);
     layers().values().forEach(layer -> layer.delete(name));
     savedModules().values().forEach(module -> module.delete(name));
     configs.remove(name);
@@ -331,6 +349,7 @@ public final class TunedModel extends Module {
     kept.addAll(root.namedState().values());
     before.stream().filter(parameter -> !kept.contains(parameter)).forEach(Parameter::close);
     prompts.close();
+    trainings.close();
     root.requiresGrad(false);
     forgetWrappers();
     return root;

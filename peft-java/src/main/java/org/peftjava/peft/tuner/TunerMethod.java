@@ -94,6 +94,15 @@ public interface TunerMethod<C extends TunerConfig> extends AdapterMethod<C> {
   /** A new adapter for one layer. */
   LayerAdapter newAdapter(LayerSite site, C config);
 
+  /**
+   * What an adapter does in training besides forward and backward passes, if anything.
+   *
+   * @param adapters what {@link #newAdapter} made, by path
+   */
+  default Optional<AdapterTraining<C>> training(C config, Map<String, LayerAdapter> adapters) {
+    return Optional.empty();
+  }
+
   /** Which biases of the base model are trained too. */
   BiasTraining bias(C config);
 }

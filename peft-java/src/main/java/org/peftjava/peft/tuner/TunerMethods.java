@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
+import org.peftjava.peft.tuner.adalora.AdaLoraMethod;
 import org.peftjava.peft.tuner.adaptionprompt.AdaptionPromptMethod;
 import org.peftjava.peft.tuner.boft.BOFTMethod;
 import org.peftjava.peft.tuner.c3a.C3AMethod;
@@ -117,6 +118,7 @@ public final class TunerMethods {
 
   private static List<AdapterMethod<?>> methods() {
     List<AdapterMethod<?>> result = new ArrayList<>();
+    result.add(new AdaLoraMethod());
     result.add(new AdaptionPromptMethod());
     result.add(new BOFTMethod());
     result.add(new C3AMethod());

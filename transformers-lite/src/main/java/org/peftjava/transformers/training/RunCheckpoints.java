@@ -6,20 +6,23 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.function.Consumer;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.optim.Optimizer;
+import org.peftjava.transformers.TrainingHook;
 import org.peftjava.transformers.checkpoint.Safetensors;
 import org.peftjava.transformers.checkpoint.WeightSource;
 
 /**
  * Saves and restores one run. A checkpoint holds the model or adapter, {@code
- * optimizer.safetensors}, {@code trainer_state.json} and {@link TrainingSnapshot}; the schedule
- * needs no file, being a function of the step.
+ * optimizer.safetensors}, {@code trainer_state.json}, {@link TrainingSnapshot} and, if the model
+ * has a {@link TrainingHook}, its state; the schedule needs no file, being a function of the step.
  */
 final class RunCheckpoints {
   private static final String OPTIMIZER = "optimizer.safetensors";
+  private static final String HOOK = "training_hook.safetensors";
   private static final String STATE = "trainer_state.json";
 
   private final TrainingParts parts;
@@ -74,6 +77,7 @@ final class RunCheckpoints {
                 Map<String, Tensor> tensors = optimizer.stateDict();
                 Safetensors.write(folder.resolve(OPTIMIZER), tensors, Map.of("format", "pt"));
               }
+              parts.model().trainingHook().ifPresent(hook -> save(hook, folder));
               TrainerStateJson.write(folder.resolve(STATE), state, args);
               snapshot.write(folder);
             });
@@ -82,6 +86,24 @@ final class RunCheckpoints {
       folders.rotate(args.saveTotalLimit(), runId, state.bestModelCheckpoint().map(Path::of));
     }
     return saved;
+  }
+
+  private static void save(TrainingHook hook, Path folder) {
+    try (TensorScope scope = TensorScope.open("save training hook")) {
+      Map<String, Tensor> tensors = hook.stateDict();
+      if (!tensors.isEmpty()) {
+        Safetensors.write(folder.resolve(HOOK), tensors, Map.of("format", "pt"));
+      }
+    }
+  }
+
+  private static void restore(Path file, Consumer<Map<String, Tensor>> taker) {
+    try (TensorScope scope = TensorScope.open("restore");
+        WeightSource source = Safetensors.open(file)) {
+      Map<String, Tensor> tensors = new TreeMap<>();
+      source.names().forEach(name -> tensors.put(name, source.tensor(name)));
+      taker.accept(tensors);
+    }
   }
 
   /** Restores everything of a checkpoint and returns its state. */
@@ -100,12 +122,12 @@ final class RunCheckpoints {
     }
     TrainerState state = TrainerStateJson.read(folder.resolve(STATE));
     parts.model().loadWeights(folder);
-    try (TensorScope scope = TensorScope.open("restore optimizer");
-        WeightSource source = Safetensors.open(folder.resolve(OPTIMIZER))) {
-      Map<String, Tensor> tensors = new TreeMap<>();
-      source.names().forEach(name -> tensors.put(name, source.tensor(name)));
-      optimizer.loadStateDict(tensors);
-    }
+    restore(folder.resolve(OPTIMIZER), optimizer::loadStateDict);
+    parts
+        .model()
+        .trainingHook()
+        .filter(hook -> Files.isRegularFile(folder.resolve(HOOK)))
+        .ifPresent(hook -> restore(folder.resolve(HOOK), hook::loadStateDict));
     meter.restore(snapshot.unloggedLoss(), snapshot.loggedLoss(), snapshot.loggedStep());
     Randomness.restore(snapshot.random());
     runId = snapshot.runId();

@@ -11,6 +11,14 @@ public interface TrainerCallback {
   /** Before the first step. */
   default void onTrainBegin(TrainingProgress progress) {}
 
+  /** After the backward passes of a step and clipping: gradients are those that the step takes. */
+  default void onPreOptimizerStep(TrainingProgress progress) {}
+
+  /**
+   * After the optimizer's step, while its gradients are still there; the step does not count yet.
+   */
+  default void onOptimizerStep(TrainingProgress progress) {}
+
   /** After each optimizer step. The loss is not read here: it comes with {@link #onLog}. */
   default void onStepEnd(TrainingProgress progress) {}
 

@@ -127,7 +127,10 @@ final class TrainingLoop {
       throw nonFinite("The gradient of step " + (state.globalStep() + 1) + " is " + gradNorm);
     }
     optimizer.learningRate(lastRate);
+    tell(TrainerCallback::onPreOptimizerStep);
     optimizer.step();
+    parts.model().trainingHook().ifPresent(hook -> hook.onOptimizerStep(state.globalStep()));
+    tell(TrainerCallback::onOptimizerStep);
     optimizer.zeroGrad();
     state.sawTokens(micro.tokens());
     sessionTokens += micro.tokens();

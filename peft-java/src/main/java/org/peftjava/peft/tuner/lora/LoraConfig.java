@@ -45,6 +45,11 @@ public final class LoraConfig extends LayerTunerConfig {
     return new LoraConfig(ConfigFields.of("LoraConfig", LoraConfigRules.DEFAULTS, values));
   }
 
+  /** The fields of LoRA with their defaults. */
+  public static Map<String, @Nullable Object> defaults() {
+    return LoraConfigRules.DEFAULTS;
+  }
+
   /** A builder that starts from this config. */
   public LoraConfigBuilder toBuilder() {
     return new LoraConfigBuilder(fields().values());
