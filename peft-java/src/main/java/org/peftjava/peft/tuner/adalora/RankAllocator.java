@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.peftjava.torch.Tensor;
 
 /**
@@ -45,7 +46,7 @@ final class RankAllocator implements AutoCloseable {
     return importances.computeIfAbsent(
         path,
         key -> {
-          AdaLoraAdapter adapter = adapters.get(key);
+          AdaLoraAdapter adapter = Objects.requireNonNull(adapters.get(key));
           return List.of(
               Importance.of(adapter.a()), Importance.of(adapter.e()), Importance.of(adapter.b()));
         });
@@ -58,7 +59,7 @@ final class RankAllocator implements AutoCloseable {
     float threshold = threshold(scores.values(), dropped);
     adapters.forEach(
         (path, adapter) -> {
-          float[] own = scores.get(path);
+          float[] own = Objects.requireNonNull(scores.get(path));
           boolean[] stays = new boolean[own.length];
           for (int i = 0; i < own.length; i++) {
             stays[i] = !(own[i] <= threshold);
