@@ -1,4 +1,4 @@
-package org.peftjava.peft.tuner.adalora;
+package org.peftjava.peft.tuner.lora.adalora;
 
 import java.util.LinkedHashMap;
 import java.util.List;

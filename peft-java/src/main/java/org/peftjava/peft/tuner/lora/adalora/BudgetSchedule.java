@@ -1,4 +1,4 @@
-package org.peftjava.peft.tuner.adalora;
+package org.peftjava.peft.tuner.lora.adalora;
 
 /**
  * How many ranks all layers together may have at a step: all at first, then fewer and fewer along a
