@@ -242,6 +242,12 @@ public final class TunedModel extends Module {
     trainability.apply();
   }
 
+  /** Keeps another config for an adapter whose weights have been replaced. */
+  void reconfigure(String name, TunerConfig config) {
+    configs.put(name, config);
+    trainability.apply();
+  }
+
   /** Removes an adapter and frees it. If it acted alone, the next one acts. */
   public void delete(String name) {
     set.remove(name);
