@@ -45,7 +45,13 @@ public final class Replacement {
                 LayerAdapter old = layer.adapters().get(name);
                 if (old != null) {
                   LayerSite site =
-                      LayerSite.of(path, layer.original(), like(old), SharedWeights.NONE, changes);
+                      LayerSite.of(
+                          path,
+                          layer.original(),
+                          like(old),
+                          SharedWeights.NONE,
+                          changes,
+                          model.adapters());
                   made.put(path, method.newAdapter(site, method.configType().cast(making)));
                 }
               });
