@@ -18,9 +18,9 @@ import org.peftjava.torch.nn.Parameter;
  * Turns the targets of a config into paths of a model.
  *
  * <p>Reference: PEFT {@code tuners_utils.py::check_target_module_exists} and {@code
- * inject_adapter}, row by row in golden/matching.json. Different on purpose: names in modulesToSave
- * match whole path elements (Python wraps "subhead" for "head"), and {@code all-linear} leaves out
- * fully trained heads for every task (Python fails for TOKEN_CLS and QUESTION_ANS).
+ * inject_adapter}, row by row in golden/matching.json. Different on purpose: {@code all-linear}
+ * leaves out fully trained heads for every task (Python fails for TOKEN_CLS and QUESTION_ANS), and
+ * a module of several layers is trained in full layer by layer.
  */
 public final class TargetMatcher {
   private final BaseModel model;
@@ -77,7 +77,7 @@ public final class TargetMatcher {
       if (model.outputEmbeddings().isPresent()) {
         names.remove(model.outputEmbeddings().get());
       } else {
-        spec.modulesToSave().forEach(names::remove); // the heads of classifiers
+        names.removeIf(path -> isNamed(spec.modulesToSave(), path)); // the heads of classifiers
       }
       result = TargetModules.names(names.stream().sorted().toList());
     }
@@ -91,9 +91,10 @@ public final class TargetMatcher {
     List<String> saved = new ArrayList<>();
     int excluded = 0;
     int unmatched = 0;
-    for (String path : model.modules().keySet()) {
-      if (isSaved(path)) {
-        saved.add(path);
+    Map<String, Module> modules = model.modules();
+    for (String path : modules.keySet()) {
+      if (isNamed(spec.modulesToSave(), path)) {
+        saved.addAll(copyable(path, modules.get(path)));
         excluded++;
       } else if (isExcluded.test(path)) {
         excluded++;
@@ -118,11 +119,7 @@ public final class TargetMatcher {
     return new Match(List.copyOf(paths), List.copyOf(saved), spec.targets(), List.copyOf(warnings));
   }
 
-  private boolean isSaved(String path) {
-    return isNamed(spec.modulesToSave(), path);
-  }
-
-  /** The modules that names in modulesToSave mean: the whole path, or its end after a dot. */
+  /** The modules that names in modulesToSave mean. */
   static List<String> named(BaseModel model, List<String> names) {
     Map<String, Module> modules = model.modules();
     return modules.entrySet().stream()
@@ -144,16 +141,19 @@ public final class TargetMatcher {
         .namedModules()
         .forEach(
             (below, layer) -> {
-              if (layer instanceof LayerWrapper || ModuleCopies.canCopy(layer)) {
-                layers.add(path + "." + below);
+              String whole = path + "." + below;
+              boolean isInside = layers.stream().anyMatch(found -> whole.startsWith(found + "."));
+              if (!isInside && (layer instanceof LayerWrapper || ModuleCopies.canCopy(layer))) {
+                layers.add(whole);
                 rest.removeAll(layer.namedState().values());
               }
             });
     return rest.isEmpty() ? layers : List.of(path);
   }
 
+  /** Not at a dot, as in Python: "classifier" means DistilBERT's "pre_classifier" too. */
   private static boolean isNamed(List<String> names, String path) {
-    return names.stream().anyMatch(name -> path.equals(name) || path.endsWith("." + name));
+    return names.stream().anyMatch(path::endsWith);
   }
 
   private static Predicate<String> excluded(TargetSpec spec) {
