@@ -4,12 +4,14 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.prompt.CausalPrompt;
 import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.prompt.PromptedDecoder;
 import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.AdapterSet;
+import org.peftjava.peft.tuner.Invocations;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.transformers.CausalLM;
@@ -47,7 +49,7 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
       ModelOutput output =
           prompt.isPresent()
               ? CausalPrompt.forward(prompt.get(), base, input)
-              : Tasks.forward(tuned(), input, base::forward);
+              : Tasks.forward(tuned(), input, in -> Invoked.forward(tuned(), in, base::forward));
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
   }
@@ -91,9 +93,24 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
         tuned(), batch, () -> CausalLanguageModel.super.generateOutput(batch, settings, options));
   }
 
+  /**
+   * The result of {@code work}, within which adapters that wait for an invocation
+   * (aloraInvocationTokens) act for given tokens: Python's {@code alora_offsets}.
+   *
+   * @param aloraOffsets how many of the last tokens of each row; 0 for none
+   */
+  public <T> T withAloraOffsets(long[] aloraOffsets, Supplier<T> work) {
+    Invocations invocations = Invocations.of(tuned());
+    return invocations.during(invocations.given(aloraOffsets), work);
+  }
+
   @Override
   public DecoderModel decoderModel() {
     DecoderModel plain = CausalLanguageModel.super.decoderModel();
+    Invocations invocations = Invocations.of(tuned());
+    if (!invocations.isEmpty() && !invocations.isKnown()) {
+      return new InvokedDecoder(plain, invocations);
+    }
     return tuned()
         .prompts()
         .acting()

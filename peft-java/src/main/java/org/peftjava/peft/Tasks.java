@@ -25,11 +25,19 @@ final class Tasks {
     if (ids == null) {
       return forward.apply(input);
     }
-    // Where only the loss is wanted, the head sees the tokens that count, and rows would be lost.
+    ModelInput whole = withWholeHead(model, input);
+    return model.adapters().withTasks(TaskRows.of(ids), () -> forward.apply(whole));
+  }
+
+  /**
+   * The input for a pass in which an adapted head must see all tokens: where only the loss is
+   * wanted it gets those that count, and which rows they are of would be lost.
+   */
+  static ModelInput withWholeHead(TunedModel model, ModelInput input) {
     boolean adaptsHead =
         model.base().outputEmbeddings().filter(model.layers()::containsKey).isPresent();
-    ModelInput whole =
-        adaptsHead && input.labels() != null ? input.toBuilder().outputLogits(true).build() : input;
-    return model.adapters().withTasks(TaskRows.of(ids), () -> forward.apply(whole));
+    return adaptsHead && input.labels() != null
+        ? input.toBuilder().outputLogits(true).build()
+        : input;
   }
 }

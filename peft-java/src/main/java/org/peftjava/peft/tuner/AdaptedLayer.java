@@ -149,10 +149,35 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
         y = y.to(sumType(acting, type)); // rounded once, not after each adapter
       }
       for (LayerAdapter adapter : acting) {
-        y = adapter.afterBase(x, y, isTraining());
+        y = changed(adapter, x, y, null, x.size(0));
       }
       return scope.keep(y.to(type));
     }
+  }
+
+  /**
+   * What the layer gives, changed by one adapter.
+   *
+   * @param rows the numbers of the given rows among those of the layer; null for all
+   * @param of the number of those
+   */
+  final Tensor changed(LayerAdapter adapter, Tensor x, Tensor y, long @Nullable [] rows, long of) {
+    if (!adapter.waitsForInvocation()) {
+      return adapter.afterBase(x, y, isTraining());
+    }
+    String name =
+        adapters.entrySet().stream()
+            .filter(entry -> entry.getValue() == adapter)
+            .map(Map.Entry::getKey)
+            .findFirst()
+            .orElseThrow();
+    InvokedTokens.Rows own = new InvokedTokens.Rows(rows, of);
+    return set.invoked()
+        .map(
+            tokens ->
+                tokens.change(
+                    name, x, y, own, (part, base) -> adapter.afterBase(part, base, isTraining())))
+        .orElse(y);
   }
 
   private static List<LayerAdapter> inputOrder(List<LayerAdapter> acting) {

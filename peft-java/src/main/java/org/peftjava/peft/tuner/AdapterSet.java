@@ -25,6 +25,7 @@ public final class AdapterSet {
   private boolean enabled = true;
   private @Nullable AdapterRows rows;
   private final ThreadLocal<@Nullable TaskRows> tasks = new ThreadLocal<>();
+  private final ThreadLocal<@Nullable InvokedTokens> invoked = new ThreadLocal<>();
   private @Nullable TunedModel owner;
 
   /** A forward pass in progress. */
@@ -101,6 +102,26 @@ public final class AdapterSet {
   /** The task of each row of the batch, if it is known. */
   public Optional<TaskRows> tasks() {
     return Optional.ofNullable(tasks.get());
+  }
+
+  /**
+   * The same for the tokens for which adapters act that wait for an invocation.
+   *
+   * @param tokens of this pass
+   */
+  public <T> T withInvoked(InvokedTokens tokens, Supplier<T> work) {
+    return Checkpoint.within(
+        () -> {
+          InvokedTokens before = invoked.get();
+          invoked.set(tokens);
+          return () -> invoked.set(before);
+        },
+        work);
+  }
+
+  /** For which tokens of this pass adapters act that wait for an invocation, if it is known. */
+  Optional<InvokedTokens> invoked() {
+    return Optional.ofNullable(invoked.get());
   }
 
   /** Adds a name. A name is a part of parameter names, so it has no dot. */

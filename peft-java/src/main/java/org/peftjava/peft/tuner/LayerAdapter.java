@@ -133,6 +133,14 @@ public interface LayerAdapter {
     return true;
   }
 
+  /**
+   * Whether it acts only for tokens from its invocation on, see {@link InvokedTokens}; the layer
+   * gives it no others.
+   */
+  default boolean waitsForInvocation() {
+    return false;
+  }
+
   /** Whether merging needs a bias in the layer, because there is something to add to it. */
   default boolean needsBias() {
     return false;

@@ -32,7 +32,9 @@ final class MixedForward {
           rows.change(
               y,
               true,
-              (group, part) -> adapter(adapters, group).afterBase(group.of(x), part, false)));
+              (group, part) ->
+                  layer.changed(
+                      adapter(adapters, group), group.of(x), part, group.rows(), rows.count())));
     }
   }
 

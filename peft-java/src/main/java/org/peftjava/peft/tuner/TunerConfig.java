@@ -65,6 +65,11 @@ public interface TunerConfig extends AdapterConfig {
     return List.of();
   }
 
+  /** Tokens from whose last occurrence on the adapter acts; empty if it acts everywhere. */
+  default List<Long> invocationTokens() {
+    return List.of();
+  }
+
   /** Modules that are trained and saved in full besides the adapter. */
   default List<String> modulesToSave() {
     return fields().texts("modules_to_save").orElse(List.of());

@@ -54,6 +54,11 @@ final class LoraCombination {
       throw new UnsupportedOperationException(
           "DoRA adapters cannot be combined: their magnitudes belong to one weight change each.");
     }
+    if (configs.stream().map(LoraConfig::invocationTokens).distinct().count() > 1) {
+      throw new IllegalArgumentException(
+          "Adapters with different aloraInvocationTokens act for different tokens and cannot be"
+              + " combined.");
+    }
     int rank = rank(configs.stream().mapToInt(LoraCombination::largestRank).toArray(), options);
     Object targets =
         CombinableMethod.joinedTargets(

@@ -120,6 +120,11 @@ public final class LoraConfig extends LayerTunerConfig {
     return LoraConfigRules.ranges(fields());
   }
 
+  @Override
+  public List<Long> invocationTokens() {
+    return LoraConfigRules.ids(fields(), "alora_invocation_tokens");
+  }
+
   /** Whether adapters of tied layers are tied too. */
   public boolean ensureWeightTying() {
     return fields().flag("ensure_weight_tying");

@@ -157,6 +157,7 @@ final class LoraConfigRules {
     fields.texts("modules_to_save");
     fields.texts("target_parameters");
     ranges(fields);
+    ids(fields, "alora_invocation_tokens");
     TokenTargets.ofField(fields, "trainable_token_indices", false);
     bias(fields);
     init(fields);
@@ -191,6 +192,10 @@ final class LoraConfigRules {
 
   private static ConfigFields settle(ConfigFields fields) {
     LoraInit init = init(fields);
+    if (fields.isSet("alora_invocation_tokens")
+        && !fields.text("task_type").equals(Optional.of(TaskType.CAUSAL_LM.name()))) {
+      LOG.warn("LoraConfig: aloraInvocationTokens work with the task CAUSAL_LM only.");
+    }
     ConfigFields result = fields;
     if (fields.isSet("loftq_config") && !(init instanceof LoraInit.Loftq)) {
       LOG.warn("LoraConfig: loftqConfig is ignored, because initLoraWeights is not \"loftq\".");
@@ -201,6 +206,21 @@ final class LoraConfigRules {
       result = result.with("eva_config", EVA_DEFAULTS);
     }
     return result;
+  }
+
+  /** Token ids; none for null. */
+  static List<Long> ids(ConfigFields fields, String name) {
+    List<Long> result = new ArrayList<>();
+    Object value = fields.get(name);
+    for (Object item : value instanceof List<?> list ? list : List.of()) {
+      if (item instanceof Long id && id >= 0) {
+        result.add(id);
+      }
+    }
+    if (value != null && !(value instanceof List<?> list && list.size() == result.size())) {
+      throw fields.invalid(name, "must be a list of token ids");
+    }
+    return List.copyOf(result);
   }
 
   /** The ranges in layer_replication. */

@@ -119,7 +119,7 @@ public abstract class LoraFieldsBuilder<B extends LoraFieldsBuilder<B>>
     return set("velora_config", value);
   }
 
-  /** Tokens after which the adapter acts. Not applied yet. */
+  /** Tokens from whose last occurrence in a text on the adapter acts, arXiv:2504.12397; null. */
   public final B aloraInvocationTokens(List<Integer> value) {
     return set("alora_invocation_tokens", value);
   }

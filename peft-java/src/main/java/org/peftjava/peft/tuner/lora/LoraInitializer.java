@@ -83,6 +83,8 @@ final class LoraInitializer {
     LayerAdapter result = adapter;
     if (config.useDora()) {
       result = new DoraLinearAdapter(layer, adapter, magnitude(weight(layer, start), b, a));
+    } else if (!config.invocationTokens().isEmpty()) {
+      result = new ActivatedLoraAdapter(adapter);
     }
     start.ifPresent(
         values ->
@@ -96,6 +98,13 @@ final class LoraInitializer {
           "loraBias is not possible for the embedding \""
               + site.path()
               + "\". Leave it out of targetModules, or loraBias false.");
+    }
+    if (!config.invocationTokens().isEmpty()) {
+      throw new IllegalArgumentException(
+          "The embedding \""
+              + site.path()
+              + "\" cannot wait for an invocation (aloraInvocationTokens). Leave it out of"
+              + " targetModules.");
     }
     if (init instanceof LoraInit.Loftq) {
       throw new IllegalArgumentException(

@@ -21,7 +21,6 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
   private static final Map<String, String> NOT_YET =
       Map.ofEntries(
           Map.entry("target_parameters", "parameters as targets"),
-          Map.entry("alora_invocation_tokens", "activated LoRA"),
           Map.entry("use_qalora", "QALoRA"),
           Map.entry("use_bdlora", "block-diagonal LoRA"),
           Map.entry("arrow_config", "Arrow"),

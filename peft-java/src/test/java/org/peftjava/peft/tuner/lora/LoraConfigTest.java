@@ -110,7 +110,6 @@ class LoraConfigTest {
         List.of(
             LoraConfig.builder().initLoraWeights(new LoraInit.Corda()).build(),
             LoraConfig.builder().targetParameters("a.weight").build(),
-            LoraConfig.builder().aloraInvocationTokens(List.of(3)).build(),
             LoraConfig.builder().useQalora(true).build(),
             LoraConfig.builder().useBdlora(Map.of("nblocks", 2)).build(),
             LoraConfig.builder().arrowConfig(Map.of("top_k", 2)).build(),
