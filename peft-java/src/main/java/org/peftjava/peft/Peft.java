@@ -10,6 +10,8 @@ import org.peftjava.peft.tuner.AdapterScales;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.peft.tuner.lora.EvaOptions;
+import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.peft.tuner.lora.LoraConversion;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
@@ -21,6 +23,7 @@ import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
+import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** Adds adapters to models: the functions of Python's {@code peft} module. */
 public final class Peft {
@@ -264,6 +267,56 @@ public final class Peft {
     try (TensorScope scope = TensorScope.open("save as lora")) {
       convertToLora(model, rank, PeftModel.DEFAULT_ADAPTER).save(folder);
     }
+  }
+
+  /**
+   * Starts an adapter with the principal components of what its layers get, and shares its ranks
+   * out among them (EVA, arXiv:2410.07170). The adapter must have been made with {@code
+   * initLoraWeights(new LoraInit.Eva())}; layers that get no rank lose it.
+   *
+   * @param dataloader batches, which are gone through again until the components settle
+   */
+  public static void initializeLoraEvaWeights(PeftModel model, Iterable<TokenBatch> dataloader) {
+    initializeLoraEvaWeights(model, dataloader, options -> {});
+  }
+
+  /** The same with options, for batches of any kind with {@code forwardFn}. */
+  public static <B> void initializeLoraEvaWeights(
+      PeftModel model, Iterable<B> dataloader, Consumer<EvaOptions.Builder<B>> options) {
+    EvaData.initialize(model, dataloader, EvaData.options(model, options));
+  }
+
+  /** The same with what {@link #getEvaStateDict} gave. */
+  public static void initializeLoraEvaWeights(PeftModel model, Map<String, Tensor> evaStateDict) {
+    EvaData.initialize(
+        model, null, EvaData.options(model, options -> options.evaStateDict(evaStateDict)));
+  }
+
+  /**
+   * What EVA would start an adapter with: A of each layer, by its name, with as many ranks as the
+   * layer gets.
+   *
+   * @return owned by the current scope
+   */
+  public static Map<String, Tensor> getEvaStateDict(
+      PeftModel model, Iterable<TokenBatch> dataloader) {
+    return getEvaStateDict(model, dataloader, options -> {});
+  }
+
+  /** The same with options. */
+  public static <B> Map<String, Tensor> getEvaStateDict(
+      PeftModel model, Iterable<B> dataloader, Consumer<EvaOptions.Builder<B>> options) {
+    return EvaData.stateDict(model, dataloader, EvaData.options(model, options));
+  }
+
+  /** The same for a model without adapters, by the layers' names in it. */
+  public static Map<String, Tensor> getEvaStateDict(
+      PretrainedModel model, Iterable<TokenBatch> dataloader, LoraConfig peftConfig) {
+    return EvaData.stateDict(
+        BaseModels.of(model),
+        dataloader,
+        peftConfig,
+        EvaData.<TokenBatch>options(model.module(), options -> {}));
   }
 
   /** Throws if the config is for another task than the model's. */

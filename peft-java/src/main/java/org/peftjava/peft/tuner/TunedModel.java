@@ -94,6 +94,12 @@ public final class TunedModel extends Module {
     configs.replace(adapter, config);
   }
 
+  /** Takes note that an adapter has another config now and may stand in fewer layers. */
+  void rebuilt(String adapter, TunerConfig config) {
+    config(adapter, config);
+    forgetWrappers();
+  }
+
   /** The adapted layers by path. */
   public Map<String, AdaptedLayer> layers() {
     if (layers == null) {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.TargetFields;
@@ -54,21 +55,6 @@ final class LoraConfigRules {
           "use_qalora",
           "lora_bias",
           "ensure_weight_tying");
-
-  private static final Map<String, Object> EVA_DEFAULTS =
-      Map.of(
-          "rho",
-          2.0,
-          "tau",
-          0.99,
-          "use_label_mask",
-          true,
-          "label_mask_value",
-          -100,
-          "whiten",
-          false,
-          "adjust_scaling_factors",
-          true);
 
   private static final String RANGES = "must be a list of ranges of layers [first, after the last]";
 
@@ -176,18 +162,6 @@ final class LoraConfigRules {
     if (init instanceof LoraInit.Loftq && !fields.isSet("loftq_config")) {
       throw fields.invalid("loftq_config", "must be given when initLoraWeights is \"loftq\"");
     }
-    fields
-        .object("eva_config")
-        .ifPresent(
-            eva -> {
-              if (eva.get("rho") instanceof Number rho && rho.doubleValue() < 1) {
-                throw fields.invalid("eva_config", "must have rho >= 1");
-              }
-              if (eva.get("tau") instanceof Number tau
-                  && !(tau.doubleValue() >= 0 && tau.doubleValue() <= 1)) {
-                throw fields.invalid("eva_config", "must have tau in [0, 1]");
-              }
-            });
   }
 
   private static ConfigFields settle(ConfigFields fields) {
@@ -201,11 +175,38 @@ final class LoraConfigRules {
       LOG.warn("LoraConfig: loftqConfig is ignored, because initLoraWeights is not \"loftq\".");
       result = result.with("loftq_config", Map.of());
     }
-    if (init instanceof LoraInit.Eva && !fields.isSet("eva_config")) {
-      LOG.warn("LoraConfig: initLoraWeights is \"eva\" without evaConfig; its defaults are used.");
-      result = result.with("eva_config", EVA_DEFAULTS);
+    result = settle(result, "eva_config", "eva", init instanceof LoraInit.Eva, EvaConfig::of, true);
+    result =
+        settle(
+            result, "corda_config", "corda", init instanceof LoraInit.Corda, CordaConfig::of, true);
+    return settle(
+        result,
+        "lora_ga_config",
+        "lora_ga",
+        init instanceof LoraInit.LoraGa,
+        LoraGAConfig::of,
+        false);
+  }
+
+  /** The options of one way to start, complete; those of another way are kept but have no effect. */
+  private static ConfigFields settle(
+      ConfigFields fields,
+      String field,
+      String init,
+      boolean isInit,
+      Function<Map<String, @Nullable Object>, StartConfig> options,
+      boolean hasDefault) {
+    Optional<Map<String, @Nullable Object>> given = fields.object(field);
+    if (given.isEmpty()) {
+      if (!isInit || !hasDefault) {
+        return fields;
+      }
+      LOG.warn(
+          "LoraConfig: initLoraWeights is \"{}\" without {}; its defaults are used.", init, field);
+    } else if (!isInit) {
+      LOG.warn("LoraConfig: {} is ignored, because initLoraWeights is not \"{}\".", field, init);
     }
-    return result;
+    return fields.with(field, options.apply(given.orElse(Map.of())).values());
   }
 
   /** Token ids; none for null. */

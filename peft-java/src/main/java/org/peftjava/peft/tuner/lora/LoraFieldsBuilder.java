@@ -94,17 +94,32 @@ public abstract class LoraFieldsBuilder<B extends LoraFieldsBuilder<B>>
     return set("loftq_config", value);
   }
 
-  /** Options of the eva initialization. Not applied yet. */
+  /** Options of the eva initialization. */
+  public final B evaConfig(EvaConfig value) {
+    return set("eva_config", value.values());
+  }
+
+  /** Options of the eva initialization, by Python's names. */
   public final B evaConfig(Map<String, ?> value) {
     return set("eva_config", value);
   }
 
-  /** Options of the corda initialization. Not applied yet. */
+  /** Options of the corda initialization. */
+  public final B cordaConfig(CordaConfig value) {
+    return set("corda_config", value.values());
+  }
+
+  /** Options of the corda initialization, by Python's names. */
   public final B cordaConfig(Map<String, ?> value) {
     return set("corda_config", value);
   }
 
-  /** Options of the lora_ga initialization. Not applied yet. */
+  /** Options of the lora_ga initialization. */
+  public final B loraGaConfig(LoraGAConfig value) {
+    return set("lora_ga_config", value.values());
+  }
+
+  /** Options of the lora_ga initialization, by Python's names. */
   public final B loraGaConfig(Map<String, ?> value) {
     return set("lora_ga_config", value);
   }

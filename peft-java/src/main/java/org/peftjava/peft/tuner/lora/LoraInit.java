@@ -6,8 +6,7 @@ import java.util.Optional;
 /**
  * How a LoRA adapter starts: the values of A and B, and whether the base weight changes with them.
  *
- * <p>Reference: PEFT {@code LoraConfig.init_lora_weights}. Eva, Corda and LoraGa, which take data,
- * are read and written here but not yet applied.
+ * <p>Reference: PEFT {@code LoraConfig.init_lora_weights}. Eva, Corda and LoraGa take data.
  */
 public sealed interface LoraInit {
   /** A uniform in ±1/sqrt(d), B zero: the adapter begins as a no-op. Python {@code True}. */
@@ -54,7 +53,7 @@ public sealed interface LoraInit {
 
   /** Whether this library can apply it. */
   default boolean isSupported() {
-    return !(this instanceof Eva || this instanceof Corda || this instanceof LoraGa);
+    return !(this instanceof Corda || this instanceof LoraGa);
   }
 
   /** The value of {@code init_lora_weights}: a Boolean or a String. */
