@@ -73,11 +73,7 @@ inline KernelTable makeTable(const char* name) {
           PEFTJAVA_BY_TYPE(bytesDequantize),
           PEFTJAVA_BY_TYPE(bytesOutliers),
           PEFTJAVA_BY_TYPE(bytesQuantize),
-          PEFTJAVA_BY_TYPE(bytesProduct),
-          {nullptr, nullptr},
-          {nullptr, nullptr},
-          nullptr,
-          {nullptr, nullptr}};
+          PEFTJAVA_BY_TYPE(bytesProduct)};
 }
 
 #undef PEFTJAVA_BY_TYPE

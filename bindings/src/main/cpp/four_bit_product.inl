@@ -32,6 +32,10 @@ inline void groupScales(const FourBitArray& w, int64_t first, int64_t count, flo
                            splat(w.offset));
       }
       int64_t end = (block + blocks) << shift;
+      if (end - group == 2 * kLanes && end <= last) {
+        for (int i = 0; i < kLanes; i++, scales += 2) scales[0] = scales[1] = decoded[i];
+        group = end;
+      }
       if (end > last) end = last;
       for (; group < end; group++) *scales++ = decoded[(group >> shift) - block];
     }

@@ -108,7 +108,9 @@ using namespace avx512;
 namespace avx512 {
 #include "amx_tiles.inl"
 
+#include "bytes_amx.inl"
 #include "four_bit_amx.inl"
+#include "tile_products.inl"
 #include "int8_amx.inl"
 }  // namespace avx512
 #if defined(__clang__)

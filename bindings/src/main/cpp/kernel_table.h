@@ -174,11 +174,13 @@ struct KernelTable {
   Range<BytesQuantizeArgs> bytesOutliers[2];    // x
   Range<BytesQuantizeArgs> bytesQuantize[2];    // x
   Range<BytesProductArgs> bytesProduct[2];      // y
-  // Null without AMX; by x w^T and x w.
-  Range<FourBitTilesArgs> fourBitTilesPack[2];
-  Range<FourBitTilesArgs> fourBitTiles[2];
-  Range<BytesProductArgs> bytesTilesPack;
-  Range<BytesProductArgs> bytesTiles[2];  // y
+  // Without AMX null; by x w^T and x w. bytesTiles has products of int8 numbers, byteTiles of bfloat16 ones.
+  Range<FourBitTilesArgs> fourBitTilesPack[2] = {};
+  Range<FourBitTilesArgs> fourBitTiles[2] = {};
+  Range<BytesProductArgs> bytesTilesPack = nullptr;
+  Range<BytesProductArgs> bytesTiles[2] = {};  // y
+  Range<ByteTilesArgs> byteTilesPack[2] = {};
+  Range<ByteTilesArgs> byteTiles[2] = {};
 };
 
 }  // namespace peftjava

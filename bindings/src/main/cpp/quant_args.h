@@ -54,10 +54,18 @@ struct FourBitProductArgs {
   int64_t xStride, yStride;
 };
 
-/// y = x w^T + bias, or x w, in bfloat16 with columns in whole runs of 128 and blocks of 64 at least.
-/// Index space: tiles of 16 rows of x for packing; groups of 32 rows of w, or runs of columns.
-struct FourBitTilesArgs {
-  FourBitArray w;
+/// Rows of int8 codes without gaps, with a scale each: code absmax / 127.
+struct ByteArray {
+  const int8_t* codes;
+  const float* absmax;
+};
+
+/// y = x w^T + bias, or x w, in bfloat16. FourBitArray: columns in whole runs of 128, blocks of 64 at least;
+/// ByteArray: columns in whole tiles of 32.
+/// Index space: tiles of 16 rows of x for packing; groups of 32 rows of w, or runs of 128 columns.
+template <typename Weight>
+struct TilesArgs {
+  Weight w;
   int64_t rows, columns;
   const void* x;
   bf16* tiles;       // x once packed: a multiple of 32 rows and of 32 terms of the sum
@@ -65,6 +73,8 @@ struct FourBitTilesArgs {
   void* y;
   int64_t m, xStride, yStride;
 };
+using FourBitTilesArgs = TilesArgs<FourBitArray>;
+using ByteTilesArgs = TilesArgs<ByteArray>;
 
 /// 1 / 127 and 1 / 127^2.
 constexpr float kByteInverse = static_cast<float>(7.874015718698502e-3);

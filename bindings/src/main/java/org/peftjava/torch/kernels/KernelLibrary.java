@@ -281,4 +281,16 @@ final class KernelLibrary {
       long k,
       int type,
       int threads);
+
+  static native void byteTiles(
+      long w,
+      long wAbsmax,
+      long rows,
+      long columns,
+      @Cast("bool") boolean transposed,
+      long x,
+      long bias,
+      long y,
+      long m,
+      int threads);
 }

@@ -92,6 +92,56 @@ public final class RowwiseInt8Kernel {
     KernelLibrary.bytesProduct(x, xAbsmax, w, wAbsmax, bias, y, m, n, k, type.code(), threads);
   }
 
+  /**
+   * Whether {@link #denseProduct} can be called: AMX is in use and columns are a multiple of 32.
+   */
+  public static boolean coversDense(long columns) {
+    return NativeKernels.available() && KernelLibrary.hasTiles() && columns % 32 == 0;
+  }
+
+  /**
+   * Writes the product of bfloat16 rows with {@code v = code absmax / 127}, rounded to bfloat16:
+   * {@code y[m, n] = sum_k x[m, k] v[n, k] + bias[n]}, or transposed {@code y[m, k] = sum_n x[m, n]
+   * v[n, k]}. v exists only in the processor's caches; sums are in float32.
+   *
+   * @param w int8 codes (n, k)
+   * @param wAbsmax float32 (n)
+   * @param transposed whether rows of w are summed up, as for the gradient of x
+   * @param x bfloat16 (m, k); (m, n) if transposed
+   * @param bias bfloat16 (n), or 0 for none; 0 if transposed
+   * @param y bfloat16 (m, n); (m, k) if transposed; must not overlap {@code x}
+   * @throws IllegalArgumentException unless {@link #coversDense} k
+   */
+  public static void denseProduct(
+      long w,
+      long wAbsmax,
+      boolean transposed,
+      long x,
+      long bias,
+      long y,
+      long m,
+      long n,
+      long k,
+      int threads) {
+    check(n, k, threads, w);
+    check(m, transposed ? n : k, threads, x);
+    check(m, transposed ? k : n, threads, y);
+    Arguments.addresses(NAME, n, wAbsmax);
+    if (!coversDense(k)) {
+      throw new IllegalArgumentException(
+          NAME
+              + ": needs AMX and columns in 32s; got "
+              + NativeKernels.isa().orElseThrow().id()
+              + " and "
+              + k
+              + " columns. Check coversDense(k).");
+    }
+    if (transposed && bias != 0) {
+      throw new IllegalArgumentException(NAME + ": a transposed product takes no bias.");
+    }
+    KernelLibrary.byteTiles(w, wAbsmax, n, k, transposed, x, bias, y, m, threads);
+  }
+
   private static void check(long rows, long columns, int threads, long... matrices) {
     Arguments.call(NAME, threads);
     Arguments.size(NAME, "rows", rows);

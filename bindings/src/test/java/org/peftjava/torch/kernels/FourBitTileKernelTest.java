@@ -23,7 +23,7 @@ class FourBitTileKernelTest extends KernelTestBase {
     for (int round = 0; round < 12; round++) {
       int rows = 1 + random.nextInt(round < 10 ? 90 : 700);
       int columns = 128 * (1 + random.nextInt(round < 10 ? 6 : 2));
-      int m = 1 + random.nextInt(round < 10 ? 70 : 300);
+      int m = 1 + random.nextInt(round < 5 ? 20 : round < 10 ? 70 : 600);
       int blockSize = 64 << random.nextInt(7);
       try (FourBitCase w = new FourBitCase(rows, columns, blockSize, random.nextBoolean(), round)) {
         assertEquals(isa == KernelIsa.AMX, FourBitTileKernel.covers(w.matrix()));

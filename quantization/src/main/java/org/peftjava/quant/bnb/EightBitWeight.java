@@ -107,7 +107,7 @@ public final class EightBitWeight implements QuantizedWeight {
       boolean dense = (training && !device().isCuda()) || x.numel() == 0;
       return scope.keep(
           dense
-              ? MatrixOps.linear(x, dense(x.dtype()), bias)
+              ? denseProduct(x, bias)
               : RowwiseInt8.product(x, codes.tensor(), scales.tensor(), bias, threshold));
     }
   }
@@ -115,8 +115,15 @@ public final class EightBitWeight implements QuantizedWeight {
   @Override
   public Tensor inputGradient(Tensor gradient) {
     try (TensorScope scope = TensorScope.open("int8 backward")) {
-      return scope.keep(MatrixOps.inputGradient(gradient, dense(gradient.dtype())));
+      return scope.keep(
+          NativeInt8.denseProduct(gradient, codes.tensor(), scales.tensor(), null, true)
+              .orElseGet(() -> MatrixOps.inputGradient(gradient, dense(gradient.dtype()))));
     }
+  }
+
+  private Tensor denseProduct(Tensor x, @Nullable Tensor bias) {
+    return NativeInt8.denseProduct(x, codes.tensor(), scales.tensor(), bias, false)
+        .orElseGet(() -> MatrixOps.linear(x, dense(x.dtype()), bias));
   }
 
   /** The dense matrix in kept memory, for one product. */

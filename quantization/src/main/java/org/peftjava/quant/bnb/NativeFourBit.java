@@ -112,7 +112,7 @@ final class NativeFourBit {
     long out = transposed ? matrix.columns() : matrix.rows();
     long m = x.numel() / in;
     boolean tiles = x.dtype() == DType.BFLOAT16 && FourBitTileKernel.covers(matrix);
-    boolean few = m <= (tiles ? (transposed ? 2 : 4) : FourBitKernel.MAX_ROWS);
+    boolean few = m <= (tiles ? (transposed ? 0 : 3) : FourBitKernel.MAX_ROWS);
     if (type.isEmpty()
         || x.numel() == 0
         || !(few || tiles)

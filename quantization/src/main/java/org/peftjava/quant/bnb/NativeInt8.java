@@ -33,6 +33,39 @@ final class NativeInt8 {
     return true;
   }
 
+  /**
+   * {@code x W^T + bias}, or transposed {@code x W}, with the weight rounded to x's type; empty if
+   * it cannot without writing the dense weight to memory.
+   *
+   * @param x (..., d); (..., o) if transposed
+   */
+  static Optional<Tensor> denseProduct(
+      Tensor x, Tensor codes, Tensor absmax, @Nullable Tensor bias, boolean transposed) {
+    long n = codes.size(0);
+    long k = codes.size(1);
+    if (x.dtype() != DType.BFLOAT16
+        || (bias != null && bias.dtype() != DType.BFLOAT16)
+        || x.numel() == 0
+        || !RowwiseInt8Kernel.coversDense(k)
+        || !NativeMemory.covers(x, codes, absmax, bias)) {
+      return Optional.empty();
+    }
+    Tensor y =
+        Creation.empty(DType.BFLOAT16, Device.CPU, NativeMemory.withLast(x, transposed ? k : n));
+    RowwiseInt8Kernel.denseProduct(
+        codes.address(),
+        absmax.address(),
+        transposed,
+        x.address(),
+        bias == null ? 0 : bias.address(),
+        y.address(),
+        x.numel() / (transposed ? n : k),
+        n,
+        k,
+        NativeRuntime.threads());
+    return Optional.of(y);
+  }
+
   /** {@link RowwiseInt8#product} for x (n, d); empty if it cannot. */
   static Optional<Tensor> product(
       Tensor x, Tensor codes, Tensor absmax, @Nullable Tensor bias, double threshold) {
