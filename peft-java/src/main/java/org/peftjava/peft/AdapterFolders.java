@@ -56,7 +56,10 @@ final class AdapterFolders {
 
   /** Adds a saved adapter. */
   static LoadReport loadInto(PeftModel model, Path folder, LoadAdapterOptions options) {
-    TunerConfig config = options.config().orElseGet(() -> AdapterConfigJson.read(folder));
+    TunerConfig config =
+        options
+            .config()
+            .orElseGet(() -> XLoraFiles.savedIn(folder, AdapterConfigJson.read(folder)));
     String name = options.adapterName();
     LoadRules rules = options.rules();
     AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
@@ -111,6 +114,7 @@ final class AdapterFolders {
             : model.trainings().adopt(name, AdapterConfigJson.read(folder));
     try {
       AdapterCheckpoint.load(model, name, folder, LoadRules.STRICT);
+      XLoraFiles.loadSaved(model, name, folder);
     } catch (RuntimeException e) {
       undo.run();
       throw e;
@@ -133,13 +137,14 @@ final class AdapterFolders {
           savedConfig(model, name),
           options.saveEmbeddingLayers(),
           options.pathInitialModelForWeightConversion().map(LoraInitialConversion::new));
+      XLoraFiles.save(model.tuned(), name, subfolder(folder, name));
     }
     card.ifPresent(text -> text.save(folder));
   }
 
   /** Frozen, with the base model's name, and its class if there is no task type. */
   private static TunerConfig savedConfig(PeftModel model, String name) {
-    TunerConfig config = Objects.requireNonNull(model.peftConfig().get(name));
+    TunerConfig config = XLoraPasses.present(Objects.requireNonNull(model.peftConfig().get(name)));
     Optional<String> base = config.baseModelNameOrPath().or(model::baseModelName);
     TunerConfig saved =
         config.with("inference_mode", true).with("base_model_name_or_path", base.orElse(null));

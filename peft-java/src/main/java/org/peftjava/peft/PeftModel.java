@@ -19,6 +19,8 @@ import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.WeightedAdapterOptions;
 import org.peftjava.peft.tuner.WeightedAdapters;
+import org.peftjava.peft.tuner.xlora.XLoraConfig;
+import org.peftjava.peft.tuner.xlora.XLoraRouting;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.StateDict.LoadReport;
@@ -166,7 +168,18 @@ public sealed class PeftModel extends Module implements PushToHubMixin
    */
   final <T> T add(
       String adapterName, TunerConfig config, AddOptions options, Function<Injection, T> fill) {
-    T result = tuned().add(adapterName, config, options, fill);
+    TunerConfig resolved = XLoraFiles.resolved(config);
+    checkRoutable(resolved);
+    T result =
+        tuned()
+            .add(
+                adapterName,
+                resolved,
+                options,
+                injection -> {
+                  XLoraFiles.load(tuned, adapterName, resolved);
+                  return fill.apply(injection);
+                });
     if (children().isEmpty()) {
       if (tuned.prompts().all().isEmpty()) {
         child("base_model", tuned);
@@ -177,6 +190,20 @@ public sealed class PeftModel extends Module implements PushToHubMixin
       train(tuned.base().root().isTraining());
     }
     return result;
+  }
+
+  private void checkRoutable(TunerConfig config) {
+    if (config instanceof XLoraConfig
+        && !(this instanceof PeftModelForCausalLM || this instanceof PeftModelForTask)) {
+      throw new IllegalArgumentException(
+          "X-LoRA needs the hidden state of each token: a language model, or a model with a head.");
+    }
+  }
+
+  /** What mixes the adapters of X-LoRA, with its settings and the shares of the last pass. */
+  public final XLoraRouting xlora() {
+    return XLoraPasses.acting(tuned())
+        .orElseThrow(() -> new IllegalStateException("No X-LoRA adapter acts."));
   }
 
   /** Lets exactly these adapters act, and trains them. Merged adapters are unmerged first. */

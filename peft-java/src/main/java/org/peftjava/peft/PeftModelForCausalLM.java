@@ -49,7 +49,7 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
       ModelOutput output =
           prompt.isPresent()
               ? CausalPrompt.forward(prompt.get(), base, input)
-              : Tasks.forward(tuned(), input, in -> Invoked.forward(tuned(), in, base::forward));
+              : XLoraPasses.forward(tuned(), input, this::single);
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
   }
@@ -57,6 +57,11 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
   @Override
   public Optional<TrainingHook> trainingHook() {
     return Optional.of(AdapterSteps.of(tuned()));
+  }
+
+  /** One pass through the base. */
+  private ModelOutput single(ModelInput input) {
+    return Tasks.forward(tuned(), input, in -> Invoked.forward(tuned(), in, base::forward));
   }
 
   /**
@@ -90,7 +95,11 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
   public GenerateOutput generateOutput(
       TokenBatch batch, Consumer<GenerationConfig.Builder> settings, GenerateOptions options) {
     return Tasks.during(
-        tuned(), batch, () -> CausalLanguageModel.super.generateOutput(batch, settings, options));
+        tuned(),
+        batch,
+        () ->
+            CausalLanguageModel.super.generateOutput(
+                batch, XLoraPasses.settings(tuned(), settings), options));
   }
 
   /**

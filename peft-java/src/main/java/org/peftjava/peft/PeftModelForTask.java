@@ -36,7 +36,10 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
     try (AdapterSet.Running pass = tuned().adapters().run()) {
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       ModelOutput output =
-          prompt.isPresent() ? TaskPrompt.forward(prompt.get(), base, input) : Tasks.forward(tuned(), input, base::forward);
+          prompt.isPresent()
+              ? TaskPrompt.forward(prompt.get(), base, input)
+              : XLoraPasses.forward(
+                  tuned(), input, given -> Tasks.forward(tuned(), given, base::forward));
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
   }

@@ -73,7 +73,7 @@ public final class AdapterCheckpoint {
       Path file = Path.of(source.toString());
       Map<String, AdapterTensor> required = AdapterKeys.required(model, adapter);
       Map<String, AdapterTensor> places = AdapterStateDict.places(model, adapter, required);
-      if (model.prompts().all().isEmpty()) {
+      if (required.keySet().stream().anyMatch(key -> key.startsWith(AdapterKeys.PREFIX))) {
         checkPrefix(source, file);
       }
       Map<String, String> keys = new LinkedHashMap<>();

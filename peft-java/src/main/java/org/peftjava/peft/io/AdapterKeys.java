@@ -60,6 +60,9 @@ final class AdapterKeys {
   }
 
   private static boolean targetsEmbeddings(TunedModel model, TunerConfig config) {
+    if (!config.fields().values().containsKey("target_modules")) {
+      return false;
+    }
     TargetModules targets = TargetModules.ofField(config.fields(), "target_modules");
     if (targets instanceof TargetModules.Names names) {
       return EMBEDDINGS.stream().anyMatch(names.names()::contains);

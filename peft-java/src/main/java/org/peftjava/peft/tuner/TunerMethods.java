@@ -34,6 +34,7 @@ import org.peftjava.peft.tuner.shira.ShiraMethod;
 import org.peftjava.peft.tuner.trainabletokens.TrainableTokensMethod;
 import org.peftjava.peft.tuner.vblora.VBLoRAMethod;
 import org.peftjava.peft.tuner.vera.VeraMethod;
+import org.peftjava.peft.tuner.xlora.XLoraMethod;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -146,6 +147,7 @@ public final class TunerMethods {
     result.add(new TrainableTokensMethod());
     result.add(new VBLoRAMethod());
     result.add(new VeraMethod());
+    result.add(new XLoraMethod());
     addOthers(result);
     return List.copyOf(result);
   }
