@@ -55,6 +55,18 @@ public final class MatrixOps {
   }
 
   /**
+   * {@code a b^T} of int8 matrices, exact in int32. A card wants more than 16 rows of {@code a},
+   * and sizes of {@code b} that are multiples of 8.
+   *
+   * @param a (n, d)
+   * @param b (o, d)
+   * @return int32 (n, o)
+   */
+  public static Tensor int8Product(Tensor a, Tensor b) {
+    return Natives.op(() -> BoxedOps.call("aten::_int_mm", a.handle(), b.handle().t()));
+  }
+
+  /**
    * {@code out = beta * out + alpha * a b}, all matrices; beta 0 ignores what was in {@code out}.
    */
   public static void addmmInto(Tensor out, Tensor a, Tensor b, double beta, double alpha) {

@@ -37,7 +37,10 @@ class ArchitectureTest {
       noClasses()
           .that()
           .resideOutsideOfPackages(
-              "org.peftjava.torch", "org.peftjava.torch.runtime", "org.peftjava.torch.kernels")
+              "org.peftjava.torch",
+              "org.peftjava.torch.runtime",
+              "org.peftjava.torch.kernels",
+              "org.peftjava.torch.cuda")
           .should()
           .dependOnClassesThat()
           .resideInAPackage("org.bytedeco..")

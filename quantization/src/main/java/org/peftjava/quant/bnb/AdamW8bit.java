@@ -63,6 +63,9 @@ public final class AdamW8bit implements Optimizer {
     state.step();
     Tensor p = parameter.tensor().detach().reshape(-1);
     Tensor g = gradient.detach().reshape(-1);
+    if (CudaAdamW.step(p, g, state, options, learningRate)) {
+      return;
+    }
     for (long start = 0; start < p.numel(); start += MomentState.BAND) {
       try (TensorScope scope = TensorScope.open("band")) {
         long length = Math.min(MomentState.BAND, p.numel() - start);

@@ -26,6 +26,9 @@ public final class BlockwiseQuantizer {
   /** Elements per pass, a multiple of every block size. */
   private static final long BAND = 1 << 18;
 
+  /** The same where kernels work on a card's memory: launches cost more there. */
+  private static final long CUDA_BAND = 1 << 24;
+
   /** What the CPU build takes for a smaller absmax, so that its inverse is finite. */
   private static final double LEAST_SCALE = 1e-38;
 
@@ -76,13 +79,15 @@ public final class BlockwiseQuantizer {
       long n = flat.numel();
       Tensor codes = Creation.empty(DType.UINT8, x.device(), bytesOf(n));
       Tensor absmax = Creation.empty(DType.FLOAT32, x.device(), blocksOf(n));
+      boolean onCard = !portable && CudaMemory.launcher(flat).isPresent();
       eachBand(
           n,
+          onCard ? CUDA_BAND : BAND,
           (start, length, width) -> {
             Tensor part = flat.narrow(0, start, length).to(rounded);
             Tensor bytes = codes.narrow(0, bytesOf(start), bytesOf(length));
             Tensor scales = absmax.narrow(0, start / blockSize, length / width);
-            if (portable || !NativeFourBit.quantize(book, blockSize, part, bytes, scales)) {
+            if (portable || !kernels(part, bytes, scales)) {
               quantizeBand(part.to(DType.FLOAT32).reshape(-1, width), bytes, scales);
             }
           });
@@ -117,6 +122,11 @@ public final class BlockwiseQuantizer {
     long n = out.numel();
     checkCount("codes", codes.numel(), bytesOf(n), n);
     checkCount("absmax", absmax.numel(), blocksOf(n), n);
+    if (!portable
+        && book.bits() == 8
+        && CudaBlockwise.dequantizeEightBit(out, codes, absmax, values, blockSize)) {
+      return;
+    }
     try (TensorScope scope = TensorScope.open("dequantize");
         GradMode off = GradMode.noGrad()) {
       Tensor flat = codes.reshape(-1);
@@ -124,6 +134,7 @@ public final class BlockwiseQuantizer {
       Tensor table = book.bits() == 4 ? pairs(values) : values;
       eachBand(
           n,
+          BAND,
           (start, length, width) -> {
             Tensor bytes = flat.narrow(0, bytesOf(start), bytesOf(length)).to(DType.INT32);
             Tensor band = table.indexSelect(0, bytes).viewAs(DType.FLOAT32).narrow(0, 0, length);
@@ -132,6 +143,12 @@ public final class BlockwiseQuantizer {
             result.narrow(0, start, length).copyInPlace(scaled);
           });
     }
+  }
+
+  /** Quantizes in the kernels of the card or of the CPU; false if there are none. */
+  private boolean kernels(Tensor x, Tensor codes, Tensor absmax) {
+    return CudaBlockwise.quantize(book, blockSize, x, codes, absmax)
+        || NativeFourBit.quantize(book, blockSize, x, codes, absmax);
   }
 
   private void quantizeBand(Tensor x, Tensor codes, Tensor absmax) {
@@ -172,11 +189,11 @@ public final class BlockwiseQuantizer {
     void visit(long start, long length, long width);
   }
 
-  private void eachBand(long n, Band band) {
+  private void eachBand(long n, long size, Band band) {
     long whole = n - n % blockSize;
-    for (long start = 0; start < whole; start += BAND) {
+    for (long start = 0; start < whole; start += size) {
       try (TensorScope scope = TensorScope.open("band")) {
-        band.visit(start, Math.min(BAND, whole - start), blockSize);
+        band.visit(start, Math.min(size, whole - start), blockSize);
       }
     }
     if (whole < n) {

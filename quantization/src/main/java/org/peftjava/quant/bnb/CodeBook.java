@@ -1,5 +1,6 @@
 package org.peftjava.quant.bnb;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -61,6 +62,35 @@ public final class CodeBook {
   /** The value of each code, float32 (2^bits), on the CPU, owned by the current scope. */
   public Tensor values() {
     return Creation.ofFloats(values, values.length);
+  }
+
+  /** The value of each code. */
+  float[] valueArray() {
+    return values.clone();
+  }
+
+  /** The thresholds, and infinity after them: as many as there are codes. */
+  float[] limits() {
+    float[] result = new float[1 << bits];
+    Arrays.fill(result, Float.POSITIVE_INFINITY);
+    System.arraycopy(thresholds, 0, result, 0, thresholds.length);
+    return result;
+  }
+
+  /**
+   * The 4-bit code for each number of thresholds below, four bits each, the first in the low ones.
+   */
+  long codesInOrder() {
+    long result = 0;
+    for (int i = 0; i <= thresholds.length; i++) {
+      result |= (magnitudes == null ? i : magnitudes[i]) << (4 * i);
+    }
+    return result;
+  }
+
+  /** Whether thresholds are for |x|, and the highest bit of a code is the sign. */
+  boolean comparesMagnitudes() {
+    return magnitudes != null;
   }
 
   /** Throws if a table from a file is not this one; -0 counts as 0. */

@@ -207,8 +207,8 @@ public final class FourBitWeight implements QuantizedWeight {
     return result;
   }
 
-  private Optional<NativeFourBit> kernels() {
-    return NativeFourBit.of(quantState, state());
+  private Optional<? extends FourBitBackEnd> kernels() {
+    return FourBitBackEnd.of(quantState, state());
   }
 
   private Device device() {

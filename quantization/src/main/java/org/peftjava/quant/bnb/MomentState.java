@@ -2,6 +2,7 @@ package org.peftjava.quant.bnb;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -50,6 +51,16 @@ final class MomentState implements AutoCloseable {
 
   void step() {
     steps++;
+  }
+
+  /** Whether the moments are in codes. */
+  boolean isCoded() {
+    return absmax1 != null;
+  }
+
+  /** Where one of {@link #tensors} is. */
+  long address(String name) {
+    return Objects.requireNonNull(tensors().get(name), name).address();
   }
 
   /** The tensors by their names in bitsandbytes. */

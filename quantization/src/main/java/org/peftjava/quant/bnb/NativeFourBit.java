@@ -1,10 +1,7 @@
 package org.peftjava.quant.bnb;
 
-import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import org.peftjava.quant.QuantizedWeight;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
@@ -14,7 +11,6 @@ import org.peftjava.torch.kernels.FourBitKernel;
 import org.peftjava.torch.kernels.FourBitMatrix;
 import org.peftjava.torch.kernels.FourBitMatrix.Memory;
 import org.peftjava.torch.kernels.FourBitTileKernel;
-import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.runtime.NativeRuntime;
 
 /**
@@ -25,63 +21,48 @@ import org.peftjava.torch.runtime.NativeRuntime;
  * rows of bfloat16 are multiplied with weights that are made dense in the processor's caches, where
  * it has AMX. For all else the answer is empty: make the matrix dense.
  */
-final class NativeFourBit {
+final class NativeFourBit implements FourBitBackEnd {
   private final FourBitMatrix matrix;
 
   private NativeFourBit(FourBitMatrix matrix) {
     this.matrix = matrix;
   }
 
-  /**
-   * Empty if the kernels cannot read the tensors, which must stay open.
-   *
-   * @param tensors as {@link FourBitWeight#state} has them
-   */
-  static Optional<NativeFourBit> of(QuantState state, Map<String, Parameter> tensors) {
-    Tensor packed = tensor(tensors, "");
-    Tensor values = tensor(tensors, ".quant_map");
-    Tensor absmax = tensor(tensors, ".absmax");
-    boolean nested = state.nestedOffset().isPresent();
-    Tensor nestedAbsmax = nested ? tensor(tensors, ".nested_absmax") : null;
-    Tensor nestedValues = nested ? tensor(tensors, ".nested_quant_map") : null;
-    if (!NativeMemory.covers(packed, values, absmax, nestedAbsmax, nestedValues)) {
+  /** Empty if the kernels cannot read the tensors, which must stay open. */
+  static Optional<NativeFourBit> of(QuantState state, Parts parts) {
+    Tensor packed = parts.packed();
+    Tensor nestedAbsmax = parts.nestedAbsmax();
+    Tensor nestedValues = parts.nestedValues();
+    if (!NativeMemory.covers(packed, parts.values(), parts.absmax(), nestedAbsmax, nestedValues)) {
       return Optional.empty();
     }
     Memory bytes = new Memory(packed.address(), packed.numel() * packed.dtype().byteSize());
-    Memory table = memory(values, DType.FLOAT32);
+    Memory table = memory(parts.values());
     long rows = state.shape().get(0);
     long columns = state.shape().get(1);
     FourBitMatrix matrix =
         nestedAbsmax == null || nestedValues == null
             ? FourBitMatrix.of(
-                rows, columns, state.blockSize(), bytes, table, memory(absmax, DType.FLOAT32))
+                rows, columns, state.blockSize(), bytes, table, memory(parts.absmax()))
             : FourBitMatrix.nested(
                 rows,
                 columns,
                 state.blockSize(),
                 bytes,
                 table,
-                memory(absmax, DType.UINT8),
-                memory(nestedAbsmax, DType.FLOAT32),
-                memory(nestedValues, DType.FLOAT32),
+                memory(parts.absmax()),
+                memory(nestedAbsmax),
+                memory(nestedValues),
                 (float) state.nestedOffset().orElse(0));
     return Optional.of(new NativeFourBit(matrix));
   }
 
-  private static Tensor tensor(Map<String, Parameter> tensors, String name) {
-    return Objects.requireNonNull(tensors.get(QuantizedWeight.WEIGHT + name), name).tensor();
-  }
-
-  private static Memory memory(Tensor tensor, DType type) {
-    if (tensor.dtype() != type) {
-      throw new IllegalArgumentException(
-          "A part of a 4-bit weight has type " + tensor.dtype() + ". Expected " + type + ".");
-    }
+  private static Memory memory(Tensor tensor) {
     return new Memory(tensor.address(), tensor.numel());
   }
 
-  /** Writes the dense matrix into a gapless tensor of as many elements; false if it cannot. */
-  boolean dequantizeInto(Tensor out) {
+  @Override
+  public boolean dequantizeInto(Tensor out) {
     Optional<ElementType> type = NativeMemory.elementType(out.dtype());
     if (type.isEmpty() || !NativeMemory.covers(out)) {
       return false;
@@ -91,17 +72,13 @@ final class NativeFourBit {
     return true;
   }
 
-  /** {@code x W^T + bias} outside the graph, for x and a bias of one type. */
-  Optional<Tensor> product(Tensor x, @Nullable Tensor bias) {
+  @Override
+  public Optional<Tensor> product(Tensor x, @Nullable Tensor bias) {
     return multiply(x, bias, false);
   }
 
-  /**
-   * {@code gradient W} outside the graph.
-   *
-   * @param rounded the type that weights are rounded to before
-   */
-  Optional<Tensor> inputGradient(Tensor gradient, DType rounded) {
+  @Override
+  public Optional<Tensor> inputGradient(Tensor gradient, DType rounded) {
     boolean unrounded = rounded == DType.FLOAT32 || rounded == gradient.dtype();
     return unrounded ? multiply(gradient, null, true) : Optional.empty();
   }

@@ -47,31 +47,40 @@ final class RowwiseInt8 {
   static Rows quantizeWeight(Tensor dense, DType rounded) {
     try (TensorScope scope = TensorScope.open("quantize");
         GradMode off = GradMode.noGrad()) {
-      Tensor codes = Creation.empty(DType.INT8, dense.device(), dense.shape().toArray());
-      Tensor absmax = Creation.empty(DType.FLOAT32, dense.device(), dense.size(0));
-      eachBand(
-          dense.size(0),
-          dense.size(1),
-          (start, length) -> {
-            Tensor wide = half(dense.detach().narrow(0, start, length).to(rounded));
-            Tensor largest = wide.abs().amax(1);
-            absmax.narrow(0, start, length).copyInPlace(largest);
-            codes.narrow(0, start, length).copyInPlace(codes(wide, largest));
-          });
-      if (!absmax.isFinite()) {
+      Rows rows =
+          CudaInt8.encode(dense.detach().to(rounded).contiguous())
+              .orElseGet(() -> portableRows(dense, rounded));
+      if (!rows.absmax().isFinite()) {
         throw new IllegalArgumentException(
             "A weight of shape "
                 + dense.shape()
                 + " holds NaN or infinite values, which have no code. Expected finite values; was"
                 + " the weight, or the adapter merged into it, trained to divergence?");
       }
-      return new Rows(scope.keep(codes), scope.keep(absmax));
+      return new Rows(scope.keep(rows.codes()), scope.keep(rows.absmax()));
     }
+  }
+
+  /** {@link #quantizeWeight} on libtorch's operators. */
+  private static Rows portableRows(Tensor dense, DType rounded) {
+    Tensor codes = Creation.empty(DType.INT8, dense.device(), dense.shape().toArray());
+    Tensor absmax = Creation.empty(DType.FLOAT32, dense.device(), dense.size(0));
+    eachBand(
+        dense.size(0),
+        dense.size(1),
+        (start, length) -> {
+          Tensor wide = half(dense.detach().narrow(0, start, length).to(rounded));
+          Tensor largest = wide.abs().amax(1);
+          absmax.narrow(0, start, length).copyInPlace(largest);
+          codes.narrow(0, start, length).copyInPlace(codes(wide, largest));
+        });
+    return new Rows(codes, absmax);
   }
 
   /** Writes {@code CB * SCB / 127} into a gapless (o, d) tensor of a floating-point type. */
   static void dequantizeInto(Tensor out, Tensor codes, Tensor absmax) {
-    if (NativeInt8.dequantizeInto(out, codes, absmax)) {
+    if (CudaInt8.dequantizeInto(out, codes, absmax)
+        || NativeInt8.dequantizeInto(out, codes, absmax)) {
       return;
     }
     try (GradMode off = GradMode.noGrad()) {
@@ -99,7 +108,8 @@ final class RowwiseInt8 {
         GradMode off = GradMode.noGrad()) {
       Tensor rows = x.detach().reshape(-1, x.size(-1)).contiguous();
       Tensor y =
-          NativeInt8.product(rows, codes, absmax, bias, threshold)
+          CudaInt8.product(rows, codes, absmax, bias, threshold)
+              .or(() -> NativeInt8.product(rows, codes, absmax, bias, threshold))
               .orElseGet(() -> portableProduct(rows, codes, absmax, bias, threshold));
       return scope.keep(y.reshape(NativeMemory.withLast(x, codes.size(0))));
     }

@@ -1,0 +1,28 @@
+package org.peftjava.torch.cuda;
+
+/**
+ * Starts kernels that work on the memory of one device, in the order of the device's other work.
+ *
+ * <p>Addresses are not checked: a wrong one breaks the process.
+ */
+public interface KernelLauncher {
+  /**
+   * Starts a kernel and does not wait for it.
+   *
+   * @param kernel its name in the source
+   * @param arguments one for each parameter, in order: an address, a whole number, or {@link
+   *     #argument a float}
+   */
+  void launch(String kernel, LaunchGrid grid, long... arguments);
+
+  /**
+   * The address of these numbers as float32 on the device. They are put there once for equal arrays
+   * and stay for the life of the process: it is for the few tables that kernels look up.
+   */
+  long table(float... values);
+
+  /** A float as an argument. */
+  static long argument(double value) {
+    return Integer.toUnsignedLong(Float.floatToRawIntBits((float) value));
+  }
+}

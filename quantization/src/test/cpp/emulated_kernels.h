@@ -1,0 +1,110 @@
+// All kernels under their names, to be launched on the CPU.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "cuda_emulation.h"
+
+#include "element.cuh"
+
+#include "blockwise.cuh"
+
+namespace four_bit {
+#include "four_bit.cu"
+#undef KERNELS
+}  // namespace four_bit
+
+namespace eight_bit {
+#include "eight_bit.cu"
+#undef KERNELS
+}  // namespace eight_bit
+
+namespace int8 {
+#include "int8.cu"
+#undef KERNELS
+}  // namespace int8
+
+namespace emulation {
+
+/// A kernel whose arguments come in slots of eight bytes, as the Java side has them.
+struct Kernel {
+  size_t arguments;
+  std::function<void(const int64_t*)> call;
+};
+
+template <typename T>
+T ofSlot(int64_t slot) {
+  T value;
+  std::memcpy(&value, &slot, sizeof value);
+  return value;
+}
+
+template <typename... A, size_t... I>
+std::function<void(const int64_t*)> caller(void (*f)(A...), std::index_sequence<I...>) {
+  return [f](const int64_t* slots) { f(ofSlot<A>(slots[I])...); };
+}
+
+template <typename... A>
+Kernel kernel(void (*f)(A...)) {
+  return Kernel{sizeof...(A), caller(f, std::index_sequence_for<A...>())};
+}
+
+#define ENTRY(space, name) {#name, kernel(space::name)},
+#define ENTRIES(space, name) \
+  ENTRY(space, name##F32) ENTRY(space, name##F16) ENTRY(space, name##BF16)
+
+inline const std::map<std::string, Kernel>& kernels() {
+  static const std::map<std::string, Kernel> all = {
+      ENTRIES(four_bit, fourBitDequantize)
+      ENTRIES(four_bit, fourBitQuantize)
+      ENTRIES(four_bit, fourBitProduct1)
+      ENTRIES(four_bit, fourBitProduct2)
+      ENTRIES(four_bit, fourBitProduct4)
+      ENTRIES(four_bit, fourBitProduct8)
+      ENTRIES(eight_bit, eightBitQuantize)
+      ENTRIES(eight_bit, eightBitDequantize)
+      ENTRIES(eight_bit, adamwCoded)
+      ENTRIES(eight_bit, adamwWide)
+      ENTRIES(int8, int8Scan)
+      ENTRIES(int8, int8Encode)
+      ENTRIES(int8, int8Finish)
+      ENTRIES(int8, int8Dequantize)
+      ENTRY(int8, int8Columns)
+      ENTRY(int8, int8Product)
+  };
+  return all;
+}
+
+/// The names, one a line.
+inline std::string names() {
+  std::string result;
+  for (const auto& entry : kernels()) result += entry.first + "\n";
+  return result;
+}
+
+inline void launch(const char* name, int gridX, int gridY, int threads, const int64_t* slots,
+                   int count) {
+  static std::mutex one;
+  std::lock_guard<std::mutex> lock(one);
+  auto found = kernels().find(name);
+  if (found == kernels().end()) throw std::runtime_error(std::string("no kernel ") + name);
+  if (found->second.arguments != static_cast<size_t>(count))
+    throw std::runtime_error(std::string(name) + " takes " +
+                             std::to_string(found->second.arguments) + " arguments, got " +
+                             std::to_string(count));
+  if (threads % kWarp != 0 || threads > 1024)
+    throw std::runtime_error("a block of " + std::to_string(threads) + " threads");
+  const std::function<void()> body = [&] { found->second.call(slots); };
+  gridDim = Dim3{static_cast<unsigned>(gridX), static_cast<unsigned>(gridY), 1};
+  blockDim = Dim3{static_cast<unsigned>(threads), 1, 1};
+  for (unsigned y = 0; y < gridDim.y; y++) {
+    for (unsigned x = 0; x < gridDim.x; x++) {
+      blockIdx = Dim3{x, y, 0};
+      runBlock(static_cast<size_t>(threads), body);
+    }
+  }
+}
+
+}  // namespace emulation
