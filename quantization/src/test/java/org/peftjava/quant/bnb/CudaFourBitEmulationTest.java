@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Random;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,6 +26,12 @@ class CudaFourBitEmulationTest extends EmulatedTest {
 
   static Stream<String> cases() {
     return BlockwiseQuantizerTest.cases(GOLDEN, ".packed");
+  }
+
+  /** NvrtcTest holds the compiled kernels to the same names. */
+  @Test
+  void everyKernelIsThere() {
+    assertEquals(KernelNames.all(), new TreeSet<>(EmulatedLauncher.kernels()));
   }
 
   /** The transcription of bitsandbytes' kernel, where it differs from its CPU build. */

@@ -1,0 +1,172 @@
+package org.peftjava.torch.cuda;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.bytedeco.cuda.cudart.CUctx_st;
+import org.bytedeco.cuda.cudart.CUfunc_st;
+import org.bytedeco.cuda.cudart.CUmod_st;
+import org.bytedeco.cuda.cudart.CUstream_st;
+import org.bytedeco.cuda.global.cudart;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.global.torch_cuda;
+
+/**
+ * Kernels on one card: compiled or taken from the cache, loaded into libtorch's context, started on
+ * the stream that libtorch uses on the calling thread.
+ */
+final class DeviceLauncher implements KernelLauncher {
+  private static final int MOST_ARGUMENTS = 32;
+  private static final ThreadLocal<Slots> SLOTS = ThreadLocal.withInitial(Slots::new);
+
+  private final int device;
+  private final List<KernelSource> sources;
+  private final KernelCompiler compiler;
+  private final KernelCache cache;
+  private final String architecture;
+  private final CUctx_st context = new CUctx_st();
+  private final List<CUmod_st> modules = new ArrayList<>();
+  private final Map<String, CUfunc_st> functions = new ConcurrentHashMap<>();
+  private final Map<List<Float>, Long> tables = new ConcurrentHashMap<>();
+
+  /** Memory for the arguments of one launch: the driver wants a pointer to each. */
+  private static final class Slots {
+    private final LongPointer values =
+        new LongPointer(MOST_ARGUMENTS).<LongPointer>retainReference();
+    private final PointerPointer<Pointer> pointers =
+        new PointerPointer<>(MOST_ARGUMENTS).<PointerPointer<Pointer>>retainReference();
+
+    Slots() {
+      for (int i = 0; i < MOST_ARGUMENTS; i++) {
+        pointers.put(i, values.getPointer(i));
+      }
+    }
+  }
+
+  DeviceLauncher(
+      int device, List<KernelSource> sources, KernelCompiler compiler, KernelCache cache) {
+    this.device = device;
+    this.sources = List.copyOf(sources);
+    this.compiler = compiler;
+    this.cache = cache;
+    int[] handle = new int[1];
+    CudaDriver.check(cudart.cuInit(0), "cuInit");
+    CudaDriver.check(cudart.cuDeviceGet(handle, device), "cuDeviceGet");
+    int[] major = new int[1];
+    int[] minor = new int[1];
+    CudaDriver.check(
+        cudart.cuDeviceGetAttribute(
+            major, cudart.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle[0]),
+        "cuDeviceGetAttribute");
+    CudaDriver.check(
+        cudart.cuDeviceGetAttribute(
+            minor, cudart.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle[0]),
+        "cuDeviceGetAttribute");
+    architecture = compiler.architectureFor(10 * major[0] + minor[0]);
+    CudaDriver.check(
+        cudart.cuDevicePrimaryCtxRetain(context, handle[0]), "cuDevicePrimaryCtxRetain");
+    try (CudaDriver.Entered entered = CudaDriver.enter(context)) {
+      sources.forEach(source -> modules.add(load(source)));
+    }
+  }
+
+  @Override
+  public void launch(String kernel, LaunchGrid grid, long... arguments) {
+    if (arguments.length > MOST_ARGUMENTS) {
+      throw new IllegalArgumentException(kernel + ": " + arguments.length + " arguments.");
+    }
+    CUfunc_st function = functions.get(kernel);
+    if (function == null) {
+      function = find(kernel);
+    }
+    Slots slots = SLOTS.get();
+    slots.values.put(arguments, 0, arguments.length);
+    try (PointerScope scope = new PointerScope();
+        CudaDriver.Entered entered = CudaDriver.enter(context)) {
+      CUstream_st stream = torch_cuda.getCurrentCUDAStream((byte) device).stream();
+      int result =
+          cudart.cuLaunchKernel(
+              function,
+              grid.x(),
+              grid.y(),
+              1,
+              grid.threads(),
+              1,
+              1,
+              0,
+              stream,
+              slots.pointers,
+              (PointerPointer<?>) null);
+      CudaDriver.check(result, "The launch of " + kernel);
+    }
+  }
+
+  @Override
+  public long table(float... values) {
+    Float[] key = new Float[values.length];
+    Arrays.setAll(key, i -> values[i]);
+    return tables.computeIfAbsent(List.of(key), k -> copyToDevice(values));
+  }
+
+  private long copyToDevice(float[] values) {
+    try (PointerScope scope = new PointerScope();
+        CudaDriver.Entered entered = CudaDriver.enter(context)) {
+      long bytes = (long) Float.BYTES * values.length;
+      long[] address = new long[1];
+      CudaDriver.check(cudart.cuMemAlloc(address, bytes), "cuMemAlloc");
+      CudaDriver.check(
+          cudart.cuMemcpyHtoD(address[0], new FloatPointer(values), bytes), "cuMemcpyHtoD");
+      return address[0];
+    }
+  }
+
+  private CUfunc_st find(String kernel) {
+    try (CudaDriver.Entered entered = CudaDriver.enter(context)) {
+      for (CUmod_st module : modules) {
+        CUfunc_st function = new CUfunc_st();
+        int result = cudart.cuModuleGetFunction(function, module, kernel);
+        if (result == cudart.CUDA_SUCCESS) {
+          functions.put(kernel, function);
+          return function;
+        }
+        if (result != cudart.CUDA_ERROR_NOT_FOUND) {
+          CudaDriver.check(result, "cuModuleGetFunction of " + kernel);
+        }
+      }
+    }
+    throw new CudaException(
+        "There is no kernel "
+            + kernel
+            + " in "
+            + sources.stream().map(KernelSource::name).toList()
+            + ".");
+  }
+
+  /** What the driver refuses is compiled again once: it may be a file from elsewhere. */
+  private CUmod_st load(KernelSource source) {
+    CUmod_st module = new CUmod_st();
+    if (load(module, cache.get(source, architecture, compiler)) == cudart.CUDA_SUCCESS) {
+      return module;
+    }
+    cache.forget(source, architecture, compiler);
+    CudaDriver.check(
+        load(module, cache.get(source, architecture, compiler)),
+        "Loading " + source.name() + ", compiled for " + architecture + ",");
+    return module;
+  }
+
+  private static int load(CUmod_st module, byte[] compiled) {
+    try (PointerScope scope = new PointerScope()) {
+      // PTX is a text, whose end the driver finds by a zero.
+      byte[] ended = Arrays.copyOf(compiled, compiled.length + 1);
+      return cudart.cuModuleLoadData(module, new BytePointer(ended));
+    }
+  }
+}

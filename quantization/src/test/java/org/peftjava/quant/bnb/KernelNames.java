@@ -1,0 +1,33 @@
+package org.peftjava.quant.bnb;
+
+import java.util.Arrays;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+
+/** The names of all kernels. */
+final class KernelNames {
+  private KernelNames() {}
+
+  static Set<String> all() {
+    Set<String> result = new TreeSet<>(Set.of("int8Columns", "int8Product"));
+    Stream.of(
+            "fourBitDequantize",
+            "fourBitQuantize",
+            "fourBitProduct1",
+            "fourBitProduct2",
+            "fourBitProduct4",
+            "fourBitProduct8",
+            "eightBitQuantize",
+            "eightBitDequantize",
+            "adamwCoded",
+            "adamwWide",
+            "int8Scan",
+            "int8Encode",
+            "int8Finish",
+            "int8Dequantize")
+        .flatMap(name -> Arrays.stream(new String[] {"F32", "F16", "BF16"}).map(name::concat))
+        .forEach(result::add);
+    return result;
+  }
+}
