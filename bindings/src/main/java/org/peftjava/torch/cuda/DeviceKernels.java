@@ -10,8 +10,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Some kernels on every card of the process, for callers that can do without: where they cannot be
- * had, the reason is logged once and the answer is empty. {@code -Dpeftjava.cuda.kernels=off} leaves
- * them out.
+ * had, the reason is logged once and the answer is empty. {@code -Dpeftjava.cuda.kernels=off}
+ * leaves them out.
  */
 public final class DeviceKernels {
   static final String SWITCH = "peftjava.cuda.kernels";
@@ -28,9 +28,7 @@ public final class DeviceKernels {
    * @param purpose what they are for, such as "quantized weights"
    */
   public DeviceKernels(String purpose, List<KernelSource> sources) {
-    this(
-        purpose,
-        device -> new DeviceLauncher(device, sources, new Nvrtc(), KernelCache.ofUser()));
+    this(purpose, device -> new DeviceLauncher(device, sources, new Nvrtc(), KernelCache.ofUser()));
   }
 
   /** The same with another way to open a card. */
@@ -59,7 +57,9 @@ public final class DeviceKernels {
           e.toString());
     } catch (CudaException e) {
       LOG.warn(
-          "No CUDA kernels for {}, libtorch's operators serve instead: {}", purpose, e.getMessage());
+          "No CUDA kernels for {}, libtorch's operators serve instead: {}",
+          purpose,
+          e.getMessage());
     }
     return Optional.empty();
   }

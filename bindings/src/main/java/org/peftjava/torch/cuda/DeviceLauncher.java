@@ -72,8 +72,14 @@ final class DeviceLauncher implements KernelLauncher {
     architecture = compiler.architectureFor(10 * major[0] + minor[0]);
     CudaDriver.check(
         cudart.cuDevicePrimaryCtxRetain(context, handle[0]), "cuDevicePrimaryCtxRetain");
+    List<byte[]> compiled =
+        this.sources.parallelStream()
+            .map(source -> cache.get(source, architecture, compiler))
+            .toList();
     try (CudaDriver.Entered entered = CudaDriver.enter(context)) {
-      sources.forEach(source -> modules.add(load(source)));
+      for (int i = 0; i < sources.size(); i++) {
+        modules.add(load(sources.get(i), compiled.get(i)));
+      }
     }
   }
 
@@ -150,9 +156,9 @@ final class DeviceLauncher implements KernelLauncher {
   }
 
   /** What the driver refuses is compiled again once: it may be a file from elsewhere. */
-  private CUmod_st load(KernelSource source) {
+  private CUmod_st load(KernelSource source, byte[] compiled) {
     CUmod_st module = new CUmod_st();
-    if (load(module, cache.get(source, architecture, compiler)) == cudart.CUDA_SUCCESS) {
+    if (load(module, compiled) == cudart.CUDA_SUCCESS) {
       return module;
     }
     cache.forget(source, architecture, compiler);

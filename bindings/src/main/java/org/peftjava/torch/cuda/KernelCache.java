@@ -22,7 +22,8 @@ import org.slf4j.LoggerFactory;
 /**
  * Compiled kernels on the disk, so that a process does not compile what another one has. A file is
  * named by the hash of everything that its contents depend on, and holds a hash of both: one that
- * is damaged, cut short or not ours is compiled again. Nothing here fails for the sake of the cache.
+ * is damaged, cut short or not ours is compiled again. Nothing here fails for the sake of the
+ * cache.
  *
  * <p>{@code -Dpeftjava.cuda.cache=}folder moves it, {@code off} switches it off. Where others could
  * write the folder it is not used, since a card runs what is in it.

@@ -24,7 +24,9 @@ import org.peftjava.torch.cuda.KernelCache;
 import org.peftjava.torch.cuda.KernelSource;
 import org.peftjava.torch.cuda.Nvrtc;
 
-/** Every kernel for every card that we name, compiled as on a user's machine, but without a card. */
+/**
+ * Every kernel for every card that we name, compiled as on a user's machine, but without a card.
+ */
 @Tag("nvrtc")
 class NvrtcTest {
   private static final Pattern ENTRY = Pattern.compile("\\.visible \\.entry (\\w+)\\(");
@@ -38,9 +40,12 @@ class NvrtcTest {
     String architecture = NVRTC.architectureFor(capability);
     assertEquals("sm_" + capability, architecture);
     Set<String> missing = KernelNames.all();
+    List<byte[]> compiled =
+        CudaKernels.sources().parallelStream()
+            .map(source -> NVRTC.compile(source, architecture))
+            .toList();
     int size = 0;
-    for (KernelSource source : CudaKernels.sources()) {
-      byte[] code = NVRTC.compile(source, architecture);
+    for (byte[] code : compiled) {
       assertArrayEquals(new byte[] {0x7f, 'E', 'L', 'F'}, Arrays.copyOf(code, 4));
       String names = new String(code, StandardCharsets.ISO_8859_1);
       missing.removeIf(name -> names.contains(".text." + name + "\0"));

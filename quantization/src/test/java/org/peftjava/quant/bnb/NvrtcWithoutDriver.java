@@ -11,8 +11,8 @@ import org.peftjava.torch.cuda.Nvrtc;
 import org.peftjava.torch.runtime.NativeRuntime;
 
 /**
- * NVRTC on a machine without an NVIDIA driver. Its binding starts the CUDA runtime first, which wants
- * the driver; here it is told to load nothing, and gets its libraries by hand.
+ * NVRTC on a machine without an NVIDIA driver. Its binding starts the CUDA runtime first, which
+ * wants the driver; here it is told to load nothing, and gets its libraries by hand.
  */
 final class NvrtcWithoutDriver {
   private static final String SWITCH = "org.bytedeco.javacpp.loadlibraries";
