@@ -59,7 +59,7 @@ class CudaEightBitEmulationTest extends EmulatedTest {
     for (CodeBook book : List.of(CodeBook.DYNAMIC, CodeBook.DYNAMIC_UNSIGNED)) {
       for (int blockSize : BlockwiseQuantizer.BLOCK_SIZES) {
         for (DType type : TYPES) {
-          long n = 4097 + random.nextInt(3000);
+          long n = 4097L + random.nextInt(3000);
           Tensor x = Creation.randn(type, n);
           x = book == CodeBook.DYNAMIC ? x : x.abs();
           x.narrow(0, 0, blockSize).copyInPlace(Creation.zeros(type, x.device(), blockSize));
