@@ -3,39 +3,45 @@ package org.peftjava.quant.bnb;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.cuda.KernelLauncher;
 
 /** Which tensors the CUDA kernels can work on: gapless ones on one card. */
 final class CudaMemory {
-  private static final ThreadLocal<@Nullable KernelLauncher> STAND_IN = new ThreadLocal<>();
+  private static final ThreadLocal<@Nullable StandIn> STAND_IN = new ThreadLocal<>();
+
+  /** A launcher in place of the usual one for tensors on a device; null for none at all. */
+  private record StandIn(Device device, @Nullable KernelLauncher launcher) {}
 
   private CudaMemory() {}
 
   /** What starts kernels for all of these, null counting as anywhere; empty if nothing can. */
   static Optional<KernelLauncher> launcher(Tensor first, @Nullable Tensor... others) {
-    KernelLauncher standIn = STAND_IN.get();
-    if (standIn == null && !first.device().isCuda()) {
-      return Optional.empty();
-    }
-    if (!first.isContiguous()) {
+    StandIn standIn = STAND_IN.get();
+    Device device = first.device();
+    if ((standIn == null && !device.isCuda()) || !first.isContiguous()) {
       return Optional.empty();
     }
     for (Tensor other : others) {
-      if (other != null && !(other.isContiguous() && other.device().equals(first.device()))) {
+      if (other != null && !(other.isContiguous() && other.device().equals(device))) {
         return Optional.empty();
       }
     }
-    return standIn == null ? CudaKernels.on(first.device()) : Optional.of(standIn);
+    if (standIn != null && standIn.device.equals(device)) {
+      return Optional.ofNullable(standIn.launcher);
+    }
+    return device.isCuda() ? CudaKernels.on(device) : Optional.empty();
   }
 
   /**
-   * Makes this thread's tensors on the CPU go to a launcher that can read them, until closed: tests
-   * run the kernels so without a card.
+   * Makes this thread's tensors on a device go to another launcher, or to none, until closed: tests
+   * run the kernels on the CPU so.
    */
-  static Closing standIn(KernelLauncher launcher) {
-    STAND_IN.set(launcher);
-    return STAND_IN::remove;
+  static Closing standIn(Device device, @Nullable KernelLauncher launcher) {
+    StandIn before = STAND_IN.get();
+    STAND_IN.set(new StandIn(device, launcher));
+    return () -> STAND_IN.set(before);
   }
 
   /** An end of something, without an exception. */

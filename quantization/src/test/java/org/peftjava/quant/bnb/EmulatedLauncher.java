@@ -3,17 +3,14 @@ package org.peftjava.quant.bnb;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.javacpp.FloatPointer;
 import org.peftjava.torch.cuda.KernelLauncher;
 import org.peftjava.torch.cuda.LaunchGrid;
 
-/** Runs the CUDA kernels on the CPU, and counts what ran. */
+/** Runs the CUDA kernels on the CPU. */
 final class EmulatedLauncher implements KernelLauncher {
   private static final Map<List<Float>, FloatPointer> TABLES = new ConcurrentHashMap<>();
-
-  private final Map<String, Integer> launched = new TreeMap<>();
 
   /** The kernels that there are. */
   static List<String> kernels() {
@@ -22,7 +19,6 @@ final class EmulatedLauncher implements KernelLauncher {
 
   @Override
   public void launch(String kernel, LaunchGrid grid, long... arguments) {
-    launched.merge(kernel, 1, Integer::sum);
     EmulationLibrary.launch(
         kernel, grid.x(), grid.y(), grid.threads(), arguments, arguments.length);
   }
@@ -34,10 +30,5 @@ final class EmulatedLauncher implements KernelLauncher {
     return TABLES
         .computeIfAbsent(List.of(key), k -> new FloatPointer(values).retainReference())
         .address();
-  }
-
-  /** How often each kernel was launched. */
-  Map<String, Integer> launched() {
-    return launched;
   }
 }
