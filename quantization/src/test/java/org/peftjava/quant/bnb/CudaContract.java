@@ -14,7 +14,9 @@ import org.peftjava.torch.Tensor;
 import org.peftjava.torch.cuda.KernelLauncher;
 import org.peftjava.torch.cuda.LaunchGrid;
 
-/** A test whose tensors are worked on by the CUDA kernels, somewhere; and the counts of what ran. */
+/**
+ * A test whose tensors are worked on by the CUDA kernels, somewhere; and the counts of what ran.
+ */
 abstract class CudaContract extends ScopedTest {
   static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
 

@@ -79,7 +79,8 @@ abstract class CudaEightBitContract extends CudaContract {
               portable
                   .dequantize(expected.codes(), expected.absmax(), book.values(), n, type)
                   .toBytes(),
-              cuda.dequantize(actual.codes(), actual.absmax(), on(book.values()), n, type).toBytes(),
+              cuda.dequantize(actual.codes(), actual.absmax(), on(book.values()), n, type)
+                  .toBytes(),
               what);
         }
       }
@@ -96,7 +97,10 @@ abstract class CudaEightBitContract extends CudaContract {
     Tensor absmax = Creation.empty(DType.FLOAT32, x.device(), 4);
     assertTrue(CudaBlockwise.quantize(CodeBook.DYNAMIC, 256, x, all.narrow(0, 33, n), absmax));
     assertArrayEquals(
-        new BlockwiseQuantizer(CodeBook.DYNAMIC, 256, true).quantize(x.to(Device.CPU)).codes().toBytes(),
+        new BlockwiseQuantizer(CodeBook.DYNAMIC, 256, true)
+            .quantize(x.to(Device.CPU))
+            .codes()
+            .toBytes(),
         all.narrow(0, 33, n).toBytes());
     assertArrayEquals(Creation.full(DType.UINT8, 77, 64).toBytes(), guards(all, n));
   }
@@ -171,7 +175,13 @@ abstract class CudaEightBitContract extends CudaContract {
           case FLOAT16 -> 0x1p-11;
           default -> 1e-5; // one code may be a neighbour's
         };
-    double error = expected.to(DType.FLOAT32).sub(actual.to(Device.CPU).to(DType.FLOAT32)).abs().max().toDouble();
+    double error =
+        expected
+            .to(DType.FLOAT32)
+            .sub(actual.to(Device.CPU).to(DType.FLOAT32))
+            .abs()
+            .max()
+            .toDouble();
     assertTrue(error <= tolerance * scale, () -> type + ": " + error + " of " + scale);
   }
 

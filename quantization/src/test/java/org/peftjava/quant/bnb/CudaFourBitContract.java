@@ -162,7 +162,8 @@ abstract class CudaFourBitContract extends CudaContract {
                 MatrixOps.linear(
                     x.to(DType.FLOAT64), values, bias == null ? null : bias.to(DType.FLOAT64));
             assertEquals(expected.shape(), actual.shape());
-            double error = expected.sub(actual.to(Device.CPU).to(DType.FLOAT64)).abs().max().toDouble();
+            double error =
+                expected.sub(actual.to(Device.CPU).to(DType.FLOAT64)).abs().max().toDouble();
             double size = expected.abs().max().toDouble();
             double tolerance =
                 switch (type) {
@@ -183,9 +184,11 @@ abstract class CudaFourBitContract extends CudaContract {
   @Test
   void whatTheProductKernelsDoNotServeGoesTheDenseWay() {
     try (FourBitWeight odd =
-            FourBitWeight.quantize(on(Creation.randn(DType.FLOAT32, 9, 77)), QuantType.NF4, 64, true);
+            FourBitWeight.quantize(
+                on(Creation.randn(DType.FLOAT32, 9, 77)), QuantType.NF4, 64, true);
         FourBitWeight even =
-            FourBitWeight.quantize(on(Creation.randn(DType.FLOAT32, 9, 64)), QuantType.FP4, 64, true)) {
+            FourBitWeight.quantize(
+                on(Creation.randn(DType.FLOAT32, 9, 64)), QuantType.FP4, 64, true)) {
       assertDenseWay(odd, Creation.randn(DType.FLOAT32, 2, 77));
       assertDenseWay(even, Creation.randn(DType.FLOAT32, 9, 64));
       assertDenseWay(even, on(Creation.randn(DType.FLOAT32, 3, 100)).narrow(1, 7, 64));

@@ -20,7 +20,6 @@ abstract class CudaInt8Contract extends CudaContract {
     super(place);
   }
 
-
   @Test
   void weightsAreThoseOfTheOperators() {
     for (DType type : TYPES) {
@@ -29,8 +28,7 @@ abstract class CudaInt8Contract extends CudaContract {
         dense.narrow(0, 0, 1).copyInPlace(Creation.zeros(type, dense.device(), 1, shape[1]));
         RowwiseInt8.Rows actual = RowwiseInt8.quantizeWeight(on(dense), type);
         assertTrue(launches("int8Scan" + CudaMemory.suffix(type).orElseThrow()) > 0);
-        RowwiseInt8.Rows portable =
-            withoutKernels(() -> RowwiseInt8.quantizeWeight(dense, type));
+        RowwiseInt8.Rows portable = withoutKernels(() -> RowwiseInt8.quantizeWeight(dense, type));
         assertArrayEquals(portable.codes().toBytes(), actual.codes().toBytes());
         assertArrayEquals(portable.absmax().toBytes(), actual.absmax().toBytes());
         for (DType wanted : TYPES) {
@@ -95,7 +93,8 @@ abstract class CudaInt8Contract extends CudaContract {
 
   private void assertNear(
       Tensor x, RowwiseInt8.Rows weight, @Nullable Tensor bias, double threshold) {
-    Tensor actual = RowwiseInt8.product(
+    Tensor actual =
+        RowwiseInt8.product(
             on(x), weight.codes(), weight.absmax(), bias == null ? null : on(bias), threshold);
     Tensor expected =
         RowwiseInt8.portableProduct(

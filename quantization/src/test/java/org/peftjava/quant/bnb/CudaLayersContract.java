@@ -17,7 +17,9 @@ import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.optim.AdamW;
 
-/** Layers and the optimizer choose the kernels by themselves, and compute what they do on the CPU. */
+/**
+ * Layers and the optimizer choose the kernels by themselves, and compute what they do on the CPU.
+ */
 abstract class CudaLayersContract extends CudaContract {
   CudaLayersContract(KernelPlace place) {
     super(place);
@@ -29,8 +31,7 @@ abstract class CudaLayersContract extends CudaContract {
   void fourBitLayers(DType type, boolean nested) {
     Tensor dense = Creation.randn(type, 48, 128);
     Tensor bias = Creation.randn(type, 48);
-    try (QuantizedLinear here =
-            withoutKernels(() -> fourBit(dense, bias, type, nested));
+    try (QuantizedLinear here = withoutKernels(() -> fourBit(dense, bias, type, nested));
         QuantizedLinear there = fourBit(on(dense), on(bias), type, nested)) {
       assertTrue(launches("fourBitQuantize") >= 1);
       assertSameResults(here, there, Creation.randn(type, 1, 3, 128), type);
@@ -67,8 +68,7 @@ abstract class CudaLayersContract extends CudaContract {
   void mergedWeights() {
     Tensor dense = Creation.randn(DType.FLOAT32, 48, 128);
     Tensor other = Creation.randn(DType.FLOAT32, 48, 128);
-    try (QuantizedLinear here =
-            withoutKernels(() -> fourBit(dense, null, DType.FLOAT32, true));
+    try (QuantizedLinear here = withoutKernels(() -> fourBit(dense, null, DType.FLOAT32, true));
         QuantizedLinear there = fourBit(on(dense), null, DType.FLOAT32, true)) {
       withoutKernels(
           () -> {
@@ -135,8 +135,7 @@ abstract class CudaLayersContract extends CudaContract {
     assertTrue(error <= epsilon * scale, () -> error + " of " + scale);
   }
 
-  private static QuantizedLinear fourBit(
-      Tensor dense, Tensor bias, DType type, boolean nested) {
+  private static QuantizedLinear fourBit(Tensor dense, Tensor bias, DType type, boolean nested) {
     return new Linear4bit(
         FourBitWeight.quantize(dense, QuantType.NF4, 64, nested),
         bias == null ? null : parameter(bias),

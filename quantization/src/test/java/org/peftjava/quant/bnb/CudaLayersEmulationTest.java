@@ -8,5 +8,4 @@ class CudaLayersEmulationTest extends CudaLayersContract {
   CudaLayersEmulationTest() {
     super(KernelPlace.CPU);
   }
-
 }
