@@ -3,6 +3,7 @@ package org.peftjava.peft;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -50,6 +51,26 @@ class AdapterScalesTest {
         assertArrayEquals(half, opt.logits(model).toFloats(), 1e-5f);
         model.unscaleLayer();
         assertArrayEquals(once, opt.logits(model).toFloats(), 1e-5f);
+      }
+    }
+  }
+
+  @Test
+  void aScaledDoraIsOneOfMoreAlphaWithTheSameMagnitude() {
+    try (TinyOpt opt = new TinyOpt()) {
+      Randomness.manualSeed(3);
+      try (PeftModelForCausalLM model =
+          Peft.getPeftModel(opt.base(), TinyOpt.QV.with("use_dora", true))) {
+        model.eval();
+        float[] before = opt.logits(model).toFloats();
+        model.setScale("default", 2);
+        Tensor scaled = opt.logits(model);
+        model.mergeAdapter();
+        assertArrayEquals(scaled.toFloats(), opt.logits(model).toFloats(), 1e-5f);
+        model.unmergeAdapter();
+        model.unscaleLayer();
+        assertArrayEquals(before, opt.logits(model).toFloats(), 1e-5f);
+        assertTrue(TinyOpt.gap(scaled, opt.logits(model)) > 1e-3);
       }
     }
   }

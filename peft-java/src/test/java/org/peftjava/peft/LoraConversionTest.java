@@ -72,6 +72,19 @@ class LoraConversionTest {
     return logits.maskedFill(golden.get("in.attention_mask").eq(0).unsqueeze(-1), 0);
   }
 
+  @Test
+  void doraAtFullRankIsConvertedWithItsMagnitude(@TempDir Path folder) {
+    try (TunerCase tuner = new TunerCase("tuner_dora");
+        PeftModelForCausalLM dora = tuner.load();
+        CausalLM second = tuner.openBase()) {
+      Peft.saveAsLora(folder, dora, 16);
+      try (PeftModelForCausalLM converted = PeftModel.fromPretrained(second, folder.toString())) {
+        Goldens.assertClose(
+            tuner.expected("adapter.logits"), tuner.logits(converted), 1e-4, "converted");
+      }
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(ints = {0, 1})
   void aConvertedAdapterIsPythons(int number, @TempDir Path folder) {

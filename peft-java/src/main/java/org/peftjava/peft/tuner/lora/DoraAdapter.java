@@ -20,8 +20,9 @@ import org.peftjava.torch.nn.Parameter;
  * it divided by, so that unmerging multiplies by the same. Paper: arXiv:2402.09353. Reference: PEFT
  * {@code tuners/lora/dora.py, variants.py::DoraLinearVariant}; values in golden/tuner_dora*.
  */
-abstract sealed class DoraAdapter implements LayerAdapter
+abstract sealed class DoraAdapter implements LayerAdapter, LowRank
     permits DoraLinearAdapter, DoraEmbeddingAdapter {
+  private final LowRank lora;
   private final List<Weight> weights;
   private final Parameter magnitude;
   private final int dim;
@@ -30,11 +31,13 @@ abstract sealed class DoraAdapter implements LayerAdapter
   /**
    * For subclasses.
    *
+   * @param lora its matrices
    * @param matrices LoRA's weights
    * @param magnitude m: one number for each output feature
    * @param dim the dimension of the weight along which a length is taken
    */
-  DoraAdapter(List<Weight> matrices, Parameter magnitude, int dim) {
+  DoraAdapter(LowRank lora, List<Weight> matrices, Parameter magnitude, int dim) {
+    this.lora = lora;
     weights = new ArrayList<>(matrices);
     weights.add(
         new Weight(
@@ -48,6 +51,31 @@ abstract sealed class DoraAdapter implements LayerAdapter
 
   /** {@code weight + D}, in {@code weight}'s memory and outside the graph. */
   abstract Tensor addDelta(Tensor weight, double sign);
+
+  @Override
+  public final Parameter a() {
+    return lora.a();
+  }
+
+  @Override
+  public final Parameter b() {
+    return lora.b();
+  }
+
+  @Override
+  public final double scaling() {
+    return lora.scaling();
+  }
+
+  @Override
+  public final void scaling(double value) {
+    lora.scaling(value);
+  }
+
+  @Override
+  public final double initialScaling() {
+    return lora.initialScaling();
+  }
 
   @Override
   public final List<Weight> weights() {

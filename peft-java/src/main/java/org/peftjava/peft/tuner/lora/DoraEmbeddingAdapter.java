@@ -16,7 +16,7 @@ final class DoraEmbeddingAdapter extends DoraAdapter {
   private final LoraEmbeddingAdapter lora;
 
   DoraEmbeddingAdapter(EmbeddingLayer base, LoraEmbeddingAdapter lora, Parameter magnitude) {
-    super(lora.weights(), magnitude, 0);
+    super(lora, lora.weights(), magnitude, 0);
     this.base = base;
     this.lora = lora;
   }

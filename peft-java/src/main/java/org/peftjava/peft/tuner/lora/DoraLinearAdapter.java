@@ -22,7 +22,7 @@ final class DoraLinearAdapter extends DoraAdapter {
   private final LoraAdapter lora;
 
   DoraLinearAdapter(LinearLayer base, LoraAdapter lora, Parameter magnitude) {
-    super(lora.weights(), magnitude, 1);
+    super(lora, lora.weights(), magnitude, 1);
     this.base = base;
     this.lora = lora;
   }
@@ -58,6 +58,13 @@ final class DoraLinearAdapter extends DoraAdapter {
     }
     Tensor scaledB = lora.b().tensor().mul(factor.unsqueeze(1));
     return LowRankUpdate.add(sum, input, lora.a().tensor(), scaledB, lora.scaling(), 0);
+  }
+
+  /** {@code f (W + D) - W}: as much as the magnitude changes, unlike in PEFT, which gives D. */
+  @Override
+  public Optional<Tensor> weightChange() {
+    Tensor sum = addDelta(baseWeight(), 1).mulInPlace(factor().detach().unsqueeze(1));
+    return Optional.of(sum.subInPlace(baseWeight(), 1));
   }
 
   private DType type() {
