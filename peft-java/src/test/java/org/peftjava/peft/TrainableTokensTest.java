@@ -164,6 +164,11 @@ class TrainableTokensTest {
             .modulesToSave("embed_tokens")
             .build(),
         "trained in full");
+    refused(
+        beside(Map.of("embed_tokens", List.of(1), "lm_head", List.of(2))).toBuilder()
+            .ensureWeightTying(true)
+            .build(),
+        "ensureWeightTying");
     assertThrows(
         IllegalArgumentException.class,
         () -> LoraConfig.of(Map.of("trainable_token_indices", List.of("a"))));

@@ -86,6 +86,7 @@ public final class LayerInjector<C extends TunerConfig> {
         TokenPlan.of(model, method.tokens(prepared), layers.keySet(), match.modulesToSave());
     Map<String, Module> saved = originals(match.modulesToSave());
     layers.forEach(this::checkAdaptable);
+    Map<String, String> savedTies = savedTies(prepared, match, layers);
     saved.forEach(LayerInjector::checkCopyable);
     C config = method.settled(method.targeted(prepared, match.targets()), layers);
     List<String> warnings = new ArrayList<>(match.warnings());
@@ -100,8 +101,34 @@ public final class LayerInjector<C extends TunerConfig> {
     set.add(name);
     adapters.forEach((path, adapter) -> adaptedLayer(path).add(name, adapter));
     saved.keySet().forEach(path -> savedModule(model, set, path).add(name));
+    savedTies.forEach(
+        (path, owner) ->
+            savedModule(model, set, path).addTied(name, savedModule(model, set, owner)));
     return new Injection(
         config, match.paths(), match.modulesToSave(), shared, changes, List.copyOf(warnings));
+  }
+
+  /** Modules that get the full copy of another one whose weight they share: their paths and its. */
+  private Map<String, String> savedTies(C config, Match match, Map<String, Module> layers) {
+    Map<String, String> result = new LinkedHashMap<>();
+    String table = model.inputEmbeddings().orElse("");
+    if (config.ensureWeightTying() && match.modulesToSave().contains(table)) {
+      for (String path : model.tiedTo(table)) {
+        if (layers.containsKey(path)
+            || ModulePath.get(model.root(), path) instanceof AdaptedLayer) {
+          throw new IllegalArgumentException(
+              "Module \""
+                  + path
+                  + "\" shares the weight of \""
+                  + table
+                  + "\", which is trained in full, and cannot be adapted too. Leave it out of"
+                  + " targetModules.");
+        }
+        checkCopyable(path, model.original(path));
+        result.put(path, table);
+      }
+    }
+    return result;
   }
 
   private Map<String, Module> originals(List<String> paths) {

@@ -4,11 +4,13 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
 
 /**
  * A layer of the base model with full trainable copies of it, one for each adapter that lists it in
@@ -96,6 +98,16 @@ public abstract sealed class SavedModule extends Module implements LayerWrapper
     copy.train(isTraining());
     copies.put(adapter, copy);
     byAdapter.put(adapter, copy);
+  }
+
+  /** Adds a copy whose weight is that of another module's copy. */
+  final void addTied(String adapter, SavedModule owner) {
+    add(adapter);
+    Module copy = Objects.requireNonNull(byAdapter.get(adapter));
+    Parameter own = Objects.requireNonNull(copy.ownParameters().get("weight"));
+    Module other = Objects.requireNonNull(owner.byAdapter.get(adapter));
+    copy.share("weight", Objects.requireNonNull(other.ownParameters().get("weight")));
+    own.close();
   }
 
   final void delete(String adapter) {

@@ -70,6 +70,11 @@ public interface TunerConfig extends AdapterConfig {
     return List.of();
   }
 
+  /** Whether layers that share a weight share their adapter, or their full copy. */
+  default boolean ensureWeightTying() {
+    return false;
+  }
+
   /** Modules that are trained and saved in full besides the adapter. */
   default List<String> modulesToSave() {
     return fields().texts("modules_to_save").orElse(List.of());

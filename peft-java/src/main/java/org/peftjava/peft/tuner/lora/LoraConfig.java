@@ -125,7 +125,7 @@ public final class LoraConfig extends LayerTunerConfig {
     return LoraConfigRules.ids(fields(), "alora_invocation_tokens");
   }
 
-  /** Whether adapters of tied layers are tied too. */
+  @Override
   public boolean ensureWeightTying() {
     return fields().flag("ensure_weight_tying");
   }

@@ -24,6 +24,7 @@ final class LoraEmbeddingAdapter implements LayerAdapter, LowRank {
   private double scaling;
   private final EmbeddingLayer base;
   private final Role roleOfB;
+  private boolean keepsTies;
 
   LoraEmbeddingAdapter(
       Parameter a, Parameter b, double scaling, EmbeddingLayer base, Role roleOfB) {
@@ -64,6 +65,21 @@ final class LoraEmbeddingAdapter implements LayerAdapter, LowRank {
   public List<Weight> weights() {
     return List.of(
         new Weight("lora_embedding_A", "", a), new Weight("lora_embedding_B", "", b, roleOfB));
+  }
+
+  /** Says that all layers with the weight have this adapter. */
+  void keepTies() {
+    keepsTies = true;
+  }
+
+  @Override
+  public boolean keepsTies() {
+    return keepsTies;
+  }
+
+  /** The weight that merging changes. */
+  Parameter table() {
+    return base.table();
   }
 
   @Override

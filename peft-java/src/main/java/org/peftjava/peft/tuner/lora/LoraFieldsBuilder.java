@@ -192,7 +192,10 @@ public abstract class LoraFieldsBuilder<B extends LoraFieldsBuilder<B>>
     return set("kasa_config", value);
   }
 
-  /** Whether adapters of tied layers are tied too. Not applied yet. */
+  /**
+   * Whether layers that share the weight of the embeddings share their adapter, full copy or
+   * tokens; false.
+   */
   public final B ensureWeightTying(boolean value) {
     return set("ensure_weight_tying", value);
   }

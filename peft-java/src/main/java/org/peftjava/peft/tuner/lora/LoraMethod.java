@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.CombinableMethod;
 import org.peftjava.peft.tuner.DefaultTargets;
 import org.peftjava.peft.tuner.LayerAdapter;
@@ -27,8 +28,7 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
           Map.entry("kasa_config", "KaSA"),
           Map.entry("velora_config", "VeLoRA"),
           Map.entry("monteclora_config", "MonteCLoRA"),
-          Map.entry("megatron_config", "Megatron"),
-          Map.entry("ensure_weight_tying", "tied adapters"));
+          Map.entry("megatron_config", "Megatron"));
 
   /** Fields of which a config may set one. */
   private static final List<String> VARIANTS =
@@ -109,6 +109,30 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
       result.add("loraBias is true, but some targeted layers have no bias: merging will fail.");
     }
     return result;
+  }
+
+  @Override
+  public LoraConfig prepared(LoraConfig config, BaseModel model) {
+    return LoraTying.prepared(config, model);
+  }
+
+  @Override
+  public Map<String, String> ties(LoraConfig config, BaseModel model, List<String> paths) {
+    return LoraTying.ties(config, model, paths);
+  }
+
+  @Override
+  public LayerAdapter tiedAdapter(LayerSite site, LoraConfig config, LayerAdapter owner) {
+    if (!(owner instanceof LoraEmbeddingAdapter table)
+        || !(site.layer() instanceof LinearLayer head)) {
+      throw new IllegalArgumentException(
+          "ensureWeightTying ties a head to an embedding, but \""
+              + site.path()
+              + "\" is a "
+              + site.layer().getClass().getSimpleName()
+              + ". Leave its embedding out of targetModules.");
+    }
+    return new TiedLoraAdapter(head, table, config.loraDropout());
   }
 
   @Override

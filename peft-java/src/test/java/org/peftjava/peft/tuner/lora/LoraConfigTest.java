@@ -116,8 +116,7 @@ class LoraConfigTest {
             LoraConfig.builder().kasaConfig(Map.of("beta", 0.1)).build(),
             LoraConfig.builder().veloraConfig(Map.of("scale", 1.5)).build(),
             LoraConfig.builder().montecloraConfig(Map.of("num_samples", 2)).build(),
-            LoraConfig.builder().megatronConfig(Map.of("a", 1)).build(),
-            LoraConfig.builder().ensureWeightTying(true).build());
+            LoraConfig.builder().megatronConfig(Map.of("a", 1)).build());
     for (LoraConfig config : configs) {
       try (TunedModel model = new TunedModel(StubModels.named("opt"))) {
         String message =
