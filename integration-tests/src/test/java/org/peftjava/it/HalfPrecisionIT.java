@@ -2,6 +2,7 @@ package org.peftjava.it;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -126,7 +127,7 @@ class HalfPrecisionIT {
       if (key.startsWith(start + "exact.")) {
         String plain = key.substring((start + "exact.").length());
         Tensor actual = values.get(plain);
-        assertTrue(actual != null, plain + " is missing");
+        assertNotNull(actual, () -> plain + " is missing");
         Tensor python = golden.get(start + plain);
         if (!plain.equals("loss")) { // ours is float32
           assertEquals(python.dtype(), actual.dtype(), plain);
