@@ -62,6 +62,9 @@ final class AdapterFolders {
             .orElseGet(() -> XLoraFiles.savedIn(folder, AdapterConfigJson.read(folder)));
     String name = options.adapterName();
     LoadRules rules = options.rules();
+    if (options.mixed()) {
+      model.tuned().allowMixing();
+    }
     AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
     LoadReport report =
         model.add(

@@ -9,9 +9,11 @@ import org.peftjava.peft.tuner.AddOptions;
  * @param autocastAdapterDtype whether adapters of 16-bit layers are float32; true
  * @param lowCpuMemUsage whether the adapter gets no values, because {@link
  *     Peft#setPeftModelStateDict} will bring them; false
+ * @param mixed whether the model may have adapters of other types too, as {@link PeftMixedModel};
+ *     false
  */
 public record AdapterOptions(
-    String adapterName, boolean autocastAdapterDtype, boolean lowCpuMemUsage) {
+    String adapterName, boolean autocastAdapterDtype, boolean lowCpuMemUsage, boolean mixed) {
   /** The defaults. */
   public static Builder builder() {
     return new Builder();
@@ -26,6 +28,7 @@ public record AdapterOptions(
     private String adapterName = PeftModel.DEFAULT_ADAPTER;
     private boolean autocastAdapterDtype = true;
     private boolean lowCpuMemUsage;
+    private boolean mixed;
 
     private Builder() {}
 
@@ -49,9 +52,15 @@ public record AdapterOptions(
       return this;
     }
 
+    /** Whether the model may have adapters of other types too. */
+    public Builder mixed(boolean value) {
+      mixed = value;
+      return this;
+    }
+
     /** The options. */
     public AdapterOptions build() {
-      return new AdapterOptions(adapterName, autocastAdapterDtype, lowCpuMemUsage);
+      return new AdapterOptions(adapterName, autocastAdapterDtype, lowCpuMemUsage, mixed);
     }
   }
 }

@@ -24,6 +24,8 @@ import org.peftjava.transformers.hub.HubOptions;
  * @param config the config to use in place of the folder's
  * @param autocastAdapterDtype whether adapters of 16-bit layers are float32; true
  * @param lowCpuMemUsage whether the adapter gets no values before the file's; false
+ * @param mixed whether the model may have adapters of other types too, as {@link PeftMixedModel};
+ *     false
  * @param keyMapping regular expressions and replacements for keys of the file, as Python's {@code
  *     re.subn} takes them; the first that is found in a key, without {@code base_model.model.},
  *     changes it
@@ -40,6 +42,7 @@ public record LoadAdapterOptions(
     Optional<TunerConfig> config,
     boolean autocastAdapterDtype,
     boolean lowCpuMemUsage,
+    boolean mixed,
     Map<String, String> keyMapping,
     boolean ignoreMismatchedSizes,
     boolean lenient,
@@ -78,6 +81,7 @@ public record LoadAdapterOptions(
     private Optional<TunerConfig> config = Optional.empty();
     private boolean autocastAdapterDtype = true;
     private boolean lowCpuMemUsage;
+    private boolean mixed;
     private Map<String, String> keyMapping = Map.of();
     private boolean ignoreMismatchedSizes;
     private boolean lenient;
@@ -114,6 +118,12 @@ public record LoadAdapterOptions(
     /** Whether the adapter gets no values before the file's. */
     public Builder lowCpuMemUsage(boolean value) {
       lowCpuMemUsage = value;
+      return this;
+    }
+
+    /** Whether the model may have adapters of other types too. */
+    public Builder mixed(boolean value) {
+      mixed = value;
       return this;
     }
 
@@ -166,6 +176,7 @@ public record LoadAdapterOptions(
           config,
           autocastAdapterDtype,
           lowCpuMemUsage,
+          mixed,
           keyMapping,
           ignoreMismatchedSizes,
           lenient,

@@ -155,6 +155,9 @@ public sealed class PeftModel extends Module implements PushToHubMixin
   }
 
   final void add(TunerConfig config, AdapterOptions options) {
+    if (options.mixed()) {
+      tuned().allowMixing();
+    }
     add(
         options.adapterName(),
         PeftConstruction.completed(config, baseModelName(), promptShape()),

@@ -9,7 +9,6 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
-import org.peftjava.peft.io.LoadRules;
 import org.peftjava.peft.io.SaveEmbeddings;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.AdapterState;

@@ -16,7 +16,6 @@ import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.SavedModule;
 import org.peftjava.peft.tuner.TunedModel;
-import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.TunerMethods;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
@@ -190,7 +189,7 @@ final class StatusReport {
             });
     return new ModelStatus(
         model.base().className(),
-        model.configs().values().stream().findFirst().map(StatusReport::modelClass).orElse("None"),
+        modelClass(),
         types,
         parameters.trainable() - waiting(),
         parameters.all(),
@@ -204,8 +203,13 @@ final class StatusReport {
         backend(layers));
   }
 
-  private static String modelClass(TunerConfig config) {
-    return TunerMethods.get(config.peftType()).modelClass();
+  private String modelClass() {
+    return model.isMixed()
+        ? "MixedModel"
+        : model.configs().values().stream()
+            .findFirst()
+            .map(config -> TunerMethods.get(config.peftType()).modelClass())
+            .orElse("None");
   }
 
   /** An encoder is trained if anything in it is: first tokens of a cartridge may be fixed. */

@@ -9,7 +9,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
-import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -137,22 +136,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     if (acting.isEmpty()) {
       return baseLayer().forward(input);
     }
-    try (TensorScope scope = TensorScope.open("adapted layer")) {
-      Tensor x = input;
-      for (LayerAdapter adapter : inputOrder(acting)) {
-        x = adapter.beforeBase(x, isTraining());
-      }
-      x = x.to(input.dtype());
-      Tensor y = baseLayer().forward(x);
-      DType type = y.dtype();
-      if (acting.size() > 1) {
-        y = y.to(sumType(acting, type)); // rounded once, not after each adapter
-      }
-      for (LayerAdapter adapter : acting) {
-        y = changed(adapter, x, y, null, x.size(0));
-      }
-      return scope.keep(y.to(type));
-    }
+    return ActingForward.of(this, acting, input);
   }
 
   /**
@@ -180,15 +164,6 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
         .orElse(y);
   }
 
-  private static List<LayerAdapter> inputOrder(List<LayerAdapter> acting) {
-    if (acting.size() == 1 || !acting.get(0).lastFirst()) {
-      return acting;
-    }
-    List<LayerAdapter> result = new ArrayList<>(acting);
-    Collections.reverse(result);
-    return result;
-  }
-
   final List<LayerAdapter> acting() {
     List<LayerAdapter> result = new ArrayList<>(1);
     if (set.isEnabled() && (set.merged().isEmpty() || merged().isEmpty())) {
@@ -200,15 +175,6 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
       }
     }
     return result;
-  }
-
-  private static DType sumType(List<LayerAdapter> adapters, DType baseType) {
-    return adapters.stream()
-        .flatMap(adapter -> adapter.weights().stream())
-        .map(weight -> weight.parameter().dtype())
-        .filter(type -> type.isFloatingPoint() && type.byteSize() > baseType.byteSize())
-        .findFirst()
-        .orElse(baseType);
   }
 
   /**

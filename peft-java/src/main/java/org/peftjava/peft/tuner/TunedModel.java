@@ -3,6 +3,7 @@ package org.peftjava.peft.tuner;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -35,6 +36,7 @@ public final class TunedModel extends Module {
   private final Map<String, SharedWeights> shared = new LinkedHashMap<>();
   private final AdapterTrainings trainings = new AdapterTrainings(this);
   private final Trainability trainability;
+  private boolean mixed;
   private final Replication replication;
   private @Nullable Map<String, AdaptedLayer> layers; // null when wrappers may have come or gone
   private @Nullable Map<String, SavedModule> savedModules;
@@ -197,9 +199,25 @@ public final class TunedModel extends Module {
     }
   }
 
+  /**
+   * Lets the model have adapters of different types; those of it must be among the ones that can.
+   */
+  public void allowMixing() {
+    configs.values().forEach(config -> Nests.check(config.peftType()));
+    mixed = true;
+  }
+
+  /** Whether adapters may be of different types. */
+  public boolean isMixed() {
+    return mixed;
+  }
+
   private void checkFits(String name, TunerConfig config) {
+    if (mixed) {
+      Nests.check(config.peftType());
+    }
     for (TunerConfig other : configs.values()) {
-      if (!other.peftType().equals(config.peftType())) {
+      if (!mixed && !other.peftType().equals(config.peftType())) {
         throw new IllegalArgumentException(
             "Cannot combine adapters of different types: this model has "
                 + other.peftType()
@@ -207,7 +225,7 @@ public final class TunedModel extends Module {
                 + name
                 + "\" is "
                 + config.peftType()
-                + ".");
+                + ". Ask for a mixed model with mixed(true).");
       }
       if (Trainability.bias(other) != TunerMethod.BiasTraining.NONE
           && Trainability.bias(config) != TunerMethod.BiasTraining.NONE) {
@@ -284,7 +302,16 @@ public final class TunedModel extends Module {
           "Virtual tokens are no part of any weight and cannot be merged. Save the adapter and load"
               + " it with the model.");
     }
-    List<String> wanted = names.stream().filter(name -> !set.merged().contains(name)).toList();
+    List<String> ordered = names;
+    if (mixed) {
+      Set<String> all = new LinkedHashSet<>(set.merged());
+      all.addAll(names);
+      ordered = Nests.inOrder(this, all);
+      if (!set.merged().containsAll(all)) {
+        unmerge(); // inner ones are merged before outer ones
+      }
+    }
+    List<String> wanted = ordered.stream().filter(name -> !set.merged().contains(name)).toList();
     if (wanted.isEmpty()) {
       LOG.warn("Adapters {} are already merged; nothing to do.", names);
     }

@@ -72,6 +72,10 @@ public final class WeightedAdapters {
     }
     CombinableMethod<C> combinable = (CombinableMethod<C>) method;
     Class<C> type = method.configType();
+    if (!configs.stream().allMatch(type::isInstance)) {
+      throw new IllegalArgumentException(
+          "The adapters " + adapters + " are of different types, which cannot be combined.");
+    }
     List<C> given = configs.stream().map(type::cast).toList();
     model.add(name, combinable.combinedConfig(given, options), AddOptions.DEFAULT);
     C config = type.cast(Objects.requireNonNull(model.configs().get(name)));
