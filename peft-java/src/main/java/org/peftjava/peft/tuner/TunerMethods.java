@@ -14,6 +14,7 @@ import org.peftjava.peft.tuner.cpt.CPTMethod;
 import org.peftjava.peft.tuner.delora.DeloraMethod;
 import org.peftjava.peft.tuner.fourierft.FourierFTMethod;
 import org.peftjava.peft.tuner.gralora.GraloraMethod;
+import org.peftjava.peft.tuner.hira.HiraMethod;
 import org.peftjava.peft.tuner.hra.HRAMethod;
 import org.peftjava.peft.tuner.ia3.IA3Method;
 import org.peftjava.peft.tuner.lntuning.LNTuningMethod;
@@ -128,6 +129,7 @@ public final class TunerMethods {
     result.add(new DeloraMethod());
     result.add(new FourierFTMethod());
     result.add(new GraloraMethod());
+    result.add(new HiraMethod());
     result.add(new HRAMethod());
     result.add(new IA3Method());
     result.add(new LNTuningMethod());
