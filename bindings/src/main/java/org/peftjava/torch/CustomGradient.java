@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  * after the node returns the real gradients.
  *
  * <p>Saved tensors stay alive until the backward has run, or until the graph scope ends ({@link
- * TensorScope#openGraph}).
+ * TensorScope#openGraph}). One that can be computed again from what is kept anyway ({@link Recipe})
+ * is, instead of being kept.
  */
 public final class CustomGradient {
   private static final org.bytedeco.pytorch.Tensor DUMMY;
@@ -87,9 +88,9 @@ public final class CustomGradient {
           "A custom gradient was recorded outside every TensorScope, so nothing would end its life."
               + " Open one: try (var scope = TensorScope.openGraph(\"step\")) {...}.");
     }
-    List<Tensor> kept = new ArrayList<>(saved.size());
+    List<Saved> kept = new ArrayList<>(saved.size());
     for (Tensor tensor : saved) {
-      kept.add(tensor.alias().escape());
+      kept.add(Saved.of(tensor));
     }
     try (PointerScope pointers = new PointerScope()) {
       org.bytedeco.pytorch.Tensor[] dummies = new org.bytedeco.pytorch.Tensor[inputs.size()];
@@ -106,7 +107,7 @@ public final class CustomGradient {
       graph.onClose(recorded::release);
       return value;
     } catch (RuntimeException e) {
-      kept.forEach(Tensor::close);
+      kept.forEach(Saved::close);
       throw NativeErrors.translate(e);
     }
   }
@@ -136,11 +137,11 @@ public final class CustomGradient {
     private final FunctionPreHook before;
     private final FunctionPostHook after;
     private final int inputs;
-    private List<Tensor> saved;
+    private List<Saved> saved;
     private @Nullable Backward backward;
     private org.bytedeco.pytorch.@Nullable Tensor gradient;
 
-    Recorded(int inputs, List<Tensor> saved, Backward backward) {
+    Recorded(int inputs, List<Saved> saved, Backward backward) {
       this.inputs = inputs;
       this.saved = saved;
       this.backward = backward;
@@ -196,7 +197,8 @@ public final class CustomGradient {
       }
       Tensor upstream = new Tensor(new org.bytedeco.pytorch.Tensor(incoming));
       releaseGradient();
-      List<@Nullable Tensor> result = function.gradients(upstream, saved);
+      List<@Nullable Tensor> result =
+          function.gradients(upstream, saved.stream().map(Saved::get).toList());
       if (result.size() != inputs) {
         throw new IllegalStateException(
             "A custom backward returned "
@@ -217,7 +219,7 @@ public final class CustomGradient {
 
     void release() {
       releaseGradient();
-      saved.forEach(Tensor::close);
+      saved.forEach(Saved::close);
       saved = List.of();
       backward = null;
     }

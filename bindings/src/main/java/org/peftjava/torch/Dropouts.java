@@ -26,18 +26,20 @@ public final class Dropouts {
       return Natives.op(() -> torch.dropout(x.handle(), p, true));
     }
     long seed = Randomness.nextMaskSeed();
-    Tensor value = Creation.empty(x.dtype(), Device.CPU, x.shape().toArray());
-    mask(x, value, p, seed);
-    return CustomGradient.of(
-        value,
-        List.of(x),
-        List.of(),
-        (gradient, saved) -> {
-          Tensor g = gradient.contiguous();
-          Tensor gx = Creation.empty(g.dtype(), Device.CPU, g.shape().toArray());
-          mask(g, gx, p, seed);
-          return Arrays.asList(gx);
-        });
+    Tensor value = masked(x.detach(), p, seed);
+    Tensor dropped =
+        CustomGradient.of(
+            value,
+            List.of(x),
+            List.of(),
+            (gradient, saved) -> Arrays.asList(masked(gradient.contiguous(), p, seed)));
+    return FusedOps.recomputable(dropped, List.of(x), in -> masked(in.get(0), p, seed));
+  }
+
+  private static Tensor masked(Tensor x, double p, long seed) {
+    Tensor result = Creation.empty(x.dtype(), Device.CPU, x.shape().toArray());
+    mask(x, result, p, seed);
+    return result;
   }
 
   /**

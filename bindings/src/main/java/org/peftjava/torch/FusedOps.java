@@ -2,6 +2,10 @@ package org.peftjava.torch;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BinaryOperator;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.kernels.ElementwiseKernel;
 import org.peftjava.torch.kernels.RmsNormKernel;
 
@@ -71,7 +75,8 @@ public final class FusedOps {
     if (rstd == null) {
       return y;
     }
-    return CustomGradient.of(
+    Tensor normed =
+        CustomGradient.of(
         y,
         List.of(x, weight),
         List.of(x, weight, rstd),
@@ -95,6 +100,10 @@ public final class FusedOps {
               FastPath.threads());
           return Arrays.asList(gx, gWeight);
         });
+    return recomputable(
+        normed,
+        List.of(x, weight),
+        in -> fused(in.get(0), in.get(1), eps, offset, roundFirst));
   }
 
   /** {@code silu(gate) * up}, both (..., d): what a gated feed-forward block projects back. */
@@ -102,7 +111,7 @@ public final class FusedOps {
     if (!FastPath.covers(gate, up)
         || gate.dtype() != up.dtype()
         || !gate.shape().equals(up.shape())) {
-      return Ops.silu(gate).mul(up);
+      return product(gate, up, Ops::silu, Ops::siluGradient);
     }
     Tensor y = like(gate);
     ElementwiseKernel.siluProduct(
@@ -112,25 +121,72 @@ public final class FusedOps {
         y.address(),
         gate.numel(),
         FastPath.threads());
-    return CustomGradient.of(
-        y,
-        List.of(gate, up),
-        List.of(gate, up),
-        (gradient, saved) -> {
-          Tensor g = gradient.contiguous();
-          Tensor gGate = like(saved.get(0));
-          Tensor gUp = like(saved.get(1));
-          ElementwiseKernel.siluProductGradient(
-              FastPath.type(g),
-              g.address(),
-              saved.get(0).address(),
-              saved.get(1).address(),
-              gGate.address(),
-              gUp.address(),
-              g.numel(),
-              FastPath.threads());
-          return Arrays.asList(gGate, gUp);
-        });
+    Tensor value =
+        CustomGradient.of(
+            y, List.of(gate, up), List.of(gate, up), FusedOps::siluProductGradients);
+    return recomputable(value, List.of(gate, up), in -> siluProduct(in.get(0), in.get(1)));
+  }
+
+  private static List<@Nullable Tensor> siluProductGradients(Tensor gradient, List<Tensor> saved) {
+    Tensor g = gradient.contiguous();
+    Tensor gGate = like(saved.get(0));
+    Tensor gUp = like(saved.get(1));
+    ElementwiseKernel.siluProductGradient(
+        FastPath.type(g),
+        g.address(),
+        saved.get(0).address(),
+        saved.get(1).address(),
+        gGate.address(),
+        gUp.address(),
+        g.numel(),
+        FastPath.threads());
+    return Arrays.asList(gGate, gUp);
+  }
+
+  /**
+   * {@code gelu(gate) * up}, both (..., d).
+   *
+   * @param approximate as in {@link Ops#gelu}
+   */
+  public static Tensor geluProduct(Tensor gate, Tensor up, String approximate) {
+    return product(
+        gate,
+        up,
+        x -> Ops.gelu(x, approximate),
+        (gradient, x) -> Ops.geluGradient(gradient, x, approximate));
+  }
+
+  /** {@code f(gate) * up}, of which only gate and up are kept for the backward pass. */
+  private static Tensor product(
+      Tensor gate, Tensor up, UnaryOperator<Tensor> f, BinaryOperator<Tensor> gradientOfF) {
+    if (!GradMode.isEnabled() || gate.dtype() != up.dtype() || !gate.shape().equals(up.shape())) {
+      return f.apply(gate).mul(up);
+    }
+    Tensor y;
+    try (TensorScope scope = TensorScope.open("gated product");
+        GradMode off = GradMode.noGrad()) {
+      y = scope.keep(f.apply(gate.detach()).mulInPlace(up.detach()));
+    }
+    Tensor value =
+        CustomGradient.of(
+            y,
+            List.of(gate, up),
+            List.of(gate, up),
+            (gradient, saved) ->
+                Arrays.asList(
+                    gradientOfF.apply(gradient.mul(saved.get(1)), saved.get(0)),
+                    f.apply(saved.get(0)).mulInPlace(gradient)));
+    return recomputable(
+        value, List.of(gate, up), in -> f.apply(in.get(0)).mulInPlace(in.get(1)));
+  }
+
+  /**
+   * Lets y, if it is needed in the backward pass, be computed again from its inputs, which are kept
+   * there anyway.
+   */
+  static Tensor recomputable(
+      Tensor y, List<Tensor> inputs, Function<List<Tensor>, Tensor> computation) {
+    return GradMode.isEnabled() ? y.recomputedBy(new Recipe(inputs, computation)) : y;
   }
 
   private static Tensor like(Tensor x) {

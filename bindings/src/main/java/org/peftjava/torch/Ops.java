@@ -1,5 +1,6 @@
 package org.peftjava.torch;
 
+import java.util.List;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -30,7 +31,20 @@ public final class Ops {
    * @param approximate "none" for the exact form, "tanh" for the approximation
    */
   public static Tensor gelu(Tensor x, String approximate) {
-    return Natives.op(() -> torch.gelu(x.handle(), approximate));
+    return FusedOps.recomputable(
+        Natives.op(() -> torch.gelu(x.handle(), approximate)),
+        List.of(x),
+        in -> gelu(in.get(0), approximate));
+  }
+
+  /** The gradient of {@link #gelu} with respect to x. */
+  static Tensor geluGradient(Tensor gradient, Tensor x, String approximate) {
+    return Natives.op(() -> torch.gelu_backward(gradient.handle(), x.handle(), approximate));
+  }
+
+  /** The gradient of {@link #silu} with respect to x. */
+  static Tensor siluGradient(Tensor gradient, Tensor x) {
+    return Natives.op(() -> torch.silu_backward(gradient.handle(), x.handle()));
   }
 
   /** {@code x * sigmoid(x)}. */
@@ -63,15 +77,20 @@ public final class Ops {
    */
   public static Tensor layerNorm(
       Tensor x, @Nullable Tensor weight, @Nullable Tensor bias, double eps) {
-    return Natives.op(
-        () ->
-            torch.layer_norm(
-                x.handle(),
-                new long[] {x.size(-1)},
-                Natives.optional(weight),
-                Natives.optional(bias),
-                eps,
-                true));
+    Tensor y =
+        Natives.op(
+            () ->
+                torch.layer_norm(
+                    x.handle(),
+                    new long[] {x.size(-1)},
+                    Natives.optional(weight),
+                    Natives.optional(bias),
+                    eps,
+                    true));
+    return weight == null || bias == null
+        ? y
+        : FusedOps.recomputable(
+            y, List.of(x, weight, bias), in -> layerNorm(in.get(0), in.get(1), in.get(2), eps));
   }
 
   /**
@@ -142,13 +161,26 @@ public final class Ops {
   }
 
   /**
+   * Each head as often as queries share it: (b, k, s, d) as (b, k groups, s, d), {@code repeat_kv}.
+   */
+  public static Tensor repeatHeads(Tensor x, long groups) {
+    if (groups == 1) {
+      return x;
+    }
+    long[] sizes = x.shape().toArray();
+    return x.unsqueeze(2)
+        .expand(sizes[0], sizes[1], groups, sizes[2], sizes[3])
+        .reshape(sizes[0], sizes[1] * groups, sizes[2], sizes[3]);
+  }
+
+  /**
    * Attention: {@code softmax(q k^T * scale + mask) v}. On the CPU, bfloat16 is computed in float32
    * and rounded once: libtorch's products inside attention have no bfloat16 path there, and take
    * several times as long.
    *
    * @param q (b, h, t, d)
-   * @param k (b, h, s, d)
-   * @param v (b, h, s, d)
+   * @param k (b, k, s, d), where h is a multiple of k: each serves h / k heads
+   * @param v (b, k, s, d)
    * @param mask null, or broadcastable to (b, h, t, s): boolean (true takes part) or an addend in
    *     q's dtype
    * @param causal whether token i sees only tokens up to i; needs t = s and no mask
@@ -163,6 +195,9 @@ public final class Ops {
       double dropout,
       boolean causal,
       @Nullable Double scale) {
+    if (FlashAttention.covers(q, k, v, mask, dropout)) {
+      return FlashAttention.of(q, k, v, mask, causal, scale);
+    }
     if (q.dtype() == DType.BFLOAT16 && q.size(-2) > 1 && q.handle().is_cpu()) {
       try (TensorScope scope = TensorScope.open("attention")) {
         DType wide = DType.FLOAT32;
@@ -182,12 +217,15 @@ public final class Ops {
       double dropout,
       boolean causal,
       @Nullable Double scale) {
+    long groups = q.size(1) / k.size(1);
+    Tensor keys = repeatHeads(k, groups);
+    Tensor values = repeatHeads(v, groups);
     return Natives.op(
         () ->
             torch.scaled_dot_product_attention(
                 q.handle(),
-                k.handle(),
-                v.handle(),
+                keys.handle(),
+                values.handle(),
                 Natives.optional(mask),
                 dropout,
                 causal,

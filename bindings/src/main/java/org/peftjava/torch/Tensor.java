@@ -22,6 +22,7 @@ public final class Tensor implements AutoCloseable {
   private final boolean counted;
   private @Nullable TensorScope owner;
   private @Nullable String closedBy;
+  private @Nullable Recipe recipe;
 
   Tensor(org.bytedeco.pytorch.Tensor handle) {
     this.handle = handle;
@@ -44,6 +45,17 @@ public final class Tensor implements AutoCloseable {
               + " or tensor.escape() to own it yourself.");
     }
     return handle;
+  }
+
+  /** How this tensor is computed again, if that is known. */
+  @Nullable Recipe recipe() {
+    return recipe;
+  }
+
+  /** Says how this tensor is computed again. Returns this. */
+  Tensor recomputedBy(Recipe how) {
+    recipe = how;
+    return this;
   }
 
   @Nullable TensorScope owner() {

@@ -54,13 +54,23 @@ public final class Activation extends Module implements Layer {
     return function.forward(x);
   }
 
-  /** {@code f(x) * factor}, in one pass where there is one. */
+  /** {@code f(x) * factor}, of which the backward pass keeps x and the factor only. */
   public Tensor product(Tensor x, Tensor factor) {
-    if (name.equals("silu") || name.equals("swish")) {
-      return FusedOps.siluProduct(x, factor);
-    }
-    Tensor value = forward(x);
-    return GradMode.isEnabled() ? value.mul(factor) : value.mulInPlace(factor);
+    return switch (name) {
+      case "silu", "swish" -> FusedOps.siluProduct(x, factor);
+      case "gelu" -> FusedOps.geluProduct(x, factor, "none");
+      case "gelu_new", "gelu_fast", "gelu_pytorch_tanh" ->
+          FusedOps.geluProduct(x, factor, "tanh");
+      default -> {
+        Tensor value = forward(x);
+        yield GradMode.isEnabled() ? value.mul(factor) : value.mulInPlace(factor);
+      }
+    };
+  }
+
+  /** {@code f(x) * factor} for whatever stands in the place of an activation. */
+  public static Tensor product(Layer f, Tensor x, Tensor factor) {
+    return f instanceof Activation known ? known.product(x, factor) : f.forward(x).mul(factor);
   }
 
   @Override

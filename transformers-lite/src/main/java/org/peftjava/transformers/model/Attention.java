@@ -68,20 +68,15 @@ public final class Attention {
       @Nullable LayerTrace trace) {
     long groups = query.size(1) / key.size(1);
     if (cap != 0 || (trace != null && trace.keepsAttentions())) {
-      Tensor keys = repeated(key, groups);
-      return explicit(query, keys, repeated(value, groups), mask, dropout, scale, cap, trace);
+      Tensor keys = Ops.repeatHeads(key, groups);
+      Tensor values = Ops.repeatHeads(value, groups);
+      return explicit(query, keys, values, mask, dropout, scale, cap, trace);
     }
     if (groups > 1 && query.size(2) == 1 && dropout == 0) {
       return oneToken(query, key, value, mask, scale);
     }
     return Ops.scaledDotProductAttention(
-        query,
-        repeated(key, groups),
-        repeated(value, groups),
-        mask.addend(),
-        dropout,
-        mask.causal(),
-        scale);
+        query, key, value, mask.addend(), dropout, mask.causal(), scale);
   }
 
   /** The heads that share a key ask as if they were tokens: nothing of the cache is copied. */
@@ -99,20 +94,6 @@ public final class Attention {
     }
   }
 
-  /** (b, k, s, d) as (b, k groups, s, d), each repeated in place, as {@code repeat_kv}. */
-  private static Tensor repeated(Tensor x, long groups) {
-    if (groups == 1) {
-      return x;
-    }
-    long batch = x.size(0);
-    long served = x.size(1);
-    long tokens = x.size(2);
-    long size = x.size(3);
-    return x.unsqueeze(2)
-        .expand(batch, served, groups, tokens, size)
-        .reshape(batch, served * groups, tokens, size);
-  }
-
   /**
    * {@code gate softmax(q k^T / sqrt(d)) v} without a mask, for keys that all rows of the batch
    * share.
@@ -127,11 +108,11 @@ public final class Attention {
     try (TensorScope scope = TensorScope.open("gated attention")) {
       long groups = query.size(1) / key.size(1);
       double root = Math.sqrt((double) query.size(3));
-      Tensor keys = repeated(key, groups).to(query.dtype());
+      Tensor keys = Ops.repeatHeads(key, groups).to(query.dtype());
       Tensor scores = query.matmul(keys.transpose(2, 3)).div(root);
       Tensor weights = Ops.softmax(scores.to(DType.FLOAT32), -1).to(query.dtype());
       Tensor gated = weights.mul(gate);
-      Tensor values = repeated(value, groups).to(gated.dtype());
+      Tensor values = Ops.repeatHeads(value, groups).to(gated.dtype());
       return scope.keep(join(gated.matmul(values)).to(query.dtype()));
     }
   }

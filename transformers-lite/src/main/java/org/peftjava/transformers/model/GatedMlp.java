@@ -34,10 +34,7 @@ public final class GatedMlp extends Module implements Layer {
     try (TensorScope scope = TensorScope.open("mlp")) {
       Tensor gate = gateProj.get().forward(x);
       Tensor up = upProj.get().forward(x);
-      Tensor inner =
-          activation.get() instanceof Activation known
-              ? known.product(gate, up)
-              : activation.get().forward(gate).mul(up);
+      Tensor inner = Activation.product(activation.get(), gate, up);
       return scope.keep(downProj.get().forward(inner));
     }
   }

@@ -36,7 +36,7 @@ final class FusedMlp extends Module implements Layer {
   public Tensor forward(Tensor x) {
     try (TensorScope scope = TensorScope.open("mlp")) {
       List<Tensor> parts = gateUpProj.get().forward(x).chunk(2, -1);
-      Tensor inner = activation.get().forward(parts.get(0)).mul(parts.get(1));
+      Tensor inner = Activation.product(activation.get(), parts.get(0), parts.get(1));
       return scope.keep(downProj.get().forward(inner));
     }
   }

@@ -43,10 +43,11 @@ final class T5Dense extends Module {
   /** Maps x (b, t, e) to (b, t, e), owned by the current scope. */
   Tensor forward(Tensor x) {
     try (TensorScope scope = TensorScope.open("DenseReluDense")) {
-      Tensor inner = activation.forward(wi.get().forward(x));
-      if (gated != null) {
-        inner = inner.mul(gated.get().forward(x));
-      }
+      Tensor inner = wi.get().forward(x);
+      inner =
+          gated == null
+              ? activation.forward(inner)
+              : activation.product(inner, gated.get().forward(x));
       if (isTraining()) {
         inner = Dropouts.dropout(inner, dropout);
       }
