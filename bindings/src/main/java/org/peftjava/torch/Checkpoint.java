@@ -79,6 +79,14 @@ public final class Checkpoint {
         value, inputs, inputs, (gradient, saved) -> again(second, before, needs, gradient, saved));
   }
 
+  /**
+   * The same for a block that costs little and gives the same bits each time, such as a norm: not
+   * even its value is kept for what is computed from it, where that can be computed again.
+   */
+  public static Tensor cheap(Function<List<Tensor>, Tensor> block, List<Tensor> inputs) {
+    return FusedOps.recomputable(run(block, inputs), inputs, block);
+  }
+
   private static List<@Nullable Tensor> again(
       Function<List<Tensor>, Tensor> block,
       Randomness.State before,

@@ -186,7 +186,9 @@ public final class FusedOps {
    */
   static Tensor recomputable(
       Tensor y, List<Tensor> inputs, Function<List<Tensor>, Tensor> computation) {
-    return GradMode.isEnabled() ? y.recomputedBy(new Recipe(inputs, computation)) : y;
+    return y.requiresGrad() && y.recipe() == null
+        ? y.recomputedBy(new Recipe(inputs, computation))
+        : y;
   }
 
   private static Tensor like(Tensor x) {

@@ -209,7 +209,7 @@ public final class Ops {
     return attend(q, k, v, mask, dropout, causal, scale);
   }
 
-  private static Tensor attend(
+  static Tensor attend(
       Tensor q,
       Tensor k,
       Tensor v,

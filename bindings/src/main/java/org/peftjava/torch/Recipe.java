@@ -9,37 +9,28 @@ import org.jspecify.annotations.Nullable;
  * it need not be kept itself: the output of a norm from its input, that of an activation from what
  * it is applied to.
  *
- * <p>All who keep the tensor share one recipe. The first of them that needs the value in the
- * backward pass has it computed; it is freed with the last.
+ * <p>The tensor and all who keep it for the backward pass are users of one recipe. The first of
+ * them that needs the value then has it computed; it is freed with the last user.
  */
 final class Recipe {
-  private final List<Tensor> inputs;
+  private final List<Saved> inputs;
   private final Function<List<Tensor>, Tensor> how;
-  private List<Saved> kept = List.of();
   private @Nullable Tensor value;
-  private int users;
+  private int users = 1;
 
   /**
-   * A recipe.
+   * A recipe with one user, the tensor.
    *
    * @param inputs must not be changed in place before the backward pass
    * @param how gives the same bits each time; runs without recording gradients
    */
   Recipe(List<Tensor> inputs, Function<List<Tensor>, Tensor> how) {
-    this.inputs = inputs;
+    this.inputs = inputs.stream().map(Saved::of).toList();
     this.how = how;
   }
 
-  /** Whether the inputs are still there to be kept. */
-  boolean isUsable() {
-    return users > 0 || inputs.stream().noneMatch(Tensor::isClosed);
-  }
-
-  /** Counts one more who keeps the tensor. */
+  /** One more user. */
   void retain() {
-    if (users == 0) {
-      kept = inputs.stream().map(Saved::of).toList();
-    }
     users++;
   }
 
@@ -49,14 +40,14 @@ final class Recipe {
     if (result == null) {
       try (TensorScope scope = TensorScope.open("recompute");
           GradMode off = GradMode.noGrad()) {
-        result = how.apply(kept.stream().map(Saved::get).toList()).escape();
+        result = how.apply(inputs.stream().map(Saved::get).toList()).escape();
       }
       value = result;
     }
     return result;
   }
 
-  /** One fewer; frees all with the last. */
+  /** One user fewer; frees all with the last. */
   void release() {
     users--;
     if (users == 0) {
@@ -64,8 +55,7 @@ final class Recipe {
         value.close();
         value = null;
       }
-      kept.forEach(Saved::close);
-      kept = List.of();
+      inputs.forEach(Saved::close);
     }
   }
 }

@@ -15,7 +15,7 @@ final class Saved implements AutoCloseable {
 
   static Saved of(Tensor tensor) {
     Recipe recipe = tensor.recipe();
-    if (recipe == null || !recipe.isUsable()) {
+    if (recipe == null) {
       return new Saved(tensor.alias().escape(), null);
     }
     recipe.retain();

@@ -70,6 +70,7 @@ public final class Tensor implements AutoCloseable {
     closedBy = "with the scope \"" + scope + "\"";
     owner = null;
     TensorLedger.closed(this);
+    forgetRecipe();
   }
 
   /**
@@ -95,6 +96,14 @@ public final class Tensor implements AutoCloseable {
         TensorLedger.closed(this);
       }
       handle.deallocate();
+      forgetRecipe();
+    }
+  }
+
+  private void forgetRecipe() {
+    if (recipe != null) {
+      recipe.release();
+      recipe = null;
     }
   }
 

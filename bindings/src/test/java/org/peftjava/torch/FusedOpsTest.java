@@ -51,6 +51,18 @@ class FusedOpsTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({"FLOAT32, none", "FLOAT32, tanh", "BFLOAT16, tanh", "FLOAT64, none"})
+  void geluProductEqualsItsFormula(DType type, String approximate) {
+    try (TensorScope scope = TensorScope.open("test")) {
+      List<Tensor> in = List.of(random(type, 7, 31).mul(3), random(type, 7, 31));
+      compare(
+          in,
+          t -> FusedOps.geluProduct(t.get(0), t.get(1), approximate),
+          t -> Ops.gelu(t.get(0), approximate).mul(t.get(1)));
+    }
+  }
+
   @Test
   void siluProductAtTheEnds() {
     try (TensorScope scope = TensorScope.open("test")) {

@@ -1,7 +1,9 @@
 package org.peftjava.transformers.model.t5;
 
+import java.util.List;
+import org.peftjava.torch.Checkpoint;
 import org.peftjava.torch.DType;
-import org.peftjava.torch.FusedOps;
+import org.peftjava.torch.Ops;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -28,8 +30,13 @@ final class T5LayerNorm extends Module implements Layer {
 
   @Override
   public Tensor forward(Tensor x) {
-    if (x.dtype() == weight.dtype() && x.dtype() != DType.FLOAT16) {
-      return FusedOps.rmsNorm(x, weight.tensor(), eps);
+    boolean trained = weight.requiresGrad() || x.requiresGrad();
+    return trained ? Checkpoint.cheap(in -> normed(in.get(0)), List.of(x)) : normed(x);
+  }
+
+  private Tensor normed(Tensor x) {
+    if (x.dtype() == DType.FLOAT32 && weight.dtype() == DType.FLOAT32) {
+      return Ops.rmsNorm(x, weight.tensor(), eps);
     }
     try (TensorScope scope = TensorScope.open("layer_norm")) {
       Tensor wide = x.to(DType.FLOAT32);
