@@ -54,12 +54,7 @@ final class FlashAttention {
   }
 
   static Tensor of(
-      Tensor q,
-      Tensor k,
-      Tensor v,
-      @Nullable Tensor mask,
-      boolean causal,
-      @Nullable Double scale) {
+      Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal, @Nullable Double scale) {
     Tensor value;
     Tensor normalizer;
     try (TensorScope scope = TensorScope.open("attention");

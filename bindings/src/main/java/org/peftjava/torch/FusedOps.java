@@ -77,33 +77,31 @@ public final class FusedOps {
     }
     Tensor normed =
         CustomGradient.of(
-        y,
-        List.of(x, weight),
-        List.of(x, weight, rstd),
-        (gradient, saved) -> {
-          Tensor g = gradient.contiguous();
-          Tensor gx = trainsX ? like(saved.get(0)) : null;
-          Tensor gWeight = trainsWeight ? like(saved.get(1)) : null;
-          RmsNormKernel.backward(
-              FastPath.type(saved.get(0)),
-              FastPath.type(saved.get(1)),
-              g.address(),
-              saved.get(0).address(),
-              saved.get(1).address(),
-              saved.get(2).address(),
-              gx == null ? 0 : gx.address(),
-              gWeight == null ? 0 : gWeight.address(),
-              rows,
-              width,
-              offset,
-              roundFirst,
-              FastPath.threads());
-          return Arrays.asList(gx, gWeight);
-        });
+            y,
+            List.of(x, weight),
+            List.of(x, weight, rstd),
+            (gradient, saved) -> {
+              Tensor g = gradient.contiguous();
+              Tensor gx = trainsX ? like(saved.get(0)) : null;
+              Tensor gWeight = trainsWeight ? like(saved.get(1)) : null;
+              RmsNormKernel.backward(
+                  FastPath.type(saved.get(0)),
+                  FastPath.type(saved.get(1)),
+                  g.address(),
+                  saved.get(0).address(),
+                  saved.get(1).address(),
+                  saved.get(2).address(),
+                  gx == null ? 0 : gx.address(),
+                  gWeight == null ? 0 : gWeight.address(),
+                  rows,
+                  width,
+                  offset,
+                  roundFirst,
+                  FastPath.threads());
+              return Arrays.asList(gx, gWeight);
+            });
     return recomputable(
-        normed,
-        List.of(x, weight),
-        in -> fused(in.get(0), in.get(1), eps, offset, roundFirst));
+        normed, List.of(x, weight), in -> fused(in.get(0), in.get(1), eps, offset, roundFirst));
   }
 
   /** {@code silu(gate) * up}, both (..., d): what a gated feed-forward block projects back. */
@@ -122,8 +120,7 @@ public final class FusedOps {
         gate.numel(),
         FastPath.threads());
     Tensor value =
-        CustomGradient.of(
-            y, List.of(gate, up), List.of(gate, up), FusedOps::siluProductGradients);
+        CustomGradient.of(y, List.of(gate, up), List.of(gate, up), FusedOps::siluProductGradients);
     return recomputable(value, List.of(gate, up), in -> siluProduct(in.get(0), in.get(1)));
   }
 
@@ -176,8 +173,7 @@ public final class FusedOps {
                 Arrays.asList(
                     gradientOfF.apply(gradient.mul(saved.get(1)), saved.get(0)),
                     f.apply(saved.get(0)).mulInPlace(gradient)));
-    return recomputable(
-        value, List.of(gate, up), in -> f.apply(in.get(0)).mulInPlace(in.get(1)));
+    return recomputable(value, List.of(gate, up), in -> f.apply(in.get(0)).mulInPlace(in.get(1)));
   }
 
   /**

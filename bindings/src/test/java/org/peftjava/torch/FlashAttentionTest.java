@@ -70,8 +70,7 @@ class FlashAttentionTest {
       Tensor v = heads(3, DType.FLOAT32, 4, TOKENS);
       Differentiated own =
           Differentiated.run(
-              in ->
-                  FlashAttention.of(in.get(0), in.get(1), in.get(2), null, true, SCALE).mul(1),
+              in -> FlashAttention.of(in.get(0), in.get(1), in.get(2), null, true, SCALE).mul(1),
               q,
               k,
               v);

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -60,10 +59,9 @@ class RecipeTest {
     long before = TensorLedger.liveTensors();
     try (TensorScope scope = TensorScope.openGraph("step")) {
       Tensor x = Creation.ofFloats(new float[] {1, -3}, 2).requiresGrad(true);
-      List<Tensor> values = new ArrayList<>();
       try (TensorScope inner = TensorScope.open("layer")) {
         Tensor y = doubled(x);
-        values.add(inner.keep(squared(y)));
+        inner.keep(squared(y));
         Tensor closed = doubled(x);
         closed.close();
       }

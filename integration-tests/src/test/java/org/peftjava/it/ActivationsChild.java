@@ -50,6 +50,7 @@ public final class ActivationsChild {
     T5_WITH_GATE(layers -> t5(layers, "gated-gelu"), 6 * H + 2 * F + 11 * H + 2 * F);
 
     private final IntFunction<PretrainedConfig> config;
+
     /** Numbers that a layer keeps a token. */
     final int numbers;
 

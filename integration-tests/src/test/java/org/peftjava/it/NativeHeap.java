@@ -40,8 +40,16 @@ final class NativeHeap {
     @Override
     protected List<String> getFieldOrder() {
       return List.of(
-          "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
-          "fordblks", "keepcost");
+          "arena",
+          "ordblks",
+          "smblks",
+          "hblks",
+          "hblkhd",
+          "usmblks",
+          "fsmblks",
+          "uordblks",
+          "fordblks",
+          "keepcost");
     }
   }
 }

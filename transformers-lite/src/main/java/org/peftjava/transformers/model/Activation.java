@@ -59,8 +59,7 @@ public final class Activation extends Module implements Layer {
     return switch (name) {
       case "silu", "swish" -> FusedOps.siluProduct(x, factor);
       case "gelu" -> FusedOps.geluProduct(x, factor, "none");
-      case "gelu_new", "gelu_fast", "gelu_pytorch_tanh" ->
-          FusedOps.geluProduct(x, factor, "tanh");
+      case "gelu_new", "gelu_fast", "gelu_pytorch_tanh" -> FusedOps.geluProduct(x, factor, "tanh");
       default -> {
         Tensor value = forward(x);
         yield GradMode.isEnabled() ? value.mul(factor) : value.mulInPlace(factor);
