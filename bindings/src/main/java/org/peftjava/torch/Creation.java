@@ -62,6 +62,11 @@ public final class Creation {
     return Natives.op(() -> torch.randn(sizes, Natives.options(type, Device.CPU)));
   }
 
+  /** The numbers below n in random order, int64. */
+  public static Tensor randperm(long n) {
+    return Natives.op(() -> torch.randperm(n, Natives.options(DType.INT64, Device.CPU)));
+  }
+
   /** A float32 tensor with these values, row-major; the sizes must multiply to their number. */
   public static Tensor ofFloats(float[] values, long... sizes) {
     checkLength(values.length, sizes);

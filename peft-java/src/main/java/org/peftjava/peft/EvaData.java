@@ -8,9 +8,7 @@ import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.io.AdapterCheckpoint;
-import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TunedModel;
-import org.peftjava.peft.tuner.TunerMethods;
 import org.peftjava.peft.tuner.lora.Eva;
 import org.peftjava.peft.tuner.lora.EvaConfig;
 import org.peftjava.peft.tuner.lora.EvaOptions;
@@ -19,9 +17,7 @@ import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
-import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.tokenizer.TokenBatch;
@@ -47,16 +43,8 @@ final class EvaData {
 
   /** The same for a model without adapters, by path in it. */
   static <B> Map<String, Tensor> stateDict(
-      BaseModel model, Iterable<B> loader, LoraConfig config, EvaOptions<B> options) {
-    List<String> paths =
-        TunerMethods.matched(config, model).stream()
-            .filter(path -> ModulePath.get(model.root(), path) instanceof LinearLayer)
-            .toList();
-    if (paths.isEmpty()) {
-      throw new IllegalArgumentException(
-          "EVA: targetModules " + config.targetModules() + " selects no linear layer.");
-    }
-    return Eva.stateDict(model.root(), paths, loader, config, options);
+      Module model, Iterable<B> loader, LoraConfig config, EvaOptions<B> options) {
+    return Eva.stateDict(model, PreparedLayers.linear(model, config), loader, config, options);
   }
 
   static <B> void initialize(PeftModel model, @Nullable Iterable<B> loader, EvaOptions<B> options) {

@@ -313,7 +313,7 @@ public final class Peft {
   public static Map<String, Tensor> getEvaStateDict(
       PretrainedModel model, Iterable<TokenBatch> dataloader, LoraConfig peftConfig) {
     return EvaData.stateDict(
-        BaseModels.of(model),
+        model.module(),
         dataloader,
         peftConfig,
         EvaData.<TokenBatch>options(model.module(), options -> {}));

@@ -55,7 +55,7 @@ record PickleGlobal(String name, Kind kind, DType dtype) {
     globals.put(name, new PickleGlobal(name, kind, dtype));
   }
 
-  private static String storageName(DType type) {
+  static String storageName(DType type) {
     return switch (type) {
       case FLOAT32 -> "FloatStorage";
       case FLOAT64 -> "DoubleStorage";

@@ -51,11 +51,6 @@ public sealed interface LoraInit {
   /** The smallest singular vectors of the weight, with only A trained. */
   record Mica() implements LoraInit {}
 
-  /** Whether this library can apply it. */
-  default boolean isSupported() {
-    return !(this instanceof Corda || this instanceof LoraGa);
-  }
-
   /** The value of {@code init_lora_weights}: a Boolean or a String. */
   default Object toField() {
     if (this instanceof Standard) {

@@ -61,12 +61,6 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
             missing.add(name + " (" + field + ")");
           }
         });
-    if (!config.initLoraWeights().isSupported()) {
-      missing.add(
-          "the initialization "
-              + config.fields().get("init_lora_weights")
-              + " (init_lora_weights)");
-    }
     if (!missing.isEmpty()) {
       missing.sort(null);
       throw new UnsupportedOperationException(

@@ -37,6 +37,21 @@ final class Starts {
     if (init instanceof LoraInit.Loftq) {
       return Optional.of(loftq(config).start(full(site, init, r), r));
     }
+    if (init instanceof LoraInit.Corda) {
+      return Optional.of(new PreparedStart(site, full(site, init, r), r, scaling).corda());
+    }
+    if (init instanceof LoraInit.LoraGa) {
+      LoraGAConfig options =
+          LoraGAConfig.of(
+              config
+                  .fields()
+                  .object("lora_ga_config")
+                  .orElseThrow(
+                      () ->
+                          new IllegalArgumentException(
+                              "initLoraWeights \"lora_ga\" needs a loraGaConfig.")));
+      return new PreparedStart(site, full(site, init, r), r, scaling).loraGa(options);
+    }
     return Optional.empty();
   }
 

@@ -108,7 +108,6 @@ class LoraConfigTest {
   void whatIsNotThereYetIsRefusedWhenApplied() {
     List<LoraConfig> configs =
         List.of(
-            LoraConfig.builder().initLoraWeights(new LoraInit.Corda()).build(),
             LoraConfig.builder().targetParameters("a.weight").build(),
             LoraConfig.builder().useQalora(true).build(),
             LoraConfig.builder().useBdlora(Map.of("nblocks", 2)).build(),
