@@ -1,5 +1,6 @@
 package org.peftjava.torch.nn;
 
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -24,6 +25,7 @@ public final class Parameter implements AutoCloseable {
   private boolean fixedDtype;
   private long encoded;
   private @Nullable Tensor tensor;
+  private @Nullable Tensor instead;
 
   /** A trainable parameter without memory; {@code init} says how {@link #initialize} fills it. */
   public Parameter(Shape shape, DType dtype, Init init) {
@@ -61,6 +63,9 @@ public final class Parameter implements AutoCloseable {
 
   /** The values. Owned by the module: do not close. */
   public Tensor tensor() {
+    if (instead != null) {
+      return instead;
+    }
     if (tensor == null) {
       throw new IllegalStateException(
           "A parameter of shape "
@@ -69,6 +74,23 @@ public final class Parameter implements AutoCloseable {
               + " call initialize().");
     }
     return tensor;
+  }
+
+  /**
+   * The result of {@code work}, within which other values stand for these, such as the sum of these
+   * and a trained change, in whose graph the result is. Not for two threads at once.
+   *
+   * @param values of the same shape
+   */
+  public <T> T during(Tensor values, Supplier<T> work) {
+    checkShape(values);
+    Tensor before = instead;
+    instead = values;
+    try {
+      return work.get();
+    } finally {
+      instead = before;
+    }
   }
 
   /** Says how {@link #initialize} fills this parameter. */

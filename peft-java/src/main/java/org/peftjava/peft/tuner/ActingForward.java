@@ -3,6 +3,7 @@ package org.peftjava.peft.tuner;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
@@ -40,12 +41,17 @@ final class ActingForward {
 
   private static Tensor around(
       AdaptedLayer layer, List<LayerAdapter> acting, UnaryOperator<Tensor> below, Tensor input) {
-    Tensor x = input;
+    Tensor changed = input;
     for (LayerAdapter adapter : inputOrder(acting)) {
-      x = adapter.beforeBase(x, layer.isTraining());
+      changed = adapter.beforeBase(changed, layer.isTraining());
     }
-    x = x.to(input.dtype());
-    Tensor y = below.apply(x);
+    Tensor x = changed.to(input.dtype());
+    Supplier<Tensor> base = () -> below.apply(x);
+    for (LayerAdapter adapter : acting) {
+      Supplier<Tensor> inner = base;
+      base = () -> adapter.aroundBase(inner);
+    }
+    Tensor y = base.get();
     DType type = y.dtype();
     if (acting.size() > 1) {
       y = y.to(sumType(acting, type)); // rounded once, not after each adapter

@@ -27,11 +27,11 @@ import org.peftjava.torch.nn.Slot;
  * active adapters of that layer do not act until it is unmerged.
  */
 public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
-    permits AdaptedLinear, AdaptedEmbedding, AdaptedNorm, AdaptedAttention {
+    permits AdaptedLinear, AdaptedModule, AdaptedEmbedding, AdaptedNorm, AdaptedAttention {
   private final AdapterSet set;
   private final Slot<Module> base;
   private final Map<String, LayerAdapter> adapters = new LinkedHashMap<>();
-  private @Nullable Parameter tied;
+  private final WeightTie tie = new WeightTie();
 
   AdaptedLayer(AdapterSet set, Module base) {
     this(set, base, "base_layer");
@@ -198,21 +198,32 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
                 + "\": it has a bias (loraBias), but a layer that it adapts has none to add it to."
                 + " Use it unmerged.");
       }
+      if (adapter.changesParameters()) {
+        tie.untie(original(), shared);
+        if (!adapter.addToParameters(1, safe)) {
+          throw notFinite(name);
+        }
+        return;
+      }
       adapter.prepareMerge(this::unmergedWeight);
       Tensor weight = adapter.mergedInto(readWeight());
       if (safe && !weight.isFinite()) {
-        throw new IllegalStateException(
-            "Merging adapter \""
-                + name
-                + "\" gives weights that are not finite, so the adapter is broken. Its parameters"
-                + " hold NaN or infinite values; load an earlier checkpoint.");
+        throw notFinite(name);
       }
       if (!adapter.keepsTies()) {
-        untie(shared);
+        tie.untie(original(), shared);
       }
       writeWeight(weight);
       changeBias(adapter::mergedIntoBias);
     }
+  }
+
+  private static IllegalStateException notFinite(String name) {
+    return new IllegalStateException(
+        "Merging adapter \""
+            + name
+            + "\" gives weights that are not finite, so the adapter is broken. Its parameters"
+            + " hold NaN or infinite values; load an earlier checkpoint.");
   }
 
   private Tensor unmergedWeight() {
@@ -235,6 +246,10 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     }
     try (TensorScope scope = TensorScope.open("unmerge");
         GradMode off = GradMode.noGrad()) {
+      if (adapter.changesParameters()) {
+        adapter.addToParameters(-1, false);
+        return;
+      }
       writeWeight(adapter.removedFrom(readWeight()));
       changeBias(adapter::removedFromBias);
     }
@@ -242,36 +257,17 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
 
   /** Shares the weight again that {@link #merge} had to copy. Call when nothing is merged. */
   final void retie() {
-    Parameter shared = tied;
-    if (shared != null) {
-      Parameter own = original().ownParameters().get("weight");
-      original().share("weight", shared);
-      if (own != null) {
-        own.close();
-      }
-      tied = null;
-    }
+    tie.retie(original());
   }
 
   /** Whether this layer has a copy of a weight that it shared before merging. */
   final boolean isUntied() {
-    return tied != null;
+    return tie.shared() != null;
   }
 
   /** The weight that this layer shared before merging, if it is untied now. */
   final @Nullable Parameter sharedWeight() {
-    return tied;
-  }
-
-  private void untie(SharedParameters shared) {
-    Parameter weight = original().ownParameters().get("weight");
-    if (weight != null && tied == null && shared.leave(weight)) {
-      Parameter own = new Parameter(weight.shape(), weight.dtype(), tensor -> {});
-      own.adopt(weight.tensor().detach().copy());
-      own.requiresGrad(weight.requiresGrad());
-      original().share("weight", own);
-      tied = weight;
-    }
+    return tie.shared();
   }
 
   private void changeBias(UnaryOperator<Tensor> change) {

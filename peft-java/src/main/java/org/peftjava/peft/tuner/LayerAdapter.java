@@ -95,6 +95,27 @@ public interface LayerAdapter {
     return x;
   }
 
+  /** The base layer's output; what stands for its parameters meanwhile is the adapter's choice. */
+  default Tensor aroundBase(Supplier<Tensor> base) {
+    return base.get();
+  }
+
+  /** Whether merging changes parameters of the layer by name, with {@link #addToParameters}. */
+  default boolean changesParameters() {
+    return false;
+  }
+
+  /**
+   * Adds the adapter's change to parameters of the layer.
+   *
+   * @param sign 1 to merge, -1 to unmerge
+   * @param safe whether to do nothing if a sum is not finite
+   * @return whether it was done
+   */
+  default boolean addToParameters(double sign, boolean safe) {
+    return false;
+  }
+
   /**
    * Changes what the layer gives.
    *

@@ -8,7 +8,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
 import org.peftjava.peft.tuner.TargetMatcher.Match;
-import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.AttentionLayer;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.LinearLayer;
@@ -84,6 +83,8 @@ public final class LayerInjector<C extends TunerConfig> {
     layers.keySet().removeAll(ties.keySet());
     TokenPlan tokens =
         TokenPlan.of(model, method.tokens(prepared), layers.keySet(), match.modulesToSave());
+    ParameterTargets parameters = method.parameters(prepared, model);
+    parameters.check(model, layers.keySet(), match.modulesToSave());
     Map<String, Module> saved = originals(match.modulesToSave());
     layers.forEach(this::checkAdaptable);
     Map<String, String> savedTies = savedTies(prepared, match, layers);
@@ -97,9 +98,10 @@ public final class LayerInjector<C extends TunerConfig> {
     SharedWeights shared = method.newShared(config, layers);
     BaseChanges changes = new BaseChanges();
     Map<String, LayerAdapter> adapters =
-        newAdapters(layers, ties, tokens, config, options, shared, changes);
+        newAdapters(new Places(layers, ties, tokens, parameters), config, options, shared, changes);
     set.add(name);
-    adapters.forEach((path, adapter) -> adaptedLayer(path).add(name, adapter));
+    adapters.forEach(
+        (path, adapter) -> adaptedLayer(path, adapter.changesParameters()).add(name, adapter));
     saved.keySet().forEach(path -> savedModule(model, set, path).add(name));
     savedTies.forEach(
         (path, owner) ->
@@ -171,30 +173,47 @@ public final class LayerInjector<C extends TunerConfig> {
     }
   }
 
-  private Map<String, LayerAdapter> newAdapters(
+  /**
+   * What a new adapter is put on.
+   *
+   * @param layers by path
+   * @param ties layers that get another one's adapter
+   */
+  private record Places(
       Map<String, Module> layers,
       Map<String, String> ties,
       TokenPlan tokens,
-      C config,
-      AddOptions options,
-      SharedWeights shared,
-      BaseChanges changes) {
+      ParameterTargets parameters) {}
+
+  private Map<String, LayerAdapter> newAdapters(
+      Places places, C config, AddOptions options, SharedWeights shared, BaseChanges changes) {
     Map<String, LayerAdapter> result = new LinkedHashMap<>();
     try {
-      Device device = LayerSite.deviceOf(layers.values().iterator().next());
-      shared.weights().forEach(weight -> weight.parameter().to(device));
+      places.layers().values().stream()
+          .findFirst()
+          .map(LayerSite::deviceOf)
+          .ifPresent(device -> shared.weights().forEach(weight -> weight.parameter().to(device)));
       Function<String, LayerSite> site =
           path -> LayerSite.of(path, model.original(path), options, shared, changes, set);
-      layers
+      places
+          .layers()
           .keySet()
           .forEach(path -> result.put(path, method.newAdapter(site.apply(path), config)));
-      ties.forEach(
-          (path, owner) ->
-              result.put(
-                  path,
-                  method.tiedAdapter(
-                      site.apply(path), config, Objects.requireNonNull(result.get(owner)))));
-      tokens.addTo(result, site);
+      places
+          .ties()
+          .forEach(
+              (path, owner) ->
+                  result.put(
+                      path,
+                      method.tiedAdapter(
+                          site.apply(path), config, Objects.requireNonNull(result.get(owner)))));
+      places
+          .parameters()
+          .names()
+          .forEach(
+              (path, names) ->
+                  result.put(path, method.newParameterAdapter(site.apply(path), config, names)));
+      places.tokens().addTo(result, site);
       checkChangeable(changes);
       if (options.lowCpuMemUsage()) {
         result.values().forEach(LayerInjector::dropValues);
@@ -235,7 +254,7 @@ public final class LayerInjector<C extends TunerConfig> {
     }
   }
 
-  private AdaptedLayer adaptedLayer(String path) {
+  private AdaptedLayer adaptedLayer(String path, boolean ofParameters) {
     Module present = ModulePath.get(model.root(), path);
     if (present instanceof AdaptedLayer layer) {
       return layer;
@@ -245,6 +264,8 @@ public final class LayerInjector<C extends TunerConfig> {
       layer = new AdaptedLinear(set, present);
     } else if (present instanceof EmbeddingLayer) {
       layer = new AdaptedEmbedding(set, present);
+    } else if (ofParameters) {
+      layer = new AdaptedModule(set, present);
     } else if (present instanceof AttentionLayer<?>) {
       layer = AdaptedAttention.over(set, present);
     } else {

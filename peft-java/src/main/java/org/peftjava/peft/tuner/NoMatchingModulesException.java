@@ -4,7 +4,8 @@ package org.peftjava.peft.tuner;
 public final class NoMatchingModulesException extends IllegalArgumentException {
   private static final long serialVersionUID = 1L;
 
-  NoMatchingModulesException(String message) {
+  /** Says what was looked for. */
+  public NoMatchingModulesException(String message) {
     super(message);
   }
 }

@@ -58,7 +58,21 @@ public final class TargetMatcher {
   public static Match match(
       BaseModel model, TargetSpec spec, Function<String, Optional<List<String>>> defaultTargets) {
     TargetModules resolved = resolve(model, spec, defaultTargets);
-    return new TargetMatcher(model, spec.withTargets(resolved)).match();
+    return new TargetMatcher(model, spec.withTargets(resolved)).match(false);
+  }
+
+  /** The same for a config that may select no module, because it selects something else. */
+  public static Match matchOrNothing(
+      BaseModel model, TargetSpec spec, Function<String, Optional<List<String>>> defaultTargets) {
+    boolean hasNoDefault =
+        spec.targets() instanceof TargetModules.ModelDefault
+            && model.modelType().flatMap(defaultTargets).isEmpty();
+    TargetModules targets =
+        hasNoDefault ? TargetModules.names(List.of()) : resolve(model, spec, defaultTargets);
+    Match match = new TargetMatcher(model, spec.withTargets(targets)).match(true);
+    return hasNoDefault
+        ? new Match(match.paths(), match.modulesToSave(), spec.targets(), match.warnings())
+        : match;
   }
 
   private static TargetModules resolve(
@@ -86,7 +100,7 @@ public final class TargetMatcher {
         : result;
   }
 
-  private Match match() {
+  private Match match(boolean mayBeEmpty) {
     List<String> paths = new ArrayList<>();
     List<String> saved = new ArrayList<>();
     int excluded = 0;
@@ -104,10 +118,14 @@ public final class TargetMatcher {
         unmatched++;
       }
     }
-    if (paths.isEmpty()) {
+    if (paths.isEmpty() && !mayBeEmpty) {
       throw TargetSuggestions.nothingMatched(model, spec, excluded, unmatched);
     }
     List<String> warnings = new ArrayList<>();
+    if (paths.isEmpty()
+        && !(spec.targets() instanceof TargetModules.Names names && names.names().isEmpty())) {
+      warnings.add("targetModules " + spec.targets() + " match no module.");
+    }
     if (spec.exclude().isPresent() && excluded == 0) {
       warnings.add(
           "excludeModules "

@@ -91,6 +91,16 @@ public interface TunerMethod<C extends TunerConfig> extends AdapterMethod<C> {
     throw new IllegalStateException(peftType() + " does not tie adapters.");
   }
 
+  /** Parameters that are adapted without a layer of their own. */
+  default ParameterTargets parameters(C config, BaseModel model) {
+    return ParameterTargets.NONE;
+  }
+
+  /** A new adapter for parameters of one layer. */
+  default LayerAdapter newParameterAdapter(LayerSite site, C config, List<String> names) {
+    throw new IllegalStateException(peftType() + " does not adapt single parameters.");
+  }
+
   /** A new adapter for one layer. */
   LayerAdapter newAdapter(LayerSite site, C config);
 

@@ -54,6 +54,10 @@ final class LoraCombination {
       throw new UnsupportedOperationException(
           "DoRA adapters cannot be combined: their magnitudes belong to one weight change each.");
     }
+    if (configs.stream().anyMatch(config -> !config.targetParameters().isEmpty())) {
+      throw new UnsupportedOperationException(
+          "Adapters of parameters (targetParameters) cannot be combined.");
+    }
     if (configs.stream().map(LoraConfig::invocationTokens).distinct().count() > 1) {
       throw new IllegalArgumentException(
           "Adapters with different aloraInvocationTokens act for different tokens and cannot be"

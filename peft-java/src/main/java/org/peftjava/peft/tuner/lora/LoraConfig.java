@@ -115,6 +115,11 @@ public final class LoraConfig extends LayerTunerConfig {
     return fields().flag("use_dora");
   }
 
+  /** Parameters that are adapted, by full name or its end after a dot. */
+  public List<String> targetParameters() {
+    return fields().texts("target_parameters").orElse(List.of());
+  }
+
   @Override
   public List<List<Integer>> layerReplication() {
     return LoraConfigRules.ranges(fields());

@@ -172,7 +172,7 @@ public abstract class LoraFieldsBuilder<B extends LoraFieldsBuilder<B>>
     return set("lora_bias", value);
   }
 
-  /** Parameters to adapt, without a layer of their own. Not applied yet. */
+  /** Matrices to adapt that are no layers, such as the weights of experts, by name; null. */
   public final B targetParameters(String... value) {
     return set("target_parameters", Arrays.asList(value));
   }

@@ -10,6 +10,10 @@ import org.peftjava.peft.tuner.DefaultTargets;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.LayerSite;
 import org.peftjava.peft.tuner.LayerTunerMethod;
+import org.peftjava.peft.tuner.NoMatchingModulesException;
+import org.peftjava.peft.tuner.ParameterTargets;
+import org.peftjava.peft.tuner.TargetMatcher;
+import org.peftjava.peft.tuner.TargetMatcher.Match;
 import org.peftjava.peft.tuner.TokenTargets;
 import org.peftjava.peft.tuner.WeightedAdapterOptions;
 import org.peftjava.torch.nn.EmbeddingLayer;
@@ -21,7 +25,6 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
     implements CombinableMethod<LoraConfig> {
   private static final Map<String, String> NOT_YET =
       Map.ofEntries(
-          Map.entry("target_parameters", "parameters as targets"),
           Map.entry("use_qalora", "QALoRA"),
           Map.entry("use_bdlora", "block-diagonal LoRA"),
           Map.entry("arrow_config", "Arrow"),
@@ -127,6 +130,37 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
               + ". Leave its embedding out of targetModules.");
     }
     return new TiedLoraAdapter(head, table, config.loraDropout());
+  }
+
+  @Override
+  public Match match(LoraConfig config, BaseModel model) {
+    if (config.targetParameters().isEmpty()) {
+      return super.match(config, model);
+    }
+    Match match = TargetMatcher.matchOrNothing(model, targets(config), this::defaultTargets);
+    if (match.paths().isEmpty() && parameters(config, model).names().isEmpty()) {
+      throw new NoMatchingModulesException(
+          "Neither targetModules "
+              + config.targetModules()
+              + " nor targetParameters "
+              + config.targetParameters()
+              + " select anything in "
+              + model.className()
+              + ".");
+    }
+    return match;
+  }
+
+  @Override
+  public ParameterTargets parameters(LoraConfig config, BaseModel model) {
+    return config.targetParameters().isEmpty()
+        ? ParameterTargets.NONE
+        : ParameterTargets.of(model, config.targetParameters());
+  }
+
+  @Override
+  public LayerAdapter newParameterAdapter(LayerSite site, LoraConfig config, List<String> names) {
+    return ParameterLora.newAdapter(site, config, names);
   }
 
   @Override

@@ -108,7 +108,6 @@ class LoraConfigTest {
   void whatIsNotThereYetIsRefusedWhenApplied() {
     List<LoraConfig> configs =
         List.of(
-            LoraConfig.builder().targetParameters("a.weight").build(),
             LoraConfig.builder().useQalora(true).build(),
             LoraConfig.builder().useBdlora(Map.of("nblocks", 2)).build(),
             LoraConfig.builder().arrowConfig(Map.of("top_k", 2)).build(),
