@@ -15,7 +15,7 @@ from peft import (
 )
 from transformers import GenerationConfig
 
-from . import common
+from . import common, decoders
 from .common import causal_batch, left_padded_batch, tiny_opt
 from .lora_decoders import tiny_gpt2, tiny_llama
 from .lora_opt import GREEDY, NEW_TOKENS, generate_greedily
@@ -34,6 +34,10 @@ def untied_opt():
     return tiny_opt(tie_word_embeddings=False)
 
 
+def family(name):
+    return lambda: decoders.build(name)
+
+
 CASES = {
     "prompt_opt": (untied_opt, PromptTuningConfig, {}, "prompt tuning on OPT, whose positions are counted from the mask"),
     "prompt_llama": (tiny_llama, PromptTuningConfig, {}, "prompt tuning on Llama with grouped queries"),
@@ -45,6 +49,12 @@ CASES = {
     ),
     "prefix_opt": (untied_opt, PrefixTuningConfig, {}, "prefix tuning on OPT"),
     "prefix_llama": (tiny_llama, PrefixTuningConfig, {}, "prefix tuning on Llama: as many heads as keys have"),
+    "prefix_bloom": (family("bloom"), PrefixTuningConfig, {}, "prefix tuning on BLOOM"),
+    "prefix_gemma2": (family("gemma2"), PrefixTuningConfig, {}, "prefix tuning on Gemma 2"),
+    "prefix_gemma3": (family("gemma3"), PrefixTuningConfig, {}, "prefix tuning on Gemma 3"),
+    "prefix_phi3": (family("phi3"), PrefixTuningConfig, {}, "prefix tuning on Phi-3"),
+    "prefix_qwen2": (family("qwen2"), PrefixTuningConfig, {}, "prefix tuning on Qwen 2"),
+    "prefix_qwen3": (family("qwen3"), PrefixTuningConfig, {}, "prefix tuning on Qwen 3"),
     "prefix_gpt2_projected": (
         tiny_gpt2,
         PrefixTuningConfig,

@@ -28,7 +28,11 @@ def case(config, note, base="opt_lora/base", model=opt, scale=0.3, offset=0.0, b
     return {"config": config, "note": note, "base": base, "model": model, "scale": scale, "offset": offset, "further": batch or {}, "facts": facts}
 
 
+CASES = {}  # all of all modules
+
+
 def sections(cases):
+    CASES.update({f"tuner_{name}": values for name, values in cases.items()})
     return {f"tuner_{name}": (lambda folder, values=values: write_case(folder, **values)) for name, values in cases.items()}
 
 

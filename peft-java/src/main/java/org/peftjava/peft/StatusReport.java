@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -79,7 +78,7 @@ final class StatusReport {
         prefix + path + (layer.hasOnlyTokens() ? ".token_adapter" : ""),
         layer.hasOnlyTokens()
             ? "TrainableTokensLayer"
-            : type(layer.adapters().keySet()) + "." + layer.kind(),
+            : type(layer.adapters().keySet(), layer.kind()),
         set.isEnabled(),
         set.active(),
         layer.merged(),
@@ -136,12 +135,13 @@ final class StatusReport {
   }
 
   /** Python's package of the method of the first of these adapters. */
-  private String type(Set<String> adapters) {
+  /** What Python calls the layer. */
+  private String type(Set<String> adapters, String kind) {
     return model.configs().entrySet().stream()
         .filter(entry -> adapters.isEmpty() || adapters.contains(entry.getKey()))
-        .map(entry -> entry.getValue().peftType().toLowerCase(Locale.ROOT))
+        .map(entry -> TunerMethods.ofLayers(entry.getValue().peftType()).layerType(kind))
         .findFirst()
-        .orElse("");
+        .orElse(kind);
   }
 
   /** Numbers that would collect gradients if adapters acted. */

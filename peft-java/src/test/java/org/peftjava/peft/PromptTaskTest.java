@@ -1,10 +1,14 @@
 package org.peftjava.peft;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -18,11 +22,16 @@ import org.peftjava.peft.tuner.multitaskprompttuning.MultitaskPromptTuningConfig
 import org.peftjava.peft.tuner.multitaskprompttuning.MultitaskPromptTuningInit;
 import org.peftjava.peft.tuner.prefixtuning.PrefixTuningConfig;
 import org.peftjava.torch.Creation;
+import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.AutoModelForSequenceClassification;
+import org.peftjava.transformers.AutoTokenizer;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.SequenceClassification;
+import org.peftjava.transformers.model.opt.OptConfig;
+import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /** Virtual tokens that know tasks or examples: what they start as, and what is refused. */
 @ExtendWith(LedgerCheck.class)
@@ -80,6 +89,77 @@ class PromptTaskTest {
       mean[i] = (learned[0][i] + learned[1][i] + learned[2][i]) / 3;
     }
     assertArrayEquals(mean, cols(from(MultitaskPromptTuningInit.AVERAGE_SOURCE_TASKS, 0)), 1e-6f);
+  }
+
+  private static Map<String, float[]> start(CausalLM base, MultitaskPromptTuningConfig config) {
+    try (PeftModelForCausalLM model = Peft.getPeftModel(base, config)) {
+      Map<String, float[]> result = new TreeMap<>();
+      model
+          .namedParameters()
+          .forEach(
+              (name, value) -> {
+                if (value.requiresGrad()) {
+                  result.put(
+                      name.replace("prompt_encoder.default.", ""), value.tensor().toFloats());
+                }
+              });
+      return result;
+    }
+  }
+
+  @Test
+  void tokensStartAsLearnedOnesAndTasksAtRandom() {
+    Map<String, float[]> start =
+        start(
+            base,
+            from(MultitaskPromptTuningInit.ONLY_SOURCE_SHARED, 0).toBuilder().numTasks(4).build());
+    try (TensorScope scope = TensorScope.open("source")) {
+      Map<String, Tensor> source =
+          Goldens.tensors("multitask_llama/adapter/adapter_model.safetensors");
+      assertArrayEquals(
+          source.get("prompt_embeddings").toFloats(), start.get("embedding.weight"), 0);
+      float[] cols = start.get("prefix_task_cols");
+      assertEquals(4 * 3 * 2, cols.length);
+      double square = 0;
+      for (float value : cols) {
+        square += (double) value * value / cols.length;
+      }
+      assertEquals(0.02, Math.sqrt(square), 0.01, "normal numbers of deviation 0.02");
+    }
+  }
+
+  /** The words of a text, over and over, as Python repeats them. */
+  @Test
+  void tokensStartAsThoseOfAText() {
+    String folder = Goldens.path("tokenizer_kinds/word_level").toString();
+    OptConfig shape =
+        OptConfig.builder()
+            .vocabSize(147)
+            .hiddenSize(16)
+            .ffnDim(32)
+            .numHiddenLayers(1)
+            .numAttentionHeads(2)
+            .build();
+    try (Tokenizer tokenizer = AutoTokenizer.fromPretrained(folder);
+        CausalLM wide = AutoModelForCausalLM.fromConfig(shape, DType.FLOAT32)) {
+      long[] ids = tokenizer.encode("hello world , hello").inputIds()[0];
+      MultitaskPromptTuningConfig config =
+          MultitaskPromptTuningConfig.builder()
+              .numVirtualTokens(ids.length + 1)
+              .numTasks(2)
+              .promptTuningInit(MultitaskPromptTuningInit.TEXT)
+              .promptTuningInitText("hello world , hello")
+              .tokenizerNameOrPath(folder)
+              .build();
+      float[] words = wide.backbone().inputEmbeddings().table().tensor().toFloats();
+      float[] tokens = start(wide, config).get("embedding.weight");
+      for (int token = 0; token <= ids.length; token++) {
+        int row = 16 * (int) ids[token % ids.length];
+        assertArrayEquals(
+            Arrays.copyOfRange(words, row, row + 16),
+            Arrays.copyOfRange(tokens, token * 16, (token + 1) * 16));
+      }
+    }
   }
 
   private void refused(String reason, PromptLearningConfig config) {

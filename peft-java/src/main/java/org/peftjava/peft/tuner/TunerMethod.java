@@ -1,6 +1,7 @@
 package org.peftjava.peft.tuner;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.peftjava.peft.tuner.TargetMatcher.Match;
@@ -52,6 +53,15 @@ public interface TunerMethod<C extends TunerConfig> extends AdapterMethod<C> {
 
   /** The kinds of module that it can adapt, for messages. */
   String adaptable();
+
+  /**
+   * What Python calls an adapted layer, such as "lora.Linear".
+   *
+   * @param kind of layer, such as "Linear"
+   */
+  default String layerType(String kind) {
+    return peftType().toLowerCase(Locale.ROOT) + "." + kind;
+  }
 
   /** What to warn about, given the modules that will be adapted. */
   List<String> warnings(C config, Map<String, Module> layers);

@@ -24,6 +24,11 @@ public final class C3AMethod extends LayerTunerMethod<C3AConfig> {
   }
 
   @Override
+  public String layerType(String kind) {
+    return "c3a.C3A" + kind;
+  }
+
+  @Override
   public LayerAdapter newAdapter(LayerSite site, C3AConfig config) {
     long d = site.linear().inFeatures();
     long o = site.linear().outFeatures();

@@ -36,6 +36,11 @@ public final class DeloraMethod extends LayerTunerMethod<DeloraConfig> {
   }
 
   @Override
+  public String layerType(String kind) {
+    return "delora.Delora" + kind;
+  }
+
+  @Override
   public LayerAdapter newAdapter(LayerSite site, DeloraConfig config) {
     LinearLayer layer = site.linear();
     int r = rank(config, site.path());

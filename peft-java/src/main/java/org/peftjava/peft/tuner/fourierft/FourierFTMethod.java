@@ -32,6 +32,11 @@ public final class FourierFTMethod extends LayerTunerMethod<FourierFTConfig> {
   }
 
   @Override
+  public String layerType(String kind) {
+    return "fourierft.FourierFT" + kind;
+  }
+
+  @Override
   public LayerAdapter newAdapter(LayerSite site, FourierFTConfig config) {
     long in = site.linear().inFeatures();
     long out = site.linear().outFeatures();

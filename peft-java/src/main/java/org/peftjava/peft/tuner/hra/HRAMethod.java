@@ -38,6 +38,11 @@ public final class HRAMethod extends LayerTunerMethod<HRAConfig> {
   }
 
   @Override
+  public String layerType(String kind) {
+    return "hra.HRA" + kind;
+  }
+
+  @Override
   public LayerAdapter newAdapter(LayerSite site, HRAConfig config) {
     long in = site.linear().inFeatures();
     int r = config.r();

@@ -48,6 +48,11 @@ public final class IA3Method extends LayerTunerMethod<IA3Config>
   }
 
   @Override
+  public String layerType(String kind) {
+    return kind;
+  }
+
+  @Override
   public LayerAdapter newAdapter(LayerSite site, IA3Config config) {
     boolean scalesInput = config.feedforwardModules().selects(site.path(), "feedforwardModules");
     Init init = config.initIa3Weights() ? Init.ones() : Init.normal(1);

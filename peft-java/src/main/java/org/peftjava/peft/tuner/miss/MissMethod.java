@@ -21,6 +21,11 @@ public final class MissMethod extends LayerTunerMethod<MissConfig> {
   }
 
   @Override
+  public String layerType(String kind) {
+    return "miss.Miss" + kind;
+  }
+
+  @Override
   public LayerAdapter newAdapter(LayerSite site, MissConfig config) {
     long in = site.linear().inFeatures();
     long out = site.linear().outFeatures();

@@ -66,6 +66,11 @@ public final class TrainableTokensMethod extends LayerTunerMethod<TrainableToken
   }
 
   @Override
+  public String layerType(String kind) {
+    return "TrainableTokensLayer";
+  }
+
+  @Override
   public LayerAdapter newAdapter(LayerSite site, TrainableTokensConfig config) {
     long[] tokens = TokensAdapter.checked(site.path(), site.layer(), config.tokenIndices());
     return TokensAdapter.of(site, tokens, !config.initWeights(), false);

@@ -62,6 +62,11 @@ public final class AdaLoraMethod extends LayerTunerMethod<AdaLoraConfig> {
   }
 
   @Override
+  public String layerType(String kind) {
+    return "adalora.SVD" + kind;
+  }
+
+  @Override
   public LayerAdapter newAdapter(LayerSite site, AdaLoraConfig config) {
     List<Boolean> kept =
         config
