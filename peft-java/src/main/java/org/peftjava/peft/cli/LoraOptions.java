@@ -124,6 +124,7 @@ final class LoraOptions {
       case "false" -> new LoraInit.Random();
       default ->
           LoraInit.named(name)
+              .map(LoraOptions::withoutData)
               .orElseThrow(
                   () ->
                       new IllegalArgumentException(
@@ -131,5 +132,19 @@ final class LoraOptions {
                               + name
                               + ". Expected true, false or gaussian."));
     };
+  }
+
+  /** EVA, CorDA and LoRA-GA look at data first, which only a program can do. */
+  private static LoraInit withoutData(LoraInit init) {
+    if (init instanceof LoraInit.Eva
+        || init instanceof LoraInit.Corda
+        || init instanceof LoraInit.LoraGa) {
+      throw new IllegalArgumentException(
+          "--init-lora-weights "
+              + init.toField()
+              + " needs data before the adapter is made. Use it from Java:"
+              + " Peft.initializeLoraEvaWeights, Corda.preprocessCorda, Loraga.preprocessLoraga.");
+    }
+    return init;
   }
 }

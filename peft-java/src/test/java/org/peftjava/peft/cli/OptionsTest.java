@@ -10,6 +10,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.peft.tuner.TargetModules;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.lora.LoraConfig;
@@ -77,6 +78,14 @@ class OptionsTest {
             .lora
             .toConfig();
     assertEquals(expected.fields(), parsed.fields());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"eva", "corda", "lora_ga"})
+  void startsThatNeedDataAreLeftToPrograms(String name) {
+    LoraOptions options = parse("--init-lora-weights=" + name).lora;
+    String message = assertThrows(IllegalArgumentException.class, options::toConfig).getMessage();
+    assertTrue(message.contains(name + " needs data before the adapter is made"), message);
   }
 
   @Test
