@@ -1,6 +1,7 @@
 """DoRA and the starts of LoRA that change what is trained or the base: golden/tuner_dora*, tuner_pissa, ..."""
 
 from peft import LoraConfig
+from peft.tuners.lora import BdLoraConfig
 
 from . import common, tuners
 from .lora_decoders import tiny_gpt2
@@ -35,6 +36,17 @@ SECTIONS = tuners.sections(
             "over an embedding",
             base="opt_embedding/base",
             model=untied,
+        ),
+        "bdlora": tuners.case(
+            LoraConfig(
+                r=4,
+                target_modules=["q_proj", "v_proj", "fc2"],
+                use_bdlora=BdLoraConfig(
+                    target_modules_bd_a=["fc2"], target_modules_bd_b=["q_proj"], nblocks=2, match_strict=False
+                ),
+                **TASK,
+            ),
+            "block-diagonal B of q_proj, A of fc2",
         ),
         "pissa": start("pissa", "what A and B start with is taken out of the base"),
         "olora": start("olora", "first values from a QR decomposition"),

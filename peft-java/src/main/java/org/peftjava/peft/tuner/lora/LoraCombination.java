@@ -54,6 +54,10 @@ final class LoraCombination {
       throw new UnsupportedOperationException(
           "DoRA adapters cannot be combined: their magnitudes belong to one weight change each.");
     }
+    if (configs.stream().anyMatch(config -> config.fields().isSet("use_bdlora"))) {
+      throw new UnsupportedOperationException(
+          "Adapters with block-diagonal matrices (useBdlora) cannot be combined.");
+    }
     if (configs.stream().anyMatch(config -> !config.targetParameters().isEmpty())) {
       throw new UnsupportedOperationException(
           "Adapters of parameters (targetParameters) cannot be combined.");

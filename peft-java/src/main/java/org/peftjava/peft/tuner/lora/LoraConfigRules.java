@@ -144,6 +144,9 @@ final class LoraConfigRules {
     fields.texts("target_parameters");
     ranges(fields);
     ids(fields, "alora_invocation_tokens");
+    if (fields.isSet("use_bdlora")) {
+      BlockLora.of(fields);
+    }
     TokenTargets.ofField(fields, "trainable_token_indices", false);
     bias(fields);
     init(fields);
@@ -188,7 +191,9 @@ final class LoraConfigRules {
         false);
   }
 
-  /** The options of one way to start, complete; those of another way are kept but have no effect. */
+  /**
+   * The options of one way to start, complete; those of another way are kept but have no effect.
+   */
   private static ConfigFields settle(
       ConfigFields fields,
       String field,

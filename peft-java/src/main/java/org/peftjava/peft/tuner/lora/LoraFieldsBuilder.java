@@ -177,7 +177,10 @@ public abstract class LoraFieldsBuilder<B extends LoraFieldsBuilder<B>>
     return set("target_parameters", Arrays.asList(value));
   }
 
-  /** Block-diagonal A or B. Not applied yet. */
+  /**
+   * Block-diagonal A or B: target_modules_bd_a and target_modules_bd_b (parts of names), nblocks,
+   * match_strict; null.
+   */
   public final B useBdlora(Map<String, ?> value) {
     return set("use_bdlora", value);
   }

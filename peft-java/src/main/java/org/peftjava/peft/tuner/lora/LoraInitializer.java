@@ -79,6 +79,9 @@ final class LoraInitializer {
     if (bias != null) {
       site.place(bias);
     }
+    if (config.fields().isSet("use_bdlora")) {
+      return BlockLora.of(config.fields()).adapter(site, a, b, scaling, config);
+    }
     LoraAdapter adapter = new LoraAdapter(a, b, bias, scaling, config.loraDropout(), roleOfB());
     LayerAdapter result = adapter;
     if (config.useDora()) {

@@ -26,7 +26,6 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
   private static final Map<String, String> NOT_YET =
       Map.ofEntries(
           Map.entry("use_qalora", "QALoRA"),
-          Map.entry("use_bdlora", "block-diagonal LoRA"),
           Map.entry("arrow_config", "Arrow"),
           Map.entry("kasa_config", "KaSA"),
           Map.entry("velora_config", "VeLoRA"),

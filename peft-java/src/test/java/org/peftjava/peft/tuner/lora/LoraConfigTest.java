@@ -109,7 +109,6 @@ class LoraConfigTest {
     List<LoraConfig> configs =
         List.of(
             LoraConfig.builder().useQalora(true).build(),
-            LoraConfig.builder().useBdlora(Map.of("nblocks", 2)).build(),
             LoraConfig.builder().arrowConfig(Map.of("top_k", 2)).build(),
             LoraConfig.builder().kasaConfig(Map.of("beta", 0.1)).build(),
             LoraConfig.builder().veloraConfig(Map.of("scale", 1.5)).build(),
