@@ -2,7 +2,6 @@ package org.peftjava.peft;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -14,10 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,130 +22,28 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.xlora.Scalings;
 import org.peftjava.peft.tuner.xlora.XLoraConfig;
-import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.optim.AdamW;
-import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
-import org.peftjava.transformers.CausalLanguageModel;
-import org.peftjava.transformers.ModelInput;
-import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** X-LoRA against the real PEFT: golden/xlora*. */
 @ExtendWith(LedgerCheck.class)
 class XLoraTest {
   private static final String FILE = "adapter_model.safetensors";
 
-  /** A case with its base model open. */
-  private static final class Case implements AutoCloseable {
-    private final TensorScope scope = TensorScope.openGraph("x-lora");
-    private final Map<String, Tensor> golden;
-    private final JsonNode facts;
-    private final String name;
-    private final CausalLM base;
-
-    Case(String name) {
-      this.name = name;
-      golden = Goldens.tensors(name + "/io.safetensors");
-      facts = Goldens.json(Goldens.path(name + "/case.json"));
-      base = open();
-    }
-
-    CausalLM open() {
-      return AutoModelForCausalLM.fromPretrained(Goldens.path(facts.get("base").textValue()));
-    }
-
-    XLoraConfig config() {
-      Map<String, Object> values = new LinkedHashMap<>(Goldens.map(facts.get("config")));
-      Map<String, String> adapters = new LinkedHashMap<>();
-      for (String number : List.of("0", "1", "2")) {
-        adapters.put("expert" + number, Goldens.path(name + "/experts/" + number).toString());
-      }
-      values.put("adapters", adapters);
-      values.put("task_type", "CAUSAL_LM");
-      return XLoraConfig.of(values);
-    }
-
-    /** The adapter with Python's values. */
-    PeftModelForCausalLM model() {
-      PeftModelForCausalLM model = Peft.getPeftModel(base, config());
-      model.eval();
-      trained(model).forEach((key, value) -> value.copyFrom(required("param." + key)));
-      return model;
-    }
-
-    Tensor required(String key) {
-      Tensor found = golden.get(key);
-      assertNotNull(found, key);
-      return found;
-    }
-
-    double tolerance(String kind) {
-      return facts.at("/tolerances/" + kind).asDouble();
-    }
-
-    ModelInput.Builder input() {
-      return ModelInput.builder()
-          .inputIds(golden.get("in.input_ids"))
-          .attentionMask(golden.get("in.attention_mask"));
-    }
-
-    Tensor logits(CausalLanguageModel model) {
-      try (GradMode off = GradMode.noGrad()) {
-        return masked(model.forward(input().build()).logits().orElseThrow());
-      }
-    }
-
-    Tensor loss(CausalLanguageModel model) {
-      return model.forward(input().labels(golden.get("in.labels")).build()).loss().orElseThrow();
-    }
-
-    private Tensor masked(Tensor logits) {
-      return logits.maskedFill(golden.get("in.attention_mask").eq(0).unsqueeze(-1), 0);
-    }
-
-    void assertLogits(String key, CausalLanguageModel model) {
-      Goldens.assertClose(masked(required(key)), logits(model), tolerance("forward"), key);
-    }
-
-    TokenBatch prompts() {
-      return TokenBatch.of(
-          TunerCase.rowsOf(golden.get("left.input_ids")),
-          TunerCase.rowsOf(golden.get("left.attention_mask")));
-    }
-
-    @Override
-    public void close() {
-      base.close();
-      scope.close();
-    }
-  }
-
-  private static Map<String, Parameter> trained(PeftModel model) {
-    Map<String, Parameter> result = new TreeMap<>(model.namedParameters());
-    result.values().removeIf(parameter -> !parameter.requiresGrad());
-    return result;
-  }
-
-  private static Set<String> below(Case each, String prefix) {
-    return each.golden.keySet().stream()
-        .filter(key -> key.startsWith(prefix))
-        .map(key -> key.substring(prefix.length()))
-        .collect(Collectors.toCollection(TreeSet::new));
-  }
-
   @ParameterizedTest
   @ValueSource(strings = {"xlora", "xlora_layerwise", "xlora_trained"})
   void computesTrainsAndGenerates(String name) {
-    try (Case each = new Case(name);
+    try (XLoraCase each = new XLoraCase(name);
         PeftModelForCausalLM model = each.model()) {
-      Map<String, Parameter> trained = trained(model);
-      assertEquals(below(each, "param."), trained.keySet());
+      Map<String, Parameter> trained = XLoraCase.trained(model);
+      assertEquals(each.below("param."), trained.keySet());
       assertEquals(
-          each.facts.get("trainableParameters").asLong(), model.trainableParameters().trainable());
+          each.facts().get("trainableParameters").asLong(),
+          model.trainableParameters().trainable());
       each.assertLogits("adapter.logits", model);
       Scalings latest = model.xlora().getLatestScalings().orElseThrow();
       Tensor scalings = each.required("scalings");
@@ -176,8 +70,8 @@ class XLoraTest {
     }
   }
 
-  private static void steps(Case each, PeftModelForCausalLM model) {
-    JsonNode o = each.facts.get("optimizer");
+  private static void steps(XLoraCase each, PeftModelForCausalLM model) {
+    JsonNode o = each.facts().get("optimizer");
     AdamW.Options options =
         new AdamW.Options(
             o.get("lr").asDouble(),
@@ -185,7 +79,7 @@ class XLoraTest {
             o.get("betas").get(1).asDouble(),
             o.get("eps").asDouble(),
             o.get("weight_decay").asDouble());
-    try (AdamW optimizer = new AdamW(trained(model), options)) {
+    try (AdamW optimizer = new AdamW(XLoraCase.trained(model), options)) {
       for (float expected : each.required("train.losses").toFloats()) {
         try (TensorScope step = TensorScope.openGraph("step")) {
           Tensor loss = each.loss(model);
@@ -196,8 +90,8 @@ class XLoraTest {
         optimizer.zeroGrad();
       }
     }
-    List<String> unstable = Goldens.texts(each.facts.get("unstableAfterSteps"));
-    trained(model)
+    List<String> unstable = Goldens.texts(each.facts().get("unstableAfterSteps"));
+    XLoraCase.trained(model)
         .forEach(
             (key, value) ->
                 Goldens.assertClose(
@@ -210,7 +104,7 @@ class XLoraTest {
   @ParameterizedTest
   @ValueSource(strings = {"xlora", "xlora_layerwise"})
   void settingsChangeAndAreSaved(String name, @TempDir Path folder) {
-    try (Case each = new Case(name);
+    try (XLoraCase each = new XLoraCase(name);
         PeftModelForCausalLM model = each.model()) {
       model.xlora().setTopkLora(1);
       model.xlora().setGlobalScalingWeight(0.5);
@@ -229,7 +123,7 @@ class XLoraTest {
   @ParameterizedTest
   @ValueSource(strings = {"xlora", "xlora_layerwise", "xlora_trained"})
   void filesHoldTheClassifierAndEachAdapter(String name, @TempDir Path folder) throws IOException {
-    try (Case each = new Case(name);
+    try (XLoraCase each = new XLoraCase(name);
         CausalLM second = each.open()) {
       float[] expected;
       try (PeftModelForCausalLM model = each.model()) {
@@ -253,10 +147,10 @@ class XLoraTest {
 
   @Test
   void aFreshClassifierStartsAsLinearLayersDo() {
-    try (Case each = new Case("xlora")) {
+    try (XLoraCase each = new XLoraCase("xlora")) {
       Randomness.manualSeed(1);
-      try (PeftModelForCausalLM model = Peft.getPeftModel(each.base, each.config())) {
-        trained(model)
+      try (PeftModelForCausalLM model = Peft.getPeftModel(each.base(), each.config())) {
+        XLoraCase.trained(model)
             .forEach(
                 (key, value) -> {
                   double largest = value.tensor().detach().abs().max().toDouble();
@@ -270,7 +164,7 @@ class XLoraTest {
 
   @Test
   void theLogKeepsPassesByLength() {
-    try (Case each = new Case("xlora");
+    try (XLoraCase each = new XLoraCase("xlora");
         PeftModelForCausalLM model = each.model()) {
       model.xlora().enableScalingsLogging();
       each.logits(model);
@@ -290,7 +184,7 @@ class XLoraTest {
 
   @Test
   void whatCannotBeIsRefused() {
-    try (Case each = new Case("xlora")) {
+    try (XLoraCase each = new XLoraCase("xlora")) {
       refused("hiddenSize must be set", each, config -> config.put("hidden_size", null));
       refused("adapters must name at least one", each, config -> config.put("adapters", Map.of()));
       refused(
@@ -300,7 +194,7 @@ class XLoraTest {
               config.put("adapters", Map.of("a", Goldens.path("tuner_loha/adapter").toString())));
       refused("softmaxTemperature must be above 0", each, c -> c.put("softmax_temperature", 0));
       try (PeftModelForCausalLM model =
-          Peft.getPeftModel(each.base, each.config().with("hidden_size", 12))) {
+          Peft.getPeftModel(each.base(), each.config().with("hidden_size", 12))) {
         assertTrue(
             assertThrows(IllegalArgumentException.class, () -> each.logits(model))
                 .getMessage()
@@ -315,7 +209,8 @@ class XLoraTest {
     }
   }
 
-  private static void refused(String message, Case each, Consumer<Map<String, Object>> change) {
+  private static void refused(
+      String message, XLoraCase each, Consumer<Map<String, Object>> change) {
     Map<String, Object> values = new LinkedHashMap<>(each.config().fields().values());
     change.accept(values);
     IllegalArgumentException error =
@@ -323,14 +218,14 @@ class XLoraTest {
             IllegalArgumentException.class,
             () -> {
               TunerConfig config = XLoraConfig.of(values);
-              Peft.getPeftModel(each.base, config).close();
+              Peft.getPeftModel(each.base(), config).close();
             });
     assertTrue(error.getMessage().contains(message), error.getMessage());
   }
 
   @Test
   void layersAreNotRunAgain() {
-    try (Case each = new Case("xlora");
+    try (XLoraCase each = new XLoraCase("xlora");
         PeftModelForCausalLM model = each.model()) {
       model.gradientCheckpointing(true);
       model.train(true);
