@@ -6,6 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.io.AdapterCheckpoint;
@@ -17,6 +20,8 @@ import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.StateDict.LoadReport;
+import org.peftjava.transformers.LoadOptions;
+import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.checkpoint.RepoCard;
 
 /**
@@ -37,10 +42,33 @@ final class AdapterFolders {
     }
   }
 
+  /**
+   * Loads an adapter together with its base model, which the result owns.
+   *
+   * @param base loads a model by its name
+   * @param wrap makes a PeftModel without adapters of it
+   */
+  static <B extends PretrainedModel, M extends PeftModel> M auto(
+      Path folder,
+      LoadAdapterOptions options,
+      TaskType task,
+      BiFunction<String, Consumer<LoadOptions.Builder>, B> base,
+      Function<B, M> wrap) {
+    B model = base.apply(baseModel(folder, options, task), options.baseOptions());
+    M result;
+    try {
+      result = wrap.apply(model);
+    } catch (RuntimeException e) {
+      model.close();
+      throw e;
+    }
+    return load(result, folder, options);
+  }
+
   /** The base model of an adapter: the one asked for, else the one that its config names. */
   static String baseModel(Path folder, LoadAdapterOptions options, TaskType task) {
     TunerConfig config = options.config().orElseGet(() -> AdapterConfigJson.read(folder));
-    Peft.checkTask(config, task);
+    PeftConstruction.checkTask(config, task);
     return options
         .baseModelNameOrPath()
         .or(config::baseModelNameOrPath)

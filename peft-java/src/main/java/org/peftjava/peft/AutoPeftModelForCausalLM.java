@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.transformers.AutoModelForCausalLM;
-import org.peftjava.transformers.CausalLM;
 
 /** Loads an adapter together with the base model that its config names. */
 public final class AutoPeftModelForCausalLM {
@@ -24,16 +23,11 @@ public final class AutoPeftModelForCausalLM {
   /** The same for a folder. */
   public static PeftModelForCausalLM fromPretrained(
       Path folder, Consumer<LoadAdapterOptions.Builder> options) {
-    LoadAdapterOptions load = LoadAdapterOptions.of(options);
-    String base = AdapterFolders.baseModel(folder, load, TaskType.CAUSAL_LM);
-    CausalLM model = AutoModelForCausalLM.fromPretrained(base, load.baseOptions());
-    PeftModelForCausalLM result;
-    try {
-      result = new PeftModelForCausalLM(model, true);
-    } catch (RuntimeException e) {
-      model.close();
-      throw e;
-    }
-    return AdapterFolders.load(result, folder, load);
+    return AdapterFolders.auto(
+        folder,
+        LoadAdapterOptions.of(options),
+        TaskType.CAUSAL_LM,
+        AutoModelForCausalLM::fromPretrained,
+        model -> new PeftModelForCausalLM(model, true));
   }
 }

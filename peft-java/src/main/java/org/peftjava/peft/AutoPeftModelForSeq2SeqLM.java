@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.transformers.AutoModelForSeq2SeqLM;
-import org.peftjava.transformers.Seq2SeqLM;
 
 /**
  * Loads an adapter of a model that writes text from text, together with the base model that its
@@ -27,16 +26,11 @@ public final class AutoPeftModelForSeq2SeqLM {
   /** The same for a folder. */
   public static PeftModelForSeq2SeqLM fromPretrained(
       Path folder, Consumer<LoadAdapterOptions.Builder> options) {
-    LoadAdapterOptions load = LoadAdapterOptions.of(options);
-    String base = AdapterFolders.baseModel(folder, load, TaskType.SEQ_2_SEQ_LM);
-    Seq2SeqLM model = AutoModelForSeq2SeqLM.fromPretrained(base, load.baseOptions());
-    PeftModelForSeq2SeqLM result;
-    try {
-      result = new PeftModelForSeq2SeqLM(model, true);
-    } catch (RuntimeException e) {
-      model.close();
-      throw e;
-    }
-    return AdapterFolders.load(result, folder, load);
+    return AdapterFolders.auto(
+        folder,
+        LoadAdapterOptions.of(options),
+        TaskType.SEQ_2_SEQ_LM,
+        AutoModelForSeq2SeqLM::fromPretrained,
+        model -> new PeftModelForSeq2SeqLM(model, true));
   }
 }

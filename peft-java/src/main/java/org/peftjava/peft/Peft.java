@@ -20,6 +20,7 @@ import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.FeatureExtraction;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
@@ -46,7 +47,7 @@ public final class Peft {
   /** The same with options. */
   public static PeftModelForCausalLM getPeftModel(
       CausalLM model, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
-    checkTask(config, TaskType.CAUSAL_LM);
+    PeftConstruction.checkTask(config, TaskType.CAUSAL_LM);
     return PeftConstruction.create(new PeftModelForCausalLM(model, false), config, of(options));
   }
 
@@ -79,8 +80,22 @@ public final class Peft {
   /** The same with options. */
   public static PeftModelForSeq2SeqLM getPeftModel(
       Seq2SeqLM model, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
-    checkTask(config, TaskType.SEQ_2_SEQ_LM);
+    PeftConstruction.checkTask(config, TaskType.SEQ_2_SEQ_LM);
     return PeftConstruction.create(new PeftModelForSeq2SeqLM(model, false), config, of(options));
+  }
+
+  /** Puts a new adapter "default" onto a model without head. */
+  public static PeftModelForFeatureExtraction getPeftModel(
+      FeatureExtraction model, TunerConfig config) {
+    return getPeftModel(model, config, options -> {});
+  }
+
+  /** The same with options. */
+  public static PeftModelForFeatureExtraction getPeftModel(
+      FeatureExtraction model, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
+    PeftConstruction.checkTask(config, TaskType.FEATURE_EXTRACTION);
+    return PeftConstruction.create(
+        new PeftModelForFeatureExtraction(model, false), config, of(options));
   }
 
   /** Puts a new adapter onto any module tree. */
@@ -317,24 +332,6 @@ public final class Peft {
         dataloader,
         peftConfig,
         EvaData.<TokenBatch>options(model.module(), options -> {}));
-  }
-
-  /** Throws if the config is for another task than the model's. */
-  static void checkTask(TunerConfig config, TaskType expected) {
-    config
-        .taskType()
-        .filter(task -> task != expected)
-        .ifPresent(
-            task -> {
-              throw new IllegalArgumentException(
-                  "The adapter's taskType is "
-                      + task
-                      + ", but the model is a "
-                      + (expected == TaskType.CAUSAL_LM ? "" : "sequence-to-sequence ")
-                      + "language model. Expected "
-                      + expected
-                      + ", or no task.");
-            });
   }
 
   private static StateDictOptions stateDict(Consumer<StateDictOptions.Builder> options) {

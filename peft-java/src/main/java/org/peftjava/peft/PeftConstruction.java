@@ -32,6 +32,35 @@ final class PeftConstruction {
     return new TunedModel(base);
   }
 
+  /** Throws if the config is for another task than the model's. */
+  static void checkTask(TunerConfig config, TaskType expected) {
+    config
+        .taskType()
+        .filter(task -> task != expected)
+        .ifPresent(
+            task -> {
+              throw new IllegalArgumentException(
+                  "The adapter's taskType is "
+                      + task
+                      + ", but the model is "
+                      + kind(expected)
+                      + ". Expected "
+                      + expected
+                      + ", or no task.");
+            });
+  }
+
+  private static String kind(TaskType task) {
+    return switch (task) {
+      case CAUSAL_LM -> "a language model";
+      case SEQ_2_SEQ_LM -> "a sequence-to-sequence language model";
+      case SEQ_CLS -> "one that classifies texts";
+      case TOKEN_CLS -> "one that classifies tokens";
+      case QUESTION_ANS -> "one that finds answers";
+      case FEATURE_EXTRACTION -> "one without head";
+    };
+  }
+
   /** The config with what the model and the task add to it. */
   static TunerConfig completed(
       TunerConfig config, Optional<String> baseModelName, Optional<PromptShape> shape) {

@@ -25,6 +25,7 @@ import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.FeatureExtraction;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
@@ -43,7 +44,10 @@ import org.peftjava.transformers.hub.PushToHubMixin;
  * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
  */
 public sealed class PeftModel extends Module implements PushToHubMixin
-    permits PeftModelForCausalLM, PeftModelForSeq2SeqLM, PeftModelForTask {
+    permits PeftModelForCausalLM,
+        PeftModelForSeq2SeqLM,
+        PeftModelForTask,
+        PeftModelForFeatureExtraction {
   /** The name of an adapter that is not given one. It is saved in the folder itself. */
   public static final String DEFAULT_ADAPTER = "default";
 
@@ -92,6 +96,13 @@ public sealed class PeftModel extends Module implements PushToHubMixin
       Seq2SeqLM model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
     return AdapterFolders.load(
         new PeftModelForSeq2SeqLM(model, false), folder, LoadAdapterOptions.of(options));
+  }
+
+  /** Loads an adapter onto a model without head. Nothing changes if it throws. */
+  public static PeftModelForFeatureExtraction fromPretrained(
+      FeatureExtraction model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    return AdapterFolders.load(
+        new PeftModelForFeatureExtraction(model, false), folder, LoadAdapterOptions.of(options));
   }
 
   /** Loads an adapter onto any module tree. */

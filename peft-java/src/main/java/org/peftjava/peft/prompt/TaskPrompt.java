@@ -3,9 +3,12 @@ package org.peftjava.peft.prompt;
 import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.PromptLearningMethod.Place;
 import org.peftjava.torch.Tensor;
+import org.peftjava.transformers.FeatureExtraction;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
+import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.TaskModel;
+import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.PrefixCache;
 import org.peftjava.transformers.model.Task;
 import org.slf4j.Logger;
@@ -26,42 +29,59 @@ public final class TaskPrompt {
 
   private TaskPrompt() {}
 
+  /**
+   * What virtual tokens stand in front of.
+   *
+   * @param backbone the stack with the token embeddings
+   * @param labelsOfTokens whether each token has a label
+   */
+  private record Base(PretrainedModel model, Backbone backbone, boolean labelsOfTokens) {}
+
   /** Computes what {@code base} says to an input behind the virtual tokens. */
   public static ModelOutput forward(ActingPrompt prompt, TaskModel base, ModelInput input) {
+    boolean tokens = base.task() == Task.TOKEN_CLASSIFICATION || base.task() == Task.MASKED_LM;
+    return forward(prompt, new Base(base, base.backbone(), tokens), input);
+  }
+
+  /** Computes the hidden states behind the virtual tokens: theirs too, if they are embeddings. */
+  public static ModelOutput forward(ActingPrompt prompt, FeatureExtraction base, ModelInput input) {
+    return forward(prompt, new Base(base, base.backbone(), false), input);
+  }
+
+  private static ModelOutput forward(ActingPrompt prompt, Base base, ModelInput input) {
     PromptInputs.checkMask(input, 0);
     return prompt.place() == Place.KEY_VALUES
         ? behindPrefix(prompt, base, input)
-        : base.forward(behindTokens(prompt, base, input));
+        : base.model().forward(behindTokens(prompt, base, input));
   }
 
-  private static ModelOutput behindPrefix(ActingPrompt prompt, TaskModel base, ModelInput input) {
+  private static ModelOutput behindPrefix(ActingPrompt prompt, Base base, ModelInput input) {
     int n = prompt.tokens();
     long rows = PromptInputs.first(input).size(0);
     Tensor given = input.positionIds();
     try (PrefixCache prefix =
-        new PrefixCache(Prefix.of(prompt, rows, base.dtype(), base.backbone()))) {
-      return base.forward(
-          input.toBuilder()
-              .attentionMask(PromptInputs.mask(input.attentionMask(), n))
-              .positionIds(given == null ? null : given.add((double) n))
-              .past(prefix)
-              .build());
+        new PrefixCache(Prefix.of(prompt, rows, base.model().dtype(), base.backbone()))) {
+      return base.model()
+          .forward(
+              input.toBuilder()
+                  .attentionMask(PromptInputs.mask(input.attentionMask(), n))
+                  .positionIds(given == null ? null : given.add((double) n))
+                  .past(prefix)
+                  .build());
     }
   }
 
-  private static ModelInput behindTokens(ActingPrompt prompt, TaskModel base, ModelInput input) {
+  private static ModelInput behindTokens(ActingPrompt prompt, Base base, ModelInput input) {
     int n = prompt.tokens();
     if (input.positionIds() != null) {
       LOG.warn("Position ids have no meaning behind virtual tokens and are ignored.");
     }
     Tensor embeds = PromptInputs.embeds(base.backbone(), input);
     Tensor prompts = prompt.rows(embeds.size(0), embeds.dtype(), input.taskIds());
-    boolean labelsOfTokens =
-        base.task() == Task.TOKEN_CLASSIFICATION || base.task() == Task.MASKED_LM;
     return PromptInputs.behind(prompts, embeds, input)
         .positionIds(null)
         .tokenTypeIds(PromptInputs.segments(input.tokenTypeIds(), n))
-        .labels(labelsOfTokens ? PromptInputs.labels(input.labels(), n) : input.labels())
+        .labels(base.labelsOfTokens() ? PromptInputs.labels(input.labels(), n) : input.labels())
         .build();
   }
 }
