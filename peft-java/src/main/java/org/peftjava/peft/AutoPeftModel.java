@@ -38,7 +38,8 @@ public final class AutoPeftModel {
             .orElseThrow(
                 () ->
                     new IllegalArgumentException(
-                        "Cannot infer the class of the base model from the config of the adapter in "
+                        "Cannot infer the class of the base model from the config of the adapter in"
+                            + " "
                             + folder
                             + ": it has neither task_type nor auto_mapping. Use the AutoPeftModel"
                             + " class of a task."));
