@@ -24,8 +24,13 @@ public final class AdapterSet {
   private List<String> merged = List.of();
   private boolean enabled = true;
   private @Nullable AdapterRows rows;
+
+  @SuppressWarnings("ThreadLocalUsage") // of this model and one thread's pass through it
   private final ThreadLocal<@Nullable TaskRows> tasks = new ThreadLocal<>();
+
+  @SuppressWarnings("ThreadLocalUsage")
   private final ThreadLocal<@Nullable InvokedTokens> invoked = new ThreadLocal<>();
+
   private @Nullable TunedModel owner;
 
   /** A forward pass in progress. */

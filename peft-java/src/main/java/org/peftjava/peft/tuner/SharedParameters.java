@@ -1,13 +1,12 @@
 package org.peftjava.peft.tuner;
 
 import java.util.IdentityHashMap;
-import java.util.Map;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
 
 /** Parameters that stand in more than one place of a module tree. */
 final class SharedParameters {
-  private final Map<Parameter, Integer> places = new IdentityHashMap<>();
+  private final IdentityHashMap<Parameter, Integer> places = new IdentityHashMap<>();
 
   /** Those of this tree. */
   static SharedParameters of(Module root) {
