@@ -2,9 +2,12 @@
 """Python's side of the comparison: one measurement a process, one JSON line each; the twin of StepBench.java.
 
   bench_reference.py train <model> <dtype> <batch> <tokens> <warm-up> <steps>
-  bench_reference.py generate <model> <dtype> <prompt> <new tokens> <repetitions>
+  bench_reference.py generate <model> <dtype> <prompt> <new tokens> <repetitions> <rows>
+  bench_reference.py load <folder> <dtype> <repetitions>
+  bench_reference.py write <folder> <model> <dtype> safetensors|bin   random weights, as a folder to load
   bench_reference.py startup           one whole tiny job: build a model, one LoRA step, exit
   bench_reference.py gemm <dtype>      the rate of a large product
+  bench_reference.py read              the rate at which memory is read
 
 The models are those of ../resources/bench/models.json.
 """
@@ -18,7 +21,9 @@ os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 HERE = os.path.dirname(os.path.abspath(__file__))
 with open(os.path.join(HERE, "../resources/bench/models.json")) as shapes:
     SHAPES = json.load(shapes)
-TARGETS = {"opt": ["q_proj", "v_proj"], "llama": ["q_proj", "v_proj"], "gpt2": ["c_attn"]}
+TARGETS = {"opt": ["q_proj", "v_proj"], "llama": ["q_proj", "v_proj"], "gpt2": ["c_attn"], "t5": ["q", "v"],
+           "bert": ["query", "value"]}
+TASKS = {"t5": ("AutoModelForSeq2SeqLM", "SEQ_2_SEQ_LM"), "bert": ("AutoModelForSequenceClassification", "SEQ_CLS")}
 
 
 def peak_mb():
@@ -35,16 +40,18 @@ def report(bench, model, dtype, times, tokens, **more):
 
 def build(name, dtype):
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    import transformers
     torch.set_num_threads(2)
     torch.manual_seed(0)
-    return torch, AutoModelForCausalLM.from_config(AutoConfig.for_model(**SHAPES[name]), dtype=getattr(torch, dtype))
+    auto = getattr(transformers, TASKS.get(SHAPES[name]["model_type"], ("AutoModelForCausalLM",))[0])
+    return torch, auto.from_config(transformers.AutoConfig.for_model(**SHAPES[name]), dtype=getattr(torch, dtype))
 
 
 def lora(model):
     from peft import LoraConfig, get_peft_model
-    return get_peft_model(model, LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05,
-                                            target_modules=TARGETS[model.config.model_type], task_type="CAUSAL_LM"))
+    kind = model.config.model_type
+    return get_peft_model(model, LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules=TARGETS[kind],
+                                            task_type=TASKS.get(kind, (None, "CAUSAL_LM"))[1]))
 
 
 def train(name, dtype, batch, tokens, warmup, steps):
@@ -54,10 +61,11 @@ def train(name, dtype, batch, tokens, warmup, steps):
     model.train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
     ids = torch.randint(3, SHAPES[name]["vocab_size"], (batch, tokens))
+    labels = {"t5": ids[:, : tokens // 4].contiguous(), "bert": ids[:, 0] % 2}.get(SHAPES[name]["model_type"], ids)
     times = []
     for i in range(-warmup, steps):
         start = time.perf_counter()
-        loss = model(input_ids=ids, labels=ids).loss
+        loss = model(input_ids=ids, labels=labels).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -67,10 +75,10 @@ def train(name, dtype, batch, tokens, warmup, steps):
     report("train", name, dtype, times, batch * tokens, loss=value)
 
 
-def generate(name, dtype, prompt, new, repetitions):
+def generate(name, dtype, prompt, new, repetitions, rows):
     torch, model = build(name, dtype)
     model.eval()
-    ids = torch.randint(3, SHAPES[name]["vocab_size"], (1, prompt))
+    ids = torch.randint(3, SHAPES[name]["vocab_size"], (rows, prompt))
     times = []
     for i in range(-1, repetitions):
         start = time.perf_counter()
@@ -78,7 +86,29 @@ def generate(name, dtype, prompt, new, repetitions):
                        do_sample=False)
         if i >= 0:
             times.append(time.perf_counter() - start)
-    report("generate", name, dtype, times, new)
+    report("generate", name, dtype, times, rows * new)
+
+
+def load(folder, dtype, repetitions):
+    import torch
+    from transformers import AutoModelForCausalLM
+    torch.set_num_threads(2)
+    before, times = peak_mb(), []
+    for _ in range(-1, repetitions):
+        start = time.perf_counter()
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        times.append(time.perf_counter() - start)
+        del model
+    report("load", os.path.basename(folder), dtype, times[1:], 1, first_s=times[0], before_mb=before)
+
+
+def write(folder, name, dtype, kind):
+    """A folder as the hub has them: the weights in one file of either format."""
+    torch, model = build(name, dtype)
+    model.save_pretrained(folder)
+    if kind == "bin":
+        torch.save(model.state_dict(), os.path.join(folder, "pytorch_model.bin"))
+        os.remove(os.path.join(folder, "model.safetensors"))
 
 
 def startup():
@@ -106,9 +136,21 @@ def gemm(dtype):
     print(json.dumps(dict(side="python", bench="gemm", gflops=2 * 512 * 1024 * 4096 / min(times) / 1e9)))
 
 
+def read():
+    import torch
+    torch.set_num_threads(2)
+    values = torch.ones(64 << 20)
+    times = []
+    for _ in range(10):
+        start = time.perf_counter()
+        values.sum()
+        times.append(time.perf_counter() - start)
+    print(json.dumps(dict(side="python", bench="read", gb_per_s=values.numel() * 4 / min(times) / 1e9)))
+
+
 if __name__ == "__main__":
     command, arguments = sys.argv[1], sys.argv[2:]
-    if command in ("train", "generate"):
+    if command in ("train", "generate", "load"):
         globals()[command](arguments[0], arguments[1], *map(int, arguments[2:]))
     else:
-        {"startup": startup, "gemm": gemm}[command](*arguments)
+        {"startup": startup, "gemm": gemm, "write": write, "read": read}[command](*arguments)

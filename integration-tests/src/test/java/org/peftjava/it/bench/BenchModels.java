@@ -10,7 +10,10 @@ import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.AutoModelForSeq2SeqLM;
+import org.peftjava.transformers.AutoModelForSequenceClassification;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architectures;
@@ -41,6 +44,19 @@ final class BenchModels {
     Randomness.manualSeed(0);
     try (TensorScope scope = TensorScope.open("build")) {
       return AutoModelForCausalLM.fromConfig(config(name), dtype);
+    }
+  }
+
+  /** For what each architecture is trained and asked to generate; decoders: language modelling. */
+  static PretrainedModel anyModel(String name, DType dtype) {
+    PretrainedConfig config = config(name);
+    Randomness.manualSeed(0);
+    try (TensorScope scope = TensorScope.open("build")) {
+      return switch (config.modelType()) {
+        case "t5" -> AutoModelForSeq2SeqLM.fromConfig(config, dtype);
+        case "bert" -> AutoModelForSequenceClassification.fromConfig(config, dtype);
+        default -> AutoModelForCausalLM.fromConfig(config, dtype);
+      };
     }
   }
 
