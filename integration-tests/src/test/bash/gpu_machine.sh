@@ -8,6 +8,7 @@
 #
 # "there" needs python3 with torch for CUDA 13 (its nvidia-* packages have cuBLAS, cuDNN, NCCL and the like), transformers and
 # peft; with bitsandbytes Python's quantized lines are measured too. What comes is kept in $PEFT_GPU_HOME (~/.peft-gpu).
+# BENCH_OPTIONS=--quick BENCH_DEVICE=cpu only tries the second half.
 set -euo pipefail
 
 home=${PEFT_GPU_HOME:-$HOME/.peft-gpu}
@@ -75,10 +76,11 @@ run() {
   local classes="tests/bindings:tests/quantization:tests/integration-tests:jars/*"
   jre/bin/java -Xmx8g -Dpeftjava.strict=true -cp "$classes:$(echo junit-platform-console-standalone-*.jar)" \
     org.junit.platform.console.ConsoleLauncher execute --scan-classpath=tests/bindings:tests/quantization --include-tag gpu \
-    --details=tree --disable-banner --disable-ansi-colors > "$results/tests.txt" 2>&1 || status=$?
+    --fail-if-no-tests --details=tree --disable-banner --disable-ansi-colors > "$results/tests.txt" 2>&1 || status=$?
   tail -40 "$results/tests.txt"
-  java="$PWD/jre/bin/java -Xmx8g -cp $classes"
-  python3 python/gpu_bench.py compare --java "$java" --out "$results/bench.json" 2>&1 | tee "$results/bench.txt" || status=$?
+  java="$PWD/jre/bin/java -Xmx8g -Dbench.device=${BENCH_DEVICE:-cuda:0} -cp $classes"
+  # shellcheck disable=SC2086 # options are words
+  python3 python/gpu_bench.py compare ${BENCH_OPTIONS:-} --java "$java" --out "$results/bench.json" 2>&1 | tee "$results/bench.txt" || status=$?
   echo
   cat "$results/card.txt"
   grep -E '^\[ .* tests (found|successful|failed)' "$results/tests.txt" || true
@@ -88,5 +90,5 @@ run() {
 
 case ${1:-} in
   pack | receive | run) "$@" ;;
-  *) sed -n '2,12p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,13p' "$0" >&2; exit 2 ;;
 esac
