@@ -92,14 +92,18 @@ final class CudaInt8 {
     return Optional.of(y);
   }
 
-  /**
-   * Codes and scales of the rows of a gapless matrix of a type that kernels have; empty if none.
-   */
-  static Optional<RowwiseInt8.Rows> encode(Tensor x) {
-    return CudaMemory.launcher(x)
-        .flatMap(
-            launcher ->
-                CudaMemory.suffix(x.dtype()).map(suffix -> encode(launcher, suffix, x, 0, null)));
+  /** Codes and scales of the rows of a matrix, rounded to a type before; empty if it cannot. */
+  static Optional<RowwiseInt8.Rows> quantizeWeight(Tensor dense, DType rounded) {
+    Optional<String> suffix = CudaMemory.suffix(rounded);
+    if (suffix.isEmpty()) {
+      return Optional.empty();
+    }
+    return CudaMemory.launcher(dense.device())
+        .map(
+            launcher -> {
+              Tensor rows = dense.detach().to(rounded).contiguous();
+              return encode(launcher, suffix.get(), rows, 0, null);
+            });
   }
 
   private static RowwiseInt8.Rows encode(

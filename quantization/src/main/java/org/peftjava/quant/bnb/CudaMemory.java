@@ -18,9 +18,9 @@ final class CudaMemory {
 
   /** What starts kernels for all of these, null counting as anywhere; empty if nothing can. */
   static Optional<KernelLauncher> launcher(Tensor first, @Nullable Tensor... others) {
-    StandIn standIn = STAND_IN.get();
     Device device = first.device();
-    if ((standIn == null && !device.isCuda()) || !first.isContiguous()) {
+    Optional<KernelLauncher> result = launcher(device);
+    if (result.isEmpty() || !first.isContiguous()) {
       return Optional.empty();
     }
     for (Tensor other : others) {
@@ -28,6 +28,12 @@ final class CudaMemory {
         return Optional.empty();
       }
     }
+    return result;
+  }
+
+  /** What starts kernels on a device. */
+  static Optional<KernelLauncher> launcher(Device device) {
+    StandIn standIn = STAND_IN.get();
     if (standIn != null && standIn.device.equals(device)) {
       return Optional.ofNullable(standIn.launcher);
     }

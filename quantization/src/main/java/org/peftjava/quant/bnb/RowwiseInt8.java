@@ -48,8 +48,7 @@ final class RowwiseInt8 {
     try (TensorScope scope = TensorScope.open("quantize");
         GradMode off = GradMode.noGrad()) {
       Rows rows =
-          CudaInt8.encode(dense.detach().to(rounded).contiguous())
-              .orElseGet(() -> portableRows(dense, rounded));
+          CudaInt8.quantizeWeight(dense, rounded).orElseGet(() -> portableRows(dense, rounded));
       if (!rows.absmax().isFinite()) {
         throw new IllegalArgumentException(
             "A weight of shape "
