@@ -24,6 +24,8 @@ import org.peftjava.peft.tuner.lora.EvaConfig;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.peft.tuner.lora.LoraConfigBuilder;
 import org.peftjava.peft.tuner.lora.LoraInit;
+import org.peftjava.quant.bnb.BitsAndBytesConfig;
+import org.peftjava.torch.LinearAlgebra;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -192,6 +194,28 @@ class EvaTest {
                       .prepareLayerInputsFn((x, rows, layer) -> x.reshape(-1, x.size(-1))));
       assertEquals(6, state.size());
       assertTrue(seen.size() > 2);
+    }
+  }
+
+  @Test
+  void overFourBitWeightsTheComponentsAreThoseOfItsOwnInputs() {
+    JsonNode facts = FACTS.get("cases").get("moved");
+    try (CausalLM base = base(facts)) {
+      BitsAndBytesConfig.builder().loadIn4bit(true).build().applyTo(base);
+      try (PeftModelForCausalLM model = Peft.getPeftModel(base, config(facts))) {
+        double before = model.forward(data.get(0)).loss().orElseThrow().toDouble();
+        Map<String, Tensor> state = Peft.getEvaStateDict(model, data);
+        Peft.initializeLoraEvaWeights(model, state);
+        state.forEach(
+            (name, value) -> {
+              Tensor a = model.namedParameters().get(name + ".lora_A.default.weight").tensor();
+              Goldens.assertClose(value.to(a.dtype()), a.detach(), 0, name);
+              Tensor gram = value.matmul(value.t());
+              Tensor unit = LinearAlgebra.identity(gram.dtype(), gram.device(), gram.size(0));
+              Goldens.assertClose(unit, gram, 1e-5, name);
+            });
+        assertEquals(before, model.forward(data.get(0)).loss().orElseThrow().toDouble(), 1e-6);
+      }
     }
   }
 

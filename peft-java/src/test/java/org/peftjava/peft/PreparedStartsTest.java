@@ -152,6 +152,15 @@ class PreparedStartsTest {
   }
 
   @Test
+  void optionsHavePythonsFieldsAndDefaults() {
+    JsonNode corda = PreparedModels.facts("corda").get("ipm").at("/config/corda_config");
+    JsonNode loraga = PreparedModels.facts("loraga").get("stable").at("/config/lora_ga_config");
+    assertEquals(Goldens.map(corda).toString(), CordaConfig.builder().build().values().toString());
+    assertEquals(
+        Goldens.map(loraga).toString(), LoraGAConfig.builder().build().values().toString());
+  }
+
+  @Test
   void whatCannotBeIsSaid() {
     JsonNode facts = PreparedModels.facts("corda").get("ipm");
     LoraConfig corda = builder().initLoraWeights(new LoraInit.Corda()).build();
