@@ -17,7 +17,14 @@ import org.jspecify.annotations.Nullable;
 public final class Checkpoint {
   private static final ThreadLocal<List<Surroundings>> AROUND = ThreadLocal.withInitial(List::of);
 
+  private static final ThreadLocal<Boolean> SECOND = ThreadLocal.withInitial(() -> false);
+
   private Checkpoint() {}
+
+  /** Whether a block runs for the second time now, in the backward pass of this thread. */
+  public static boolean isSecondRun() {
+    return SECOND.get();
+  }
 
   /** What blocks find around them besides their inputs, such as the task of each row. */
   @FunctionalInterface
@@ -102,11 +109,13 @@ public final class Checkpoint {
     try (TensorScope scope = TensorScope.openGraph("recompute");
         GradMode on = GradMode.enableGrad()) {
       Randomness.restore(before);
+      SECOND.set(true);
       Tensor result = block.apply(inputs);
       if (result.requiresGrad()) {
         result.backward(gradient);
       }
     } finally {
+      SECOND.set(false);
       Randomness.restore(after);
     }
     List<@Nullable Tensor> gradients = new ArrayList<>();

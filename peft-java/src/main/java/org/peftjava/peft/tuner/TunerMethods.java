@@ -29,6 +29,7 @@ import org.peftjava.peft.tuner.poly.PolyMethod;
 import org.peftjava.peft.tuner.prefixtuning.PrefixTuningMethod;
 import org.peftjava.peft.tuner.prompttuning.PromptTuningMethod;
 import org.peftjava.peft.tuner.ptuning.PTuningMethod;
+import org.peftjava.peft.tuner.pvera.PveraMethod;
 import org.peftjava.peft.tuner.randlora.RandLoraMethod;
 import org.peftjava.peft.tuner.road.RoadMethod;
 import org.peftjava.peft.tuner.shira.ShiraMethod;
@@ -143,6 +144,7 @@ public final class TunerMethods {
     result.add(new PrefixTuningMethod());
     result.add(new PromptTuningMethod());
     result.add(new PTuningMethod());
+    result.add(new PveraMethod());
     result.add(new RandLoraMethod());
     result.add(new RoadMethod());
     result.add(new ShiraMethod());
