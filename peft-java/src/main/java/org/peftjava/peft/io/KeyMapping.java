@@ -74,9 +74,9 @@ public final class KeyMapping implements UnaryOperator<String> {
 
   private static String replaced(PythonRegex regex, Matcher found, String path, String template) {
     StringBuilder result = new StringBuilder();
-    int end = 0;
+    int copied = 0;
     do {
-      result.append(path, end, found.start());
+      result.append(path, copied, found.start());
       Matcher reference = REFERENCE.matcher(template);
       int at = 0;
       while (reference.find()) {
@@ -86,9 +86,9 @@ public final class KeyMapping implements UnaryOperator<String> {
         at = reference.end();
       }
       result.append(template, at, template.length());
-      end = found.end();
+      copied = found.end();
     } while (found.find());
-    return result.append(path, end, path.length()).toString();
+    return result.append(path, copied, path.length()).toString();
   }
 
   /** The group that a reference names, or null if it is an escaped character. */

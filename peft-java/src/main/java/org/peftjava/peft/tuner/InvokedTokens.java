@@ -28,7 +28,7 @@ public record InvokedTokens(Map<String, long[]> offsets) {
   public static long offset(long[] row, long[] invocation) {
     for (int start = row.length - invocation.length; start >= 0; start--) {
       if (Arrays.equals(row, start, start + invocation.length, invocation, 0, invocation.length)) {
-        return row.length - start;
+        return (long) row.length - start;
       }
     }
     return 0;

@@ -123,7 +123,8 @@ public final class Eva<B> {
               .flatMapToLong(p -> Arrays.stream(p.shape().toArray()))
               .max()
               .orElse(1);
-      rho = Math.min(rho, (double) (widest / config.r()));
+      long most = widest / config.r(); // whole, as in Python
+      rho = Math.min(rho, most);
     }
     int budget = 0;
     for (String path : paths) {

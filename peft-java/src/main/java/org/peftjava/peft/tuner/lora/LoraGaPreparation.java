@@ -76,7 +76,7 @@ public final class LoraGaPreparation {
    */
   public Map<String, Tensor> gradients(Runnable trainStep) {
     boolean training = root.isTraining();
-    Map<Parameter, Boolean> before = new IdentityHashMap<>();
+    IdentityHashMap<Parameter, Boolean> before = new IdentityHashMap<>();
     root.namedParameters().values().forEach(p -> before.put(p, p.requiresGrad()));
     Map<String, Counter> counters = new LinkedHashMap<>();
     weights.keySet().forEach(path -> counters.put(path, new Counter()));

@@ -31,11 +31,15 @@ final class LoraRanks {
                 number(
                     Objects.requireNonNull(scalings.get(path))
                         * (config.useRslora() ? Math.sqrt(rank) : rank))));
-    if (ranks.keySet().stream()
-        .allMatch(
-            path ->
-                ranks.get(path) == LoraMethod.rank(config, path)
-                    && same(scalings.get(path), LoraMethod.scaling(config, path)))) {
+    boolean asConfigured =
+        ranks.entrySet().stream()
+            .allMatch(
+                layer ->
+                    layer.getValue() == LoraMethod.rank(config, layer.getKey())
+                        && same(
+                            Objects.requireNonNull(scalings.get(layer.getKey())),
+                            LoraMethod.scaling(config, layer.getKey())));
+    if (asConfigured) {
       return config;
     }
     int rank = mostFrequent(ranks.values());

@@ -22,6 +22,8 @@ import org.peftjava.torch.Tensor;
  */
 public final class XLoraRouting {
   private final XLoraConfig config;
+
+  @SuppressWarnings("ThreadLocalUsage") // of this model and one thread's pass through it
   private final ThreadLocal<@Nullable Tensor> present = new ThreadLocal<>();
   private final List<Scalings> log = new ArrayList<>();
   private List<String> paths = List.of();
