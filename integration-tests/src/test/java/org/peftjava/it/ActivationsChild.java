@@ -49,6 +49,7 @@ public final class ActivationsChild {
     T5(layers -> t5(layers, "relu"), 6 * H + F + 11 * H + F),
     T5_WITH_GATE(layers -> t5(layers, "gated-gelu"), 6 * H + 2 * F + 11 * H + 2 * F);
 
+    @SuppressWarnings("ImmutableEnumChecker") // functions without state
     private final IntFunction<PretrainedConfig> config;
 
     /** Numbers that a layer keeps a token. */
