@@ -1,5 +1,6 @@
 package org.peftjava.it;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.sun.jna.Library;
 import com.sun.jna.Native;
 import com.sun.jna.Structure;
@@ -7,6 +8,9 @@ import java.util.List;
 
 /** Bytes that malloc has given out in this process: what tensors take, to the byte. */
 final class NativeHeap {
+  private static final int M_MMAP_THRESHOLD = -3;
+  private static final int M_MMAP_MAX = -4;
+  private static final int SMALLEST_MAPPING = 1 << 13;
   private static final Libc LIBC = Native.load("c", Libc.class);
 
   private NativeHeap() {}
@@ -17,10 +21,31 @@ final class NativeHeap {
     return info.uordblks + info.hblkhd;
   }
 
+  /**
+   * Makes malloc return each freed tensor to the system, so that resident memory is what is used.
+   */
+  static void returnFreedMemory() {
+    LIBC.mallopt(M_MMAP_THRESHOLD, SMALLEST_MAPPING);
+    LIBC.mallopt(M_MMAP_MAX, 1 << 20);
+  }
+
+  /** Returns what is free to the system. */
+  static void trim() {
+    LIBC.malloc_trim(0);
+  }
+
   /** The part of the C library that is called. */
   interface Libc extends Library {
     /** glibc 2.33 and later. */
     MallocInfo mallinfo2();
+
+    /** Returns free memory to the system. */
+    @CanIgnoreReturnValue
+    int malloc_trim(long pad);
+
+    /** Sets a parameter of malloc. */
+    @CanIgnoreReturnValue
+    int mallopt(int parameter, int value);
   }
 
   /** {@code struct mallinfo2}. */

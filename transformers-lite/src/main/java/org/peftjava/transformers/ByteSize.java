@@ -7,7 +7,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Numbers of bytes as people write them: "5GB" of 10^9 bytes, "5GiB" of 2^30. */
-final class ByteSize {
+public final class ByteSize {
   private static final Map<String, Long> UNITS =
       Map.of(
           "KB",
@@ -35,7 +35,7 @@ final class ByteSize {
    *
    * @param what its name in the error, such as "maxShardSize"
    */
-  static long parse(String size, String what) {
+  public static long parse(String size, String what) {
     Matcher matcher = SIZE.matcher(size.strip().toUpperCase(Locale.ROOT));
     if (!matcher.matches()) {
       throw new IllegalArgumentException(

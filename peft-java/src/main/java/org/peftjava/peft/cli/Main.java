@@ -10,7 +10,7 @@ import picocli.CommandLine.Model.CommandSpec;
 /** Entry of the {@code peft} command line. */
 public final class Main {
   private static final List<String> COMMANDS =
-      List.of("train", "generate", "merge", "info", "logits", "push", "demo");
+      List.of("train", "generate", "merge", "plan", "info", "logits", "push", "demo");
 
   private static final String SELF_CHECK = "selfcheck";
 
@@ -59,6 +59,7 @@ public final class Main {
       case "train" -> new TrainCommand();
       case "generate" -> new GenerateCommand();
       case "merge" -> new MergeCommand();
+      case "plan" -> new PlanCommand();
       case "info" -> new InfoCommand();
       case "logits" -> new LogitsCommand();
       case "push" -> new PushCommand();

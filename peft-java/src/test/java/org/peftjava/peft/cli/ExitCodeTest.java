@@ -28,7 +28,17 @@ class ExitCodeTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"train", "generate", "merge", "info", "logits", "push", "demo", "selfcheck"})
+      strings = {
+        "train",
+        "generate",
+        "merge",
+        "plan",
+        "info",
+        "logits",
+        "push",
+        "demo",
+        "selfcheck"
+      })
   void everyCommandHasHelpThatNamesTheExitCodes(String command) {
     PeftProcess help = PeftProcess.run(command, "--help");
     assertEquals(ExitCode.OK, help.exitCode());

@@ -36,7 +36,9 @@ public final class LoraGAConfig extends StartConfig {
     return values;
   }
 
-  /** The options with these values of {@code lora_ga_config}; absent ones have Python's defaults. */
+  /**
+   * The options with these values of {@code lora_ga_config}; absent ones have Python's defaults.
+   */
   public static LoraGAConfig of(Map<String, ? extends @Nullable Object> values) {
     return new LoraGAConfig(ConfigFields.of("LoraGAConfig", DEFAULTS, values));
   }

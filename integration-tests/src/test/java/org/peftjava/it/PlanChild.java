@@ -1,0 +1,254 @@
+package org.peftjava.it;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import org.peftjava.peft.Peft;
+import org.peftjava.peft.PeftModelForCausalLM;
+import org.peftjava.peft.plan.MemoryPlan;
+import org.peftjava.peft.plan.StepOptions;
+import org.peftjava.peft.tuner.TargetModules;
+import org.peftjava.peft.tuner.lora.LoraConfig;
+import org.peftjava.quant.bnb.AdamW8bit;
+import org.peftjava.quant.bnb.BitsAndBytesConfig;
+import org.peftjava.quant.bnb.QuantType;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Parameter;
+import org.peftjava.torch.optim.AdamW;
+import org.peftjava.torch.optim.Optimizer;
+import org.peftjava.torch.runtime.NativeRuntime;
+import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.model.gpt2.Gpt2Config;
+import org.peftjava.transformers.model.llama.LlamaConfig;
+import org.peftjava.transformers.model.opt.OptConfig;
+import org.peftjava.transformers.training.OptimizerNames;
+
+/** Prints a training step's peak of resident memory beside the plan of it. */
+public final class PlanChild {
+  private static final int H = 512;
+  private static final int F = 1408;
+  private static final int VOCABULARY = 4000;
+  private static final int LAYERS = 6;
+  private static final long TOKENS = 768;
+
+  private PlanChild() {}
+
+  /** Model and step, by name. */
+  private record Case(PretrainedConfig config, StepOptions options) {}
+
+  /** Names of all cases. */
+  static List<String> names() {
+    return List.copyOf(cases().keySet());
+  }
+
+  private static Map<String, Case> cases() {
+    StepOptions full = options(DType.FLOAT32).build();
+    StepOptions half = options(DType.BFLOAT16).build();
+    Map<String, Case> cases = new LinkedHashMap<>();
+    cases.put("llama float32", new Case(llama(8), full));
+    cases.put("llama float32 checkpointed", new Case(llama(8), checkpointed(full)));
+    cases.put("llama bfloat16", new Case(llama(2), half));
+    cases.put("llama bfloat16 checkpointed", new Case(llama(2), checkpointed(half)));
+    cases.put("opt float32", new Case(opt(), full));
+    cases.put("gpt2 float32 checkpointed", new Case(gpt2(), checkpointed(full)));
+    cases.put("llama nf4", new Case(llama(8), quantized(true, false, DType.BFLOAT16)));
+    cases.put("llama nf4 checkpointed", new Case(llama(8), quantized(true, true, DType.FLOAT32)));
+    cases.put("llama int8", new Case(llama(8), quantized(false, false, DType.FLOAT32)));
+    return cases;
+  }
+
+  /** Arguments: an empty folder, and a case. Prints planned and measured bytes. */
+  public static void main(String[] arguments) {
+    Path folder = Path.of(arguments[0]);
+    NativeRuntime.setThreads(1);
+    NativeHeap.returnFreedMemory();
+    Case measured = Objects.requireNonNull(cases().get(arguments[1]));
+    StepOptions options = measured.options();
+    peak(tiny(), options.withSize(1, 16), folder.resolve("tiny"), 0);
+    save(measured.config(), options, folder.resolve("model"));
+    collect();
+    long before = NativeRuntime.residentBytes();
+    long took = peak(measured.config(), options, folder.resolve("model"), before);
+    System.out.println("# " + MemoryPlan.of(measured.config(), options));
+    System.out.println(MemoryPlan.of(measured.config(), options).total() + " " + took);
+  }
+
+  private static StepOptions.Builder options(DType type) {
+    LoraConfig lora = LoraConfig.builder().r(16).targetModules(TargetModules.allLinear()).build();
+    return StepOptions.builder().adapter(lora).dtype(type).sequence(TOKENS);
+  }
+
+  private static StepOptions checkpointed(StepOptions options) {
+    return options.toBuilder().gradientCheckpointing(true).build();
+  }
+
+  private static StepOptions quantized(boolean four, boolean gc, DType type) {
+    return options(type)
+        .gradientCheckpointing(gc)
+        .optim(OptimizerNames.ADAMW_8BIT)
+        .quantizationConfig(
+            BitsAndBytesConfig.builder()
+                .loadIn4bit(four)
+                .loadIn8bit(!four)
+                .bnb4bitQuantType(QuantType.NF4)
+                .bnb4bitUseDoubleQuant(true)
+                .bnb4bitComputeDtype(type)
+                .build())
+        .build();
+  }
+
+  private static long peak(PretrainedConfig config, StepOptions options, Path folder, long before) {
+    save(config, options, folder);
+    try (CausalLM base = load(config, options, folder);
+        PeftModelForCausalLM model = Peft.getPeftModel(base, (LoraConfig) options.adapter());
+        Optimizer optimizer = optimizer(model, options)) {
+      model.gradientCheckpointing(options.gradientCheckpointing());
+      model.module().train(true);
+      step(model, optimizer, options);
+      touch(model);
+      resetPeak();
+      step(model, optimizer, options);
+      return NativeRuntime.peakResidentBytes() - before;
+    }
+  }
+
+  /** What is quantized while it is loaded comes from a file. */
+  private static void save(PretrainedConfig config, StepOptions options, Path folder) {
+    if (options.quantizationConfig().isPresent() && !Files.exists(folder)) {
+      try (CausalLM dense = AutoModelForCausalLM.fromConfig(config, options.dtype())) {
+        dense.savePretrained(folder);
+      }
+    }
+  }
+
+  private static CausalLM load(PretrainedConfig config, StepOptions options, Path folder) {
+    return options
+        .quantizationConfig()
+        .map(
+            q ->
+                AutoModelForCausalLM.fromPretrained(
+                    folder, o -> o.quantizationConfig(q).dtype(options.dtype())))
+        .orElseGet(() -> AutoModelForCausalLM.fromConfig(config, options.dtype()));
+  }
+
+  private static Optimizer optimizer(PeftModelForCausalLM model, StepOptions options) {
+    Map<String, Parameter> trained = new LinkedHashMap<>();
+    model
+        .module()
+        .namedParameters()
+        .forEach(
+            (path, parameter) -> {
+              if (parameter.requiresGrad()) {
+                trained.put(path, parameter);
+              }
+            });
+    return options.optim() == OptimizerNames.ADAMW_8BIT
+        ? new AdamW8bit(trained, AdamW.Options.defaults(), Set.of())
+        : new AdamW(trained, AdamW.Options.defaults());
+  }
+
+  private static void step(PeftModelForCausalLM model, Optimizer optimizer, StepOptions options) {
+    try (TensorScope scope = TensorScope.openGraph("step")) {
+      long[] ids = new long[(int) options.sequence()];
+      Arrays.setAll(ids, i -> i % 64);
+      Tensor tokens = Creation.ofLongs(new long[][] {ids});
+      model
+          .forward(ModelInput.builder().inputIds(tokens).labels(tokens).build())
+          .loss()
+          .orElseThrow()
+          .backward();
+    }
+    optimizer.step();
+    optimizer.zeroGrad();
+  }
+
+  private static void collect() {
+    for (int i = 0; i < 3; i++) {
+      System.gc();
+      try {
+        Thread.sleep(50); // for the thread that frees native memory
+      } catch (InterruptedException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+    NativeHeap.trim();
+  }
+
+  /** Reads all weights: pages of a mapped file that nobody read are not resident. */
+  private static void touch(PeftModelForCausalLM model) {
+    for (Parameter parameter : model.module().namedParameters().values()) {
+      try (TensorScope scope = TensorScope.open("touch")) {
+        if (parameter.dtype().isFloatingPoint() && !parameter.tensor().detach().isFinite()) {
+          throw new IllegalStateException("A weight is not finite.");
+        }
+      }
+    }
+  }
+
+  private static void resetPeak() {
+    try {
+      Files.writeString(Path.of("/proc/self/clear_refs"), "5");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static PretrainedConfig tiny() {
+    return LlamaConfig.builder()
+        .hiddenSize(64)
+        .intermediateSize(128)
+        .numHiddenLayers(1)
+        .numAttentionHeads(2)
+        .vocabSize(64)
+        .build();
+  }
+
+  private static PretrainedConfig llama(int keyValueHeads) {
+    return LlamaConfig.builder()
+        .hiddenSize(H)
+        .intermediateSize(F)
+        .numHiddenLayers(LAYERS)
+        .numAttentionHeads(8)
+        .numKeyValueHeads(keyValueHeads)
+        .vocabSize(VOCABULARY)
+        .build();
+  }
+
+  private static PretrainedConfig opt() {
+    return OptConfig.builder()
+        .hiddenSize(H)
+        .wordEmbedProjDim(H)
+        .ffnDim(4 * H)
+        .numHiddenLayers(LAYERS)
+        .numAttentionHeads(8)
+        .maxPositionEmbeddings(1024)
+        .vocabSize(VOCABULARY)
+        .dropout(0)
+        .build();
+  }
+
+  private static PretrainedConfig gpt2() {
+    return Gpt2Config.builder()
+        .nEmbd(H)
+        .nLayer(LAYERS)
+        .nHead(8)
+        .vocabSize(VOCABULARY)
+        .residPdrop(0)
+        .attnPdrop(0)
+        .embdPdrop(0)
+        .build();
+  }
+}

@@ -1,0 +1,192 @@
+package org.peftjava.peft.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.peft.plan.FittingStep;
+import org.peftjava.peft.plan.MemoryPlan;
+import org.peftjava.peft.plan.StepOptions;
+import org.peftjava.torch.DType;
+import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.ByteSize;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.training.OptimizerNames;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code peft plan}: what memory training will take; reads no weights. */
+@Command(
+    name = "plan",
+    description =
+        "Predicts the memory of a training step from a model's config.json, and what fits a card.")
+final class PlanCommand implements Callable<Integer> {
+  private static final double GB = 1e9;
+
+  @Spec private CommandSpec spec;
+  @Mixin private CommonOptions common = new CommonOptions();
+
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "DIR",
+      description = "The model's folder or hub id; only its config.json is read.")
+  private Path model = Path.of("");
+
+  @Option(
+      names = "--card",
+      paramLabel = "SIZE",
+      description = "Memory of the card, such as 24GB; 0.8 GB of it are the driver's.")
+  private @Nullable String card;
+
+  @Option(
+      names = "--seq",
+      paramLabel = "N",
+      description = "Tokens of a sequence (default: ${DEFAULT-VALUE}).")
+  private long sequence = 2048;
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      description = "Sequences of one pass (default: ${DEFAULT-VALUE}).")
+  private long batch = 1;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      description =
+          "Type of the weights that are not quantized: float32, bfloat16 or float16 (default:"
+              + " bfloat16).")
+  private String dtype = "bfloat16";
+
+  @Option(
+      names = "--optim",
+      paramLabel = "NAME",
+      description = "The optimizer, as of peft train (default: adamw_torch).")
+  private OptimizerNames optim = OptimizerNames.ADAMW_TORCH;
+
+  @Option(
+      names = "--gradient-checkpointing",
+      description = "Compute layers again in the backward pass.")
+  private boolean gradientCheckpointing;
+
+  @Option(
+      names = "--autocast-adapter-dtype",
+      negatable = true,
+      defaultValue = "true",
+      fallbackValue = "true",
+      description = "Float32 adapters over weights of 16 bits (default); else they have 16 too.")
+  private boolean autocastAdapterDtype = true;
+
+  @Option(names = "--json", description = "Print bytes as JSON.")
+  private boolean json;
+
+  @Mixin private LoraOptions lora = new LoraOptions();
+  @Mixin private QuantizationOptions quantization = new QuantizationOptions();
+
+  @Override
+  public Integer call() {
+    StepOptions options = CommandFailure.usage(this::options);
+    long memory = CommandFailure.usage(this::memory);
+    Path folder = Inputs.pretrained("model", model, PretrainedFolder.CONFIG);
+    common.apply();
+    PretrainedConfig config = CommandFailure.data(() -> AutoModelForCausalLM.config(folder));
+    List<FittingStep> steps =
+        CommandFailure.usage(() -> FittingStep.of(config, options, Math.max(0, memory)));
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      printJson(out, steps, memory);
+    } else {
+      print(out, steps, memory);
+    }
+    return ExitCode.OK;
+  }
+
+  private StepOptions options() {
+    StepOptions.Builder builder =
+        StepOptions.builder()
+            .adapter(lora.toConfig())
+            .dtype(DType.parse(dtype))
+            .autocastAdapterDtype(autocastAdapterDtype)
+            .optim(optim)
+            .gradientCheckpointing(gradientCheckpointing)
+            .batch(batch)
+            .sequence(sequence);
+    quantization.toConfig().ifPresent(builder::quantizationConfig);
+    return builder.build();
+  }
+
+  /** What tensors may take of the card; -1 without one. */
+  private long memory() {
+    return card == null ? -1 : ByteSize.parse(card, "--card") - MemoryPlan.CUDA_CONTEXT;
+  }
+
+  private void print(PrintWriter out, List<FittingStep> steps, long memory) {
+    MemoryPlan plan = steps.get(0).plan();
+    plan.parts().forEach((name, bytes) -> row(out, name, bytes));
+    row(out, "total", plan.total());
+    row(out, "total with a card's context", plan.total() + MemoryPlan.CUDA_CONTEXT);
+    out.printf(Locale.ROOT, "%-30s %,d%n", "trained numbers", plan.trainedParameters());
+    if (memory < 0) {
+      return;
+    }
+    out.printf(
+        Locale.ROOT,
+        "%n%s: %s%n",
+        card,
+        steps.get(0).fits(memory) ? "fits" : "does not fit as asked for");
+    out.printf(Locale.ROOT, "%10s %16s %14s  %s%n", "GB", "longest --seq", "most --batch", "with");
+    for (FittingStep step : steps) {
+      out.printf(
+          Locale.ROOT,
+          "%10.2f %16d %14d  %s%n",
+          (step.plan().total() + MemoryPlan.CUDA_CONTEXT) / GB,
+          step.longestSequence(),
+          step.largestBatch(),
+          step.what().isEmpty() ? "what was asked for" : "also " + step.what());
+    }
+  }
+
+  private static void row(PrintWriter out, String name, long bytes) {
+    out.printf(Locale.ROOT, "%-30s %10.3f GB%n", name, bytes / GB);
+  }
+
+  private static void printJson(PrintWriter out, List<FittingStep> steps, long memory) {
+    Map<String, Object> result = new LinkedHashMap<>();
+    result.put("parts", steps.get(0).plan().parts());
+    result.put("total", steps.get(0).plan().total());
+    result.put("context", MemoryPlan.CUDA_CONTEXT);
+    result.put("trained_parameters", steps.get(0).plan().trainedParameters());
+    if (memory >= 0) {
+      result.put("fits", steps.get(0).fits(memory));
+      List<Map<String, Object>> variants = new ArrayList<>();
+      for (FittingStep step : steps) {
+        Map<String, Object> variant = new LinkedHashMap<>();
+        variant.put("with", step.what());
+        variant.put("total", step.plan().total());
+        variant.put("longest_sequence", step.longestSequence());
+        variant.put("largest_batch", step.largestBatch());
+        variants.add(variant);
+      }
+      result.put("variants", variants);
+    }
+    try {
+      out.println(
+          new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(result));
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("The plan cannot be written as JSON.", e);
+    }
+  }
+}

@@ -1,0 +1,161 @@
+package org.peftjava.peft.plan;
+
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import java.util.Optional;
+import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.peft.tuner.lora.LoraConfig;
+import org.peftjava.quant.bnb.BitsAndBytesConfig;
+import org.peftjava.torch.DType;
+import org.peftjava.transformers.training.OptimizerNames;
+
+/**
+ * The training step that a {@link MemoryPlan} is made for.
+ *
+ * @param adapter what is trained
+ * @param dtype of the weights that are not quantized, and so of hidden states
+ * @param quantizationConfig how linear layers are quantized; empty for not at all
+ * @param autocastAdapterDtype whether the adapter is float32 over weights of 16 bits
+ * @param optim the optimizer
+ * @param gradientCheckpointing whether layers are computed again in the backward pass
+ * @param batch rows of one pass
+ * @param sequence tokens of a row
+ */
+public record StepOptions(
+    TunerConfig adapter,
+    DType dtype,
+    Optional<BitsAndBytesConfig> quantizationConfig,
+    boolean autocastAdapterDtype,
+    OptimizerNames optim,
+    boolean gradientCheckpointing,
+    long batch,
+    long sequence) {
+  /** Checks the sizes. */
+  public StepOptions {
+    if (batch < 1 || sequence < 1) {
+      throw new IllegalArgumentException(
+          "batch is "
+              + batch
+              + " and sequence "
+              + sequence
+              + ". Expected at least 1 row and 1 token.");
+    }
+    if (!dtype.isFloatingPoint()) {
+      throw new IllegalArgumentException(
+          "dtype is " + dtype + ". Expected float32, bfloat16 or float16.");
+    }
+  }
+
+  /** LoRA of rank 8 over bfloat16 weights, AdamW, one row of 2048 tokens. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Tokens of one pass. */
+  public long tokens() {
+    return Math.multiplyExact(batch, sequence);
+  }
+
+  /** The same step with other sizes. */
+  public StepOptions withSize(long newBatch, long newSequence) {
+    return new StepOptions(
+        adapter,
+        dtype,
+        quantizationConfig,
+        autocastAdapterDtype,
+        optim,
+        gradientCheckpointing,
+        newBatch,
+        newSequence);
+  }
+
+  /** A builder with these values. */
+  public Builder toBuilder() {
+    Builder builder = new Builder();
+    builder.adapter = adapter;
+    builder.dtype = dtype;
+    builder.quantizationConfig = quantizationConfig;
+    builder.autocastAdapterDtype = autocastAdapterDtype;
+    builder.optim = optim;
+    builder.gradientCheckpointing = gradientCheckpointing;
+    builder.batch = batch;
+    builder.sequence = sequence;
+    return builder;
+  }
+
+  /** Collects options; each method is the one of its record component. */
+  @CanIgnoreReturnValue
+  public static final class Builder {
+    private TunerConfig adapter = LoraConfig.builder().build();
+    private DType dtype = DType.BFLOAT16;
+    private Optional<BitsAndBytesConfig> quantizationConfig = Optional.empty();
+    private boolean autocastAdapterDtype = true;
+    private OptimizerNames optim = OptimizerNames.ADAMW_TORCH;
+    private boolean gradientCheckpointing;
+    private long batch = 1;
+    private long sequence = 2048;
+
+    private Builder() {}
+
+    /** What is trained. */
+    public Builder adapter(TunerConfig value) {
+      adapter = value;
+      return this;
+    }
+
+    /** The type of the weights that are not quantized. */
+    public Builder dtype(DType value) {
+      dtype = value;
+      return this;
+    }
+
+    /** How linear layers are quantized. */
+    public Builder quantizationConfig(BitsAndBytesConfig value) {
+      value.checkSupported();
+      quantizationConfig = Optional.of(value);
+      return this;
+    }
+
+    /** Whether the adapter is float32 over weights of 16 bits. */
+    public Builder autocastAdapterDtype(boolean value) {
+      autocastAdapterDtype = value;
+      return this;
+    }
+
+    /** The optimizer. */
+    public Builder optim(OptimizerNames value) {
+      optim = value;
+      return this;
+    }
+
+    /** Whether layers are computed again in the backward pass. */
+    public Builder gradientCheckpointing(boolean value) {
+      gradientCheckpointing = value;
+      return this;
+    }
+
+    /** Rows of one pass. */
+    public Builder batch(long value) {
+      batch = value;
+      return this;
+    }
+
+    /** Tokens of a row. */
+    public Builder sequence(long value) {
+      sequence = value;
+      return this;
+    }
+
+    /** The options. */
+    public StepOptions build() {
+      return new StepOptions(
+          adapter,
+          dtype,
+          quantizationConfig,
+          autocastAdapterDtype,
+          optim,
+          gradientCheckpointing,
+          batch,
+          sequence);
+    }
+  }
+}
