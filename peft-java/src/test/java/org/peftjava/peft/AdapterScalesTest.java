@@ -2,13 +2,19 @@ package org.peftjava.peft;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.ia3.IA3Config;
+import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -52,6 +58,94 @@ class AdapterScalesTest {
         model.unscaleLayer();
         assertArrayEquals(once, opt.logits(model).toFloats(), 1e-5f);
       }
+    }
+  }
+
+  /** LoRA's kinds that have a strength. */
+  static List<String> kinds() {
+    return List.of(
+        "tuner_lora_gemma3",
+        "tuner_dora",
+        "tuner_dora_embedding",
+        "tuner_adalora",
+        "tuner_bdlora",
+        "tuner_pissa",
+        "tuner_replication",
+        "lora_saved_tied");
+  }
+
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void rescalingIsASecondScaleThatEnds(String kind) {
+    try (TunerCase tuner = new TunerCase(kind);
+        PeftModelForCausalLM model = tuner.load()) {
+      float[] once = tuner.logits(model).toFloats();
+      model.setScale("default", 0.75);
+      float[] scaled = tuner.logits(model).toFloats();
+      try (PeftModel.AdapterSwitch third = Peft.rescaleAdapterScale(model, 1 / 3.0)) {
+        float[] quarter = tuner.logits(model).toFloats();
+        assertFalse(Arrays.equals(scaled, quarter), "it acts");
+        model.setScale("default", 0.25);
+        assertArrayEquals(quarter, tuner.logits(model).toFloats(), 1e-5f);
+        try (PeftModel.AdapterSwitch none = Peft.rescaleAdapterScale(model, 0)) {
+          assertFalse(Arrays.equals(quarter, tuner.logits(model).toFloats()), "nothing added");
+        }
+        assertArrayEquals(quarter, tuner.logits(model).toFloats(), 1e-5f, "from 0, too");
+      }
+      assertArrayEquals(scaled, tuner.logits(model).toFloats(), "restored bit for bit");
+      model.unscaleLayer();
+      assertArrayEquals(once, tuner.logits(model).toFloats());
+    }
+  }
+
+  @Test
+  void layersThatShareAnAdapterScaleItOnce() {
+    LoraConfig tied =
+        TinyOpt.QV
+            .with("target_modules", List.of("embed_tokens", "lm_head"))
+            .with("ensure_weight_tying", true);
+    try (TinyOpt opt = new TinyOpt();
+        PeftModelForCausalLM model = Peft.getPeftModel(opt.base(), tied)) {
+      model.eval();
+      float[] once = opt.logits(model).toFloats();
+      model.setScale("default", 4);
+      float[] four = opt.logits(model).toFloats();
+      model.unscaleLayer();
+      try (PeftModel.AdapterSwitch rescaled = Peft.rescaleAdapterScale(model, 4)) {
+        assertArrayEquals(four, opt.logits(model).toFloats());
+      }
+      assertArrayEquals(once, opt.logits(model).toFloats());
+    }
+  }
+
+  @Test
+  void parametersOfLayersRescaleToo() {
+    LoraConfig config =
+        LoraConfig.builder()
+            .r(4)
+            .loraAlpha(10)
+            .targetModules()
+            .targetParameters("q_proj.weight", "v_proj.weight")
+            .taskType(TaskType.CAUSAL_LM)
+            .initLoraWeights(false)
+            .build();
+    try (TinyOpt opt = new TinyOpt();
+        PeftModelForCausalLM model = Peft.getPeftModel(opt.base(), config)) {
+      model.eval();
+      float[] once = opt.logits(model).toFloats();
+      model.setScale("default", 0);
+      float[] plain = opt.logits(model).toFloats();
+      model.unscaleLayer();
+      try (PeftModel.AdapterSwitch off = Peft.rescaleAdapterScale(model, 0)) {
+        assertArrayEquals(plain, opt.logits(model).toFloats());
+      }
+      assertArrayEquals(once, opt.logits(model).toFloats());
+    }
+    try (TinyOpt opt = new TinyOpt();
+        PeftModelForCausalLM model = Peft.getPeftModel(opt.base(), config.with("lora_alpha", 0))) {
+      model.eval();
+      model.setScale("default", 2);
+      assertEquals(0, TinyOpt.gap(opt.baseLogits(), opt.logits(model)), 2e-5, "of nothing");
     }
   }
 

@@ -32,8 +32,8 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  * <p>{@code StepBench train <model> <dtype> <batch> <tokens> <warm-up> <steps>}, {@code StepBench
  * generate <model> <dtype> <prompt> <new tokens> <repetitions> <rows>}, {@code StepBench load
  * <folder> <dtype> <repetitions>}. LoRA as in {@code bench_reference.py}: r 16, alpha 32, dropout
- * 0.05 on two projections of the attention (GPT-2: c_attn); the model's own dropout is on. T5 writes
- * a quarter as many tokens as it reads, BERT judges texts. Run by {@code bench_compare.py}.
+ * 0.05 on two projections of the attention (GPT-2: c_attn); the model's own dropout is on. T5
+ * writes a quarter as many tokens as it reads, BERT judges texts. Run by {@code bench_compare.py}.
  */
 final class StepBench {
   private static final Map<String, List<String>> TARGETS =
@@ -47,11 +47,9 @@ final class StepBench {
     int[] numbers = Arrays.stream(args).skip(3).mapToInt(Integer::parseInt).toArray();
     switch (args[0]) {
       case "train" ->
-          train(
-              args[1], DType.parse(args[2]), numbers[0], numbers[1], numbers[2], numbers[3]);
+          train(args[1], DType.parse(args[2]), numbers[0], numbers[1], numbers[2], numbers[3]);
       case "generate" ->
-          generate(
-              args[1], DType.parse(args[2]), numbers[0], numbers[1], numbers[2], numbers[3]);
+          generate(args[1], DType.parse(args[2]), numbers[0], numbers[1], numbers[2], numbers[3]);
       case "load" -> load(args[1], args[2], numbers[0]);
       default ->
           throw new IllegalArgumentException(
@@ -79,7 +77,16 @@ final class StepBench {
         }
       }
       boolean twoLengths = base instanceof Seq2SeqLM; // then not every weight sees every token
-      report("train", name, dtype.pythonName(), times, count, "loss", loss, "gflop", twoLengths ? 0.0 : flops / 1e9);
+      report(
+          "train",
+          name,
+          dtype.pythonName(),
+          times,
+          count,
+          "loss",
+          loss,
+          "gflop",
+          twoLengths ? 0.0 : flops / 1e9);
     }
   }
 
@@ -156,7 +163,14 @@ final class StepBench {
               model.module().namedParameters().values().stream()
                   .mapToLong(p -> p.numel() * p.dtype().byteSize())
                   .sum();
-      report("generate", name, dtype.pythonName(), times, (long) rows * newTokens, "weight_mb", bytes / 1e6);
+      report(
+          "generate",
+          name,
+          dtype.pythonName(),
+          times,
+          (long) rows * newTokens,
+          "weight_mb",
+          bytes / 1e6);
     }
   }
 
@@ -177,7 +191,16 @@ final class StepBench {
         times[i] = time;
       }
     }
-    report("load", Path.of(folder).getFileName().toString(), dtype, times, 1, "first_s", first, "before_mb", before);
+    report(
+        "load",
+        Path.of(folder).getFileName().toString(),
+        dtype,
+        times,
+        1,
+        "first_s",
+        first,
+        "before_mb",
+        before);
   }
 
   private static void report(

@@ -72,6 +72,7 @@ public final class AdapterScales {
         .filter(Objects::nonNull)
         .filter(ScaledAdapter.class::isInstance)
         .map(ScaledAdapter.class::cast)
+        .distinct() // tied layers share one
         .toList();
   }
 }

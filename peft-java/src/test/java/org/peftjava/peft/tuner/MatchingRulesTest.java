@@ -83,11 +83,12 @@ class MatchingRulesTest {
   }
 
   @Test
-  void namesInModulesToSaveAreWholePathElements() {
-    assertEquals(
-        List.of("lm_head"),
-        match(TargetModules.modelDefault(), List.of("lm_head")).modulesToSave());
-    assertEquals(List.of(), match(TargetModules.modelDefault(), List.of("head")).modulesToSave());
+  void namesInModulesToSaveAreTheEndsOfPaths() {
+    for (String name : List.of("lm_head", "head", "d")) {
+      assertEquals(
+          List.of("lm_head"), match(TargetModules.modelDefault(), List.of(name)).modulesToSave());
+    }
+    assertEquals(List.of(), match(TargetModules.modelDefault(), List.of("lm")).modulesToSave());
     assertEquals(4, match(TargetModules.modelDefault(), List.of("q")).paths().size());
     assertEquals(
         List.of("model.decoder.layers.0.fc1", "model.decoder.layers.1.fc1"),

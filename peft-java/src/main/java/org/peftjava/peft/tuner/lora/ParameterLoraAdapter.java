@@ -146,7 +146,8 @@ final class ParameterLoraAdapter implements LayerAdapter, ScaledAdapter {
 
   @Override
   public void scaling(double value) {
-    factor = value / targets.get(0).scaling();
+    double initial = initialScaling();
+    factor = initial == 0 ? 1 : value / initial; // without effect either way
   }
 
   @Override

@@ -25,6 +25,7 @@ public final class XLoraRouting {
 
   @SuppressWarnings("ThreadLocalUsage") // of this model and one thread's pass through it
   private final ThreadLocal<@Nullable Tensor> present = new ThreadLocal<>();
+
   private final List<Scalings> log = new ArrayList<>();
   private List<String> paths = List.of();
   private List<List<String>> expertPaths = List.of();
