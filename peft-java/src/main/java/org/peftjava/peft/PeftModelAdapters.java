@@ -9,14 +9,14 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
+import org.peftjava.peft.io.AdapterStateDict;
 import org.peftjava.peft.io.SaveEmbeddings;
 import org.peftjava.peft.tuner.AdapterSet;
-import org.peftjava.peft.tuner.AdapterState;
 import org.peftjava.peft.tuner.AddOptions;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.AdapterConfig;
-import org.peftjava.torch.nn.Parameter;
 import org.peftjava.transformers.ModelAdapters;
 import org.peftjava.transformers.PretrainedModel;
 
@@ -97,8 +97,13 @@ final class PeftModelAdapters implements ModelAdapters {
   }
 
   @Override
-  public Map<String, Parameter> stateDict(String name) {
-    return AdapterState.of(tuned, name);
+  public void close() {
+    tuned.close();
+  }
+
+  @Override
+  public Map<String, Tensor> stateDict(String name) {
+    return AdapterStateDict.get(tuned, name, SaveEmbeddings.AUTO, false);
   }
 
   @Override

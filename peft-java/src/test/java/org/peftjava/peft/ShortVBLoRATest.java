@@ -55,6 +55,24 @@ class ShortVBLoRATest {
     }
   }
 
+  @Test
+  void theStateOfAModelsOwnAdapterIsShortToo() {
+    try (TensorScope scope = TensorScope.open("test");
+        CausalLM base = AutoModelForCausalLM.fromPretrained(TinyOpt.FOLDER)) {
+      base.loadAdapter(ADAPTER.toString());
+      Map<String, Tensor> state = base.getAdapterStateDict();
+      Map<String, Tensor> expected =
+          Goldens.tensors("vblora_short/adapter/adapter_model.safetensors");
+      assertEquals(expected.size(), state.size());
+      expected.forEach(
+          (key, value) -> {
+            Tensor actual = state.get(key.replaceFirst("^base_model\\.model\\.", ""));
+            assertEquals(value.dtype(), actual.dtype(), key);
+            Goldens.assertClose(value.to(DType.FLOAT32), actual.to(DType.FLOAT32), 1e-6, key);
+          });
+    }
+  }
+
   private static void assertSameEntries(Path folder) {
     try (WeightSource expected = Safetensors.open(ADAPTER.resolve("adapter_model.safetensors"));
         WeightSource actual = Safetensors.open(folder.resolve("adapter_model.safetensors"))) {

@@ -20,6 +20,13 @@ final class AdapterSlot {
     return adapters != null;
   }
 
+  /** Frees what adapters have beside the model's layers; to be called when the model is closed. */
+  void close() {
+    if (adapters != null) {
+      adapters.close();
+    }
+  }
+
   /** The adapters, or an error that says that there are none. */
   ModelAdapters get() {
     if (adapters == null) {

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.AdapterConfig;
 import org.peftjava.torch.nn.ModuleList;
 import org.peftjava.torch.nn.Parameter;
@@ -67,7 +68,7 @@ interface CheckpointModel extends PretrainedModel, PeftAdapterMixin {
   }
 
   @Override
-  default Map<String, Parameter> getAdapterStateDict(String adapterName) {
+  default Map<String, Tensor> getAdapterStateDict(String adapterName) {
     return adapters().get().stateDict(adapterName);
   }
 

@@ -109,5 +109,6 @@ public final class FeatureExtraction implements CheckpointModel {
   @Override
   public void close() {
     backbone.close();
+    adapters.close();
   }
 }

@@ -3,8 +3,8 @@ package org.peftjava.transformers;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.AdapterConfig;
-import org.peftjava.torch.nn.Parameter;
 
 /**
  * The adapters in the layers of one model, which owns them: closing the model frees them. Made by
@@ -40,8 +40,11 @@ public interface ModelAdapters {
   /** Takes everything off the model, which is as it was before. */
   void detach();
 
-  /** The weights of an adapter, under the names of its file without {@code base_model.model.}. */
-  Map<String, Parameter> stateDict(String name);
+  /** Frees the adapters together with the model. */
+  void close();
+
+  /** What an adapter's file holds, under its names without {@code base_model.model.}. */
+  Map<String, Tensor> stateDict(String name);
 
   /** Writes an adapter's weights and config. */
   void save(String name, Path folder);

@@ -3,8 +3,8 @@ package org.peftjava.transformers;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.AdapterConfig;
-import org.peftjava.torch.nn.Parameter;
 
 /**
  * Adapters on a plain model, without a {@code PeftModel} around it. They need peft-java on the
@@ -57,15 +57,17 @@ public interface PeftAdapterMixin {
   List<String> activeAdapters();
 
   /** The weights of the first adapter that acts. */
-  default Map<String, Parameter> getAdapterStateDict() {
+  default Map<String, Tensor> getAdapterStateDict() {
     return getAdapterStateDict(activeAdapters().get(0));
   }
 
   /**
    * The weights of an adapter, under the names of its file without {@code base_model.model.}, as
-   * {@code model.decoder.layers.0.self_attn.q_proj.lora_A.weight}. They belong to the model.
+   * {@code model.decoder.layers.0.self_attn.q_proj.lora_A.weight}. They are what {@code
+   * savePretrained} writes, owned by the current scope; most are views of the adapter's own memory.
+   * What all its layers share keeps {@code base_model.} before its name.
    */
-  Map<String, Parameter> getAdapterStateDict(String adapterName);
+  Map<String, Tensor> getAdapterStateDict(String adapterName);
 
   /** Removes adapters and frees them. After the last one the model is as it was. */
   void deleteAdapter(String... adapterNames);

@@ -284,6 +284,12 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
   }
 
   @Override
+  public void close() {
+    super.close();
+    adapters.close();
+  }
+
+  @Override
   public Ties ties() {
     return ties;
   }

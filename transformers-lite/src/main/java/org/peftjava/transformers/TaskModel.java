@@ -145,6 +145,12 @@ public abstract class TaskModel extends Module implements CheckpointModel {
   }
 
   @Override
+  public void close() {
+    super.close();
+    adapters.close();
+  }
+
+  @Override
   public final Ties ties() {
     return ties;
   }

@@ -12,8 +12,8 @@ import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.torch.nn.Parameter;
 
 /**
- * The parameters that belong to one adapter, under the names that its file has below the base
- * model: without the adapter's name.
+ * What belongs to one adapter, under the names that its file has below the base model: without the
+ * adapter's name.
  *
  * <p>Reference: PEFT {@code BaseTuner._get_adapter_state_dict, _get_learnable_bias_state_dict}.
  */
@@ -33,20 +33,10 @@ public final class AdapterState {
         .filter(PromptEncoder::isNetwork);
   }
 
-  /** The adapter's own parameters, its full copies of modules, and the biases it trains. */
-  public static Map<String, Parameter> of(TunedModel model, String adapter) {
-    Map<String, Parameter> result = new LinkedHashMap<>();
-    own(model, adapter)
-        .forEach(
-            (path, own) ->
-                own.weights().stream()
-                    .filter(LayerAdapter.Weight::isSaved)
-                    .forEach(w -> result.put(path + "." + w.fileName(), w.parameter())));
-    result.putAll(beside(model, adapter));
-    return result;
-  }
-
-  /** The same in the form that its file has. */
+  /**
+   * What the adapter's layers hold, its full copies of modules and the biases it trains, as in its
+   * file.
+   */
   public static Map<String, AdapterTensor> entries(TunedModel model, String adapter) {
     Map<String, AdapterTensor> result = new LinkedHashMap<>();
     own(model, adapter)
@@ -129,7 +119,9 @@ public final class AdapterState {
     return layer.hasOnlyTokens() ? ".token_adapter.base_layer." : ".base_layer.";
   }
 
-  /** Every parameter that one of the adapter's files may hold beyond {@link #of}: embeddings. */
+  /**
+   * Every parameter that one of the adapter's files may hold beyond {@link #entries}: embeddings.
+   */
   public static Map<String, Parameter> embeddings(TunedModel model, boolean adaptedOnly) {
     Map<String, Parameter> result = new LinkedHashMap<>();
     BaseModel base = model.base();
