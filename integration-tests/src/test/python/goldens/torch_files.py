@@ -8,7 +8,7 @@ from peft import get_peft_model
 from safetensors.torch import save_file
 
 from . import common
-from .lora_opt import lora
+from .lora_opt import QV, UNTIED, lora
 from .safetensors_files import mixed
 
 
@@ -66,6 +66,10 @@ def write(folder):
     adapted.save_pretrained(folder / "adapter", safe_serialization=False)
     assert (folder / "adapter" / "adapter_model.bin").exists()
     (folder / "adapter" / "README.md").unlink(missing_ok=True)
+    saved = get_peft_model(common.tiny_opt(**UNTIED), lora(target_modules=QV, modules_to_save=["lm_head"]))
+    common.fill_trainable(saved)
+    saved.save_pretrained(folder / "modules_to_save", safe_serialization=False)
+    (folder / "modules_to_save" / "README.md").unlink(missing_ok=True)
 
 
 SECTIONS = {"torch_files": write}

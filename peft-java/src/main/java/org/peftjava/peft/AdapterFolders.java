@@ -156,6 +156,7 @@ final class AdapterFolders {
   static void save(PeftModel model, Path folder, SaveAdapterOptions options, List<String> tags) {
     List<String> names = options.selectedAdapters().orElseGet(model.tuned().adapters()::names);
     model.tuned().adapters().checkKnown(names);
+    names.forEach(name -> subfolder(folder, name)); // errors before anything is written
     Optional<RepoCard> card =
         model.peftConfig().values().stream()
             .findFirst()
@@ -190,6 +191,11 @@ final class AdapterFolders {
   }
 
   private static Path subfolder(Path folder, String adapter) {
-    return adapter.equals(PeftModel.DEFAULT_ADAPTER) ? folder : folder.resolve(adapter);
+    Path below = adapter.equals(PeftModel.DEFAULT_ADAPTER) ? folder : folder.resolve(adapter);
+    if (!below.startsWith(folder)) {
+      throw new IllegalArgumentException(
+          "Adapter \"" + adapter + "\" would be outside " + folder + ". Give it another name.");
+    }
+    return below;
   }
 }

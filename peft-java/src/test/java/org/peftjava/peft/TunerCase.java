@@ -77,7 +77,8 @@ final class TunerCase implements AutoCloseable {
 
   /** Another copy of the base model; the caller closes it. */
   CausalLM openBase() {
-    return AutoModelForCausalLM.fromPretrained(Goldens.path(facts.get("base").textValue()));
+    return AutoModelForCausalLM.fromPretrained(
+        Goldens.path(facts.path("base").asText(name + "/base")));
   }
 
   Path adapter() {
