@@ -121,14 +121,10 @@ final class XLoraFiles {
     Map<String, AdapterTensor> result = new LinkedHashMap<>();
     for (Map.Entry<String, AdaptedLayer> layer : model.layers().entrySet()) {
       LayerAdapter own = layer.getValue().adapters().get(name);
-      if (own instanceof MixedExperts mixed && mixed.experts().containsKey(number)) {
-        mixed
-            .experts()
-            .get(number)
-            .saved()
-            .forEach(
-                (key, entry) ->
-                    result.put(AdapterCheckpoint.PREFIX + layer.getKey() + "." + key, entry));
+      LayerAdapter expert = own instanceof MixedExperts mixed ? mixed.experts().get(number) : null;
+      if (expert != null) {
+        String prefix = AdapterCheckpoint.PREFIX + layer.getKey() + ".";
+        expert.saved().forEach((key, entry) -> result.put(prefix + key, entry));
       }
     }
     return result;
