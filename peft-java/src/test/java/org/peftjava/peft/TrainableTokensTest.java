@@ -10,14 +10,23 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.peft.tuner.CombinationType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.peft.tuner.trainabletokens.TrainableTokensConfig;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.AutoModelForSeq2SeqLM;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.Seq2SeqLM;
+import org.peftjava.transformers.Seq2SeqLanguageModel;
 
 /** What golden/tuner_tokens* leave open: several adapters, ties, and mistakes. */
 @ExtendWith(LedgerCheck.class)
@@ -133,6 +142,42 @@ class TrainableTokensTest {
       assertThrows(
           UnsupportedOperationException.class,
           () -> model.addWeightedAdapter(List.of("more", "tokens"), List.of(1.0, 1.0), "no"));
+    }
+  }
+
+  private static double loss(Seq2SeqLanguageModel model) {
+    try (TensorScope scope = TensorScope.open("loss");
+        GradMode off = GradMode.noGrad()) {
+      Tensor ids = Creation.ofLongs(new long[][] {{5, 9, 7, 1}});
+      return model
+          .forward(ModelInput.builder().inputIds(ids).labels(ids).build())
+          .loss()
+          .orElseThrow()
+          .toDouble();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"t5_v10", "t5_v11"})
+  void everyLayerWithTheTableOfT5HasItsRows(String name) {
+    try (TensorScope scope = TensorScope.open("test");
+        Seq2SeqLM base = AutoModelForSeq2SeqLM.fromPretrained(Goldens.path(name + "/model"))) {
+      base.eval();
+      double plain = loss(base);
+      try (PeftModelForSeq2SeqLM model = Peft.getPeftModel(base, tokens(7, 5))) {
+        model.eval();
+        assertEquals(plain, loss(model), 1e-6);
+        assertEquals(name.equals("t5_v10") ? 4 : 3, model.getLayerStatus().size());
+        String rows = "base_model.model.shared.trainable_tokens_delta.default";
+        model.namedParameters().get(rows).tensor().detach().addInPlace(0.7);
+        double adapted = loss(model);
+        assertTrue(Math.abs(adapted - plain) > 1e-3, "gap " + (adapted - plain));
+        model.mergeAdapter();
+        assertEquals(adapted, loss(model), 1e-5);
+        model.unmergeAdapter();
+        assertEquals(adapted, loss(model), 1e-5);
+      }
+      assertEquals(plain, loss(base), 1e-6);
     }
   }
 
