@@ -83,7 +83,6 @@ public record StepOptions(
   }
 
   /** Collects options; each method is the one of its record component. */
-  @CanIgnoreReturnValue
   public static final class Builder {
     private TunerConfig adapter = LoraConfig.builder().build();
     private DType dtype = DType.BFLOAT16;
@@ -97,18 +96,21 @@ public record StepOptions(
     private Builder() {}
 
     /** What is trained. */
+    @CanIgnoreReturnValue
     public Builder adapter(TunerConfig value) {
       adapter = value;
       return this;
     }
 
     /** The type of the weights that are not quantized. */
+    @CanIgnoreReturnValue
     public Builder dtype(DType value) {
       dtype = value;
       return this;
     }
 
     /** How linear layers are quantized. */
+    @CanIgnoreReturnValue
     public Builder quantizationConfig(BitsAndBytesConfig value) {
       value.checkSupported();
       quantizationConfig = Optional.of(value);
@@ -116,30 +118,35 @@ public record StepOptions(
     }
 
     /** Whether the adapter is float32 over weights of 16 bits. */
+    @CanIgnoreReturnValue
     public Builder autocastAdapterDtype(boolean value) {
       autocastAdapterDtype = value;
       return this;
     }
 
     /** The optimizer. */
+    @CanIgnoreReturnValue
     public Builder optim(OptimizerNames value) {
       optim = value;
       return this;
     }
 
     /** Whether layers are computed again in the backward pass. */
+    @CanIgnoreReturnValue
     public Builder gradientCheckpointing(boolean value) {
       gradientCheckpointing = value;
       return this;
     }
 
     /** Rows of one pass. */
+    @CanIgnoreReturnValue
     public Builder batch(long value) {
       batch = value;
       return this;
     }
 
     /** Tokens of a row. */
+    @CanIgnoreReturnValue
     public Builder sequence(long value) {
       sequence = value;
       return this;
