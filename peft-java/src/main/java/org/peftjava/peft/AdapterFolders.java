@@ -93,7 +93,7 @@ final class AdapterFolders {
     if (options.mixed()) {
       model.tuned().allowMixing();
     }
-    AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
+    AdapterCheckpoint.checkFolder(folder, config);
     LoadReport report =
         model.add(
             name,
@@ -122,7 +122,7 @@ final class AdapterFolders {
       UnaryOperator<String> names) {
     String name = options.adapterName();
     LoadRules rules = options.rules().after(names);
-    AdapterCheckpoint.open(folder).close(); // says that weights are missing before anything is done
+    AdapterCheckpoint.checkFolder(folder, config);
     return model.add(
         name,
         config.with("inference_mode", !options.isTrainable()),

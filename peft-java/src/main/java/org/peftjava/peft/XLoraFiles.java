@@ -39,7 +39,8 @@ final class XLoraFiles {
     }
     List<TunerConfig> experts = new ArrayList<>();
     for (Map.Entry<String, String> entry : xlora.adapters().entrySet()) {
-      TunerConfig expert = AdapterConfigJson.read(folder(entry.getValue()));
+      Path folder = folder(entry.getValue());
+      TunerConfig expert = AdapterConfigJson.read(folder);
       if (!expert.peftType().equals("LORA")) {
         throw new IllegalArgumentException(
             "X-LoRA mixes LoRA adapters, but \""
@@ -58,6 +59,7 @@ final class XLoraFiles {
                 + expert.modulesToSave()
                 + " (modulesToSave), which cannot be mixed.");
       }
+      AdapterCheckpoint.checkFolder(folder, expert);
       experts.add(expert);
     }
     return xlora.withExperts(experts);

@@ -3,9 +3,11 @@ package org.peftjava.peft.io;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.peftjava.peft.tuner.AdapterState;
 import org.peftjava.peft.tuner.AdapterTensor;
@@ -38,6 +40,12 @@ public final class AdapterCheckpoint {
   public static final String PREFIX = AdapterKeys.PREFIX;
 
   private static final Logger LOG = LoggerFactory.getLogger(AdapterCheckpoint.class);
+
+  /** Fields that say how many rows a weight has. */
+  private static final List<String> SIZES =
+      List.of("r", "init_r", "rank_pattern", "num_virtual_tokens", "num_vectors", "n_frequency");
+
+  private static final long SMALL = 4096; // no harm, whatever the file holds
   private static final String PICKLE = "adapter_model.bin"; // what PEFT wrote before 0.5
   static final Map<String, String> METADATA = Map.of("format", "pt");
 
@@ -61,6 +69,27 @@ public final class AdapterCheckpoint {
             + ", and no "
             + PICKLE
             + ". Expected a folder that an adapter was saved to.");
+  }
+
+  /**
+   * Throws unless a folder holds weights, and as many as the sizes of the config need at least. So
+   * a config alone cannot make anybody allocate all memory.
+   */
+  public static void checkFolder(Path folder, TunerConfig config) {
+    try (WeightSource source = open(folder)) {
+      long numbers = source.names().stream().mapToLong(name -> source.shape(name).numel()).sum();
+      for (String field : SIZES) {
+        Object value = Objects.requireNonNullElse(config.fields().values().get(field), 0);
+        Collection<?> sizes = value instanceof Map<?, ?> map ? map.values() : List.of(value);
+        for (Object size : sizes) {
+          if (size instanceof Number number && number.longValue() > Math.max(numbers, SMALL)) {
+            throw new InvalidFileException(
+                folder.resolve(AdapterConfigJson.FILE_NAME),
+                field + " says " + size + ", but the weights are only " + numbers + " numbers.");
+          }
+        }
+      }
+    }
   }
 
   /**
