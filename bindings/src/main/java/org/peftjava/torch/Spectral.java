@@ -2,6 +2,7 @@ package org.peftjava.torch;
 
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.StringViewOptional;
+import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 
 /** Products in the frequency domain, differentiable. */
@@ -38,6 +39,31 @@ public final class Spectral {
   /** The real part of the inverse Fourier transform of a real matrix (o, d): (o, d). */
   public static Tensor realInverse(Tensor spectrum) {
     return Natives.op(() -> torch.real(torch.fft_ifft2(spectrum.handle())));
+  }
+
+  /**
+   * The inverse wavelet transform of one level (transposed convolution with stride 2).
+   *
+   * @param bands (1, 4, h, w)
+   * @param filters (4, 1, f, f), f even
+   * @return (2 h - f + 2, 2 w - f + 2)
+   */
+  public static Tensor waveletInverse(Tensor bands, Tensor filters) {
+    long cut = (2 * filters.size(2) - 3) / 2;
+    return Natives.op(
+        () ->
+            torch
+                .conv_transpose2d(
+                    bands.handle(),
+                    filters.handle(),
+                    new TensorOptional(),
+                    new long[] {2, 2},
+                    new long[] {cut, cut},
+                    new long[] {0, 0},
+                    1,
+                    1,
+                    1)
+                .squeeze());
   }
 
   private static org.bytedeco.pytorch.Tensor frequencies(

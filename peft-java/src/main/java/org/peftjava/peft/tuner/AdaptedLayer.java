@@ -195,7 +195,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
         throw new IllegalStateException(
             "Cannot merge adapter \""
                 + name
-                + "\": it has a bias (loraBias), but a layer that it adapts has none to add it to."
+                + "\": it has a bias, but a layer that it adapts has none to add it to."
                 + " Use it unmerged.");
       }
       if (adapter.changesParameters()) {
