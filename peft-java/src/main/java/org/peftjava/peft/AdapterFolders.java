@@ -1,5 +1,6 @@
 package org.peftjava.peft;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,9 +21,11 @@ import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.StateDict.LoadReport;
+import org.peftjava.transformers.AutoTokenizer;
 import org.peftjava.transformers.LoadOptions;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.checkpoint.RepoCard;
+import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /**
  * Adapters of a model to and from a folder: "default" in the folder itself, others in folders of
@@ -57,12 +60,24 @@ final class AdapterFolders {
     B model = base.apply(baseModel(folder, options, task), options.baseOptions());
     M result;
     try {
+      resizeForTokenizer(model, folder);
       result = wrap.apply(model);
     } catch (RuntimeException e) {
       model.close();
       throw e;
     }
     return load(result, folder, options);
+  }
+
+  /** Makes room for the tokens of a tokenizer that was saved with the adapter. */
+  private static void resizeForTokenizer(PretrainedModel model, Path folder) {
+    if (Files.isRegularFile(folder.resolve("tokenizer_config.json"))) {
+      try (Tokenizer tokenizer = AutoTokenizer.fromPretrained(folder)) {
+        if (tokenizer.length() > model.config().vocabSize()) {
+          model.resizeTokenEmbeddings(tokenizer.length());
+        }
+      }
+    }
   }
 
   /** The base model of an adapter: the one asked for, else the one that its config names. */

@@ -2,6 +2,7 @@ package org.peftjava.peft;
 
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import org.peftjava.peft.prompt.ModelPromptSite;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.LayerStack;
@@ -23,12 +24,24 @@ final class BaseModels {
 
   /** The facts about a model with a head. */
   static BaseModel of(TaskModel model) {
-    return of(model, model.architecture(), model.task(), model.backbone(), model::replicateLayers);
+    return of(
+        model,
+        model.architecture(),
+        model.task(),
+        model.backbone(),
+        model::replicateLayers,
+        model::hasResizedEmbeddings);
   }
 
   /** The facts about a model that writes text from text. */
   static BaseModel of(Seq2SeqLM model) {
-    return of(model, model.architecture(), model.task(), model.backbone(), model::replicateLayers);
+    return of(
+        model,
+        model.architecture(),
+        model.task(),
+        model.backbone(),
+        model::replicateLayers,
+        model::hasResizedEmbeddings);
   }
 
   /** The facts about any model of this library. */
@@ -41,7 +54,12 @@ final class BaseModels {
     }
     if (model instanceof FeatureExtraction bare) {
       return of(
-          bare.module(), bare.architecture(), bare.task(), bare.backbone(), bare::replicateLayers);
+          bare.module(),
+          bare.architecture(),
+          bare.task(),
+          bare.backbone(),
+          bare::replicateLayers,
+          bare::hasResizedEmbeddings);
     }
     throw new IllegalArgumentException(
         model.getClass().getSimpleName()
@@ -49,7 +67,12 @@ final class BaseModels {
   }
 
   private static BaseModel of(
-      Module model, Architecture architecture, Task task, Backbone backbone, LayerStack layers) {
+      Module model,
+      Architecture architecture,
+      Task task,
+      Backbone backbone,
+      LayerStack layers,
+      BooleanSupplier resizedEmbeddings) {
     String head = architecture.roles().outputEmbedding();
     Module table = (Module) backbone.inputEmbeddings();
     Optional<String> tablePath =
@@ -65,7 +88,8 @@ final class BaseModels {
         tablePath,
         ModulePath.find(model, head).map(found -> head),
         Optional.of(new ModelPromptSite(backbone::inputEmbeddings)),
-        Optional.of(layers));
+        Optional.of(layers),
+        resizedEmbeddings);
   }
 
   /** Throws if the config is for another task than the model's. */

@@ -14,10 +14,12 @@ import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.Invocations;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.CausalLanguageModel;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
+import org.peftjava.transformers.ResizeOptions;
 import org.peftjava.transformers.TrainingHook;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.DecoderModel;
@@ -130,6 +132,17 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
   @Override
   public PretrainedConfig config() {
     return base.config();
+  }
+
+  @Override
+  public EmbeddingLayer resizeTokenEmbeddings(
+      int newNumTokens, Consumer<ResizeOptions.Builder> options) {
+    return base.resizeTokenEmbeddings(newNumTokens, options);
+  }
+
+  @Override
+  public boolean hasResizedEmbeddings() {
+    return base.hasResizedEmbeddings();
   }
 
   @Override

@@ -3,6 +3,7 @@ package org.peftjava.peft;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.prompt.TaskPrompt;
@@ -10,10 +11,12 @@ import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.transformers.FeatureExtraction;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.ResizeOptions;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 
@@ -59,6 +62,17 @@ public final class PeftModelForFeatureExtraction extends PeftModel implements Pr
   @Override
   public PretrainedConfig config() {
     return base.config();
+  }
+
+  @Override
+  public EmbeddingLayer resizeTokenEmbeddings(
+      int newNumTokens, Consumer<ResizeOptions.Builder> options) {
+    return base.resizeTokenEmbeddings(newNumTokens, options);
+  }
+
+  @Override
+  public boolean hasResizedEmbeddings() {
+    return base.hasResizedEmbeddings();
   }
 
   @Override

@@ -13,8 +13,10 @@ import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.PromptLearningMethod.Place;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
+import org.peftjava.transformers.ResizeOptions;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.Seq2SeqLanguageModel;
 import org.peftjava.transformers.Seq2SeqOutput;
@@ -118,6 +120,17 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
   @Override
   public PretrainedConfig config() {
     return base.config();
+  }
+
+  @Override
+  public EmbeddingLayer resizeTokenEmbeddings(
+      int newNumTokens, Consumer<ResizeOptions.Builder> options) {
+    return base.resizeTokenEmbeddings(newNumTokens, options);
+  }
+
+  @Override
+  public boolean hasResizedEmbeddings() {
+    return base.hasResizedEmbeddings();
   }
 
   @Override

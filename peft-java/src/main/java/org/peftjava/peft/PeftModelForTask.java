@@ -11,9 +11,11 @@ import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.ResizeOptions;
 import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.TrainingHook;
 import org.peftjava.transformers.config.PretrainedConfig;
@@ -62,6 +64,17 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
   @Override
   public PretrainedConfig config() {
     return base.config();
+  }
+
+  @Override
+  public EmbeddingLayer resizeTokenEmbeddings(
+      int newNumTokens, Consumer<ResizeOptions.Builder> options) {
+    return base.resizeTokenEmbeddings(newNumTokens, options);
+  }
+
+  @Override
+  public boolean hasResizedEmbeddings() {
+    return base.hasResizedEmbeddings();
   }
 
   @Override

@@ -10,6 +10,7 @@ import org.peftjava.transformers.checkpoint.PretrainedFolder;
 final class AdapterSlot {
   private final PretrainedModel model;
   private @Nullable ModelAdapters adapters;
+  private boolean resizedEmbeddings;
 
   AdapterSlot(PretrainedModel model) {
     this.model = model;
@@ -25,6 +26,15 @@ final class AdapterSlot {
     if (adapters != null) {
       adapters.close();
     }
+  }
+
+  /** Says that the model's embeddings are not those of its files: adapters must hold them. */
+  void embeddingsResized() {
+    resizedEmbeddings = true;
+  }
+
+  boolean haveResizedEmbeddings() {
+    return resizedEmbeddings;
   }
 
   /** The adapters, or an error that says that there are none. */

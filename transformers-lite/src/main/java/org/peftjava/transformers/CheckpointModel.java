@@ -9,6 +9,7 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.AdapterConfig;
+import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.ModuleList;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.transformers.checkpoint.TransformersCard;
@@ -106,6 +107,20 @@ interface CheckpointModel extends PretrainedModel, PeftAdapterMixin {
       undo.run();
       configure(before);
     };
+  }
+
+  @Override
+  default EmbeddingLayer resizeTokenEmbeddings(
+      int newNumTokens, Consumer<ResizeOptions.Builder> options) {
+    if (new TokenRows(this).resize(newNumTokens, ResizeOptions.of(options))) {
+      adapters().embeddingsResized();
+    }
+    return backbone().inputEmbeddings();
+  }
+
+  @Override
+  default boolean hasResizedEmbeddings() {
+    return adapters().haveResizedEmbeddings();
   }
 
   /** Whether a checkpoint may lack the weight of this name, which then gets fresh values. */

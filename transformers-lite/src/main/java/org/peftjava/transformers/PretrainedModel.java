@@ -2,10 +2,12 @@ package org.peftjava.transformers;
 
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.peftjava.quant.bnb.Linear4bit;
 import org.peftjava.quant.bnb.Linear8bitLt;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.hub.PushToHubMixin;
@@ -94,6 +96,34 @@ public interface PretrainedModel extends PushToHubMixin, AutoCloseable {
    */
   default void dequantize(DType dtype) {
     ModelQuantization.dequantize(module(), dtype);
+  }
+
+  /** Changes the number of tokens with the defaults; see the other overload. */
+  default EmbeddingLayer resizeTokenEmbeddings(int newNumTokens) {
+    return resizeTokenEmbeddings(newNumTokens, options -> {});
+  }
+
+  /**
+   * Changes how many tokens the model knows: rows of the token embedding and of the head over
+   * tokens, which stay one where they are tied, and {@code vocab_size} of the config. Rows are
+   * dropped or added at the end; a new one is the mean of the old ones with a very small random
+   * part, so that the model hardly prefers a new token. Do this before adapters are added to these
+   * layers, and before an optimizer is made. Nothing changes if it throws.
+   *
+   * <p>Reference: {@code PreTrainedModel.resize_token_embeddings}.
+   *
+   * @param newNumTokens rows that are needed, such as {@code tokenizer.length()}
+   * @return the token embedding
+   */
+  default EmbeddingLayer resizeTokenEmbeddings(
+      int newNumTokens, Consumer<ResizeOptions.Builder> options) {
+    throw new UnsupportedOperationException(
+        getClass().getSimpleName() + " has no token embedding that can be resized.");
+  }
+
+  /** Whether the number of tokens was changed since the model was made or loaded. */
+  default boolean hasResizedEmbeddings() {
+    return false;
   }
 
   /** Writes the model to a folder that Python and this library load. */

@@ -8,7 +8,6 @@ import org.peftjava.torch.Tensor;
 
 /** A table of vectors (n, d), as {@code torch.nn.Embedding}. Ids outside the table are an error. */
 public final class Embedding extends Module implements EmbeddingLayer {
-  private final long numEmbeddings;
   private final long embeddingDim;
   private final OptionalLong paddingIdx;
   private Parameter weight;
@@ -20,7 +19,6 @@ public final class Embedding extends Module implements EmbeddingLayer {
 
   /** A table in which the row of {@code paddingIdx} gets no gradient. */
   public Embedding(long numEmbeddings, long embeddingDim, OptionalLong paddingIdx, DType dtype) {
-    this.numEmbeddings = numEmbeddings;
     this.embeddingDim = embeddingDim;
     this.paddingIdx = paddingIdx;
     weight =
@@ -54,7 +52,7 @@ public final class Embedding extends Module implements EmbeddingLayer {
 
   @Override
   public long numEmbeddings() {
-    return numEmbeddings;
+    return weight.shape().get(0);
   }
 
   @Override

@@ -11,14 +11,12 @@ import org.peftjava.torch.Tensor;
 /** A linear layer with a dense weight (o, d), as {@code torch.nn.Linear}: {@code y = x W^T + b}. */
 public final class Linear extends Module implements LinearLayer {
   private final long inFeatures;
-  private final long outFeatures;
   private Parameter weight;
   private @Nullable Parameter bias;
 
   /** A layer without memory; {@link #initialize} gives it torch's default values. */
   public Linear(long inFeatures, long outFeatures, boolean bias, DType dtype) {
     this.inFeatures = inFeatures;
-    this.outFeatures = outFeatures;
     Init init = Init.kaimingUniform(inFeatures);
     weight = register("weight", new Parameter(Shape.of(outFeatures, inFeatures), dtype, init));
     this.bias = bias ? register("bias", new Parameter(Shape.of(outFeatures), dtype, init)) : null;
@@ -50,7 +48,7 @@ public final class Linear extends Module implements LinearLayer {
 
   @Override
   public long outFeatures() {
-    return outFeatures;
+    return weight.shape().get(0);
   }
 
   @Override

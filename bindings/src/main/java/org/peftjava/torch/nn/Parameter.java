@@ -18,7 +18,7 @@ import org.peftjava.torch.TensorScope;
  * being held twice. Modules that share a weight share the parameter object.
  */
 public final class Parameter implements AutoCloseable {
-  private final Shape shape;
+  private Shape shape;
   private DType dtype;
   private Init init;
   private boolean requiresGrad;
@@ -123,6 +123,21 @@ public final class Parameter implements AutoCloseable {
       tensor = fresh;
       applyRequiresGrad();
     }
+  }
+
+  /**
+   * Takes over a tensor of another shape, such as a table with more rows, as {@link #adopt}; every
+   * module that shares this parameter then has it. Not for a code ({@link #encodes}).
+   */
+  public void resize(Tensor values) {
+    if (encoded != shape.numel()) {
+      throw new IllegalStateException(
+          "A parameter of shape " + shape + " is a code for " + encoded + " numbers: it has no size"
+              + " of its own.");
+    }
+    shape = values.shape();
+    encoded = shape.numel();
+    adopt(values);
   }
 
   /** Copies values of the same shape into the existing memory, converting their type. */

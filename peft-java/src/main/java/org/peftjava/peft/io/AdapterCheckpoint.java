@@ -136,7 +136,8 @@ public final class AdapterCheckpoint {
           file,
           "does not fit this model: "
               + AdapterStateDict.shapes(report)
-              + ". Do adapter_config.json, the weights and the base model belong together?");
+              + ". Do adapter_config.json, the weights and the base model belong together?"
+              + otherTokens(report));
     }
     if (report.isClean()) {
       return;
@@ -157,6 +158,19 @@ public final class AdapterCheckpoint {
               + ". To load what fits anyway, use the option lenient(true).");
     }
     LOG.warn("{} does not fit this model completely: {}.", file, problem);
+  }
+
+  /** Embeddings are in an adapter's file where its model was given more tokens. */
+  private static String otherTokens(LoadReport report) {
+    return report.mismatched().entrySet().stream()
+        .filter(entry -> AdapterKeys.isEmbedding(entry.getKey()))
+        .findFirst()
+        .map(
+            entry ->
+                " The adapter's model had another number of tokens: call resizeTokenEmbeddings("
+                    + entry.getValue().inFile().get(0)
+                    + ") on the base model first.")
+        .orElse("");
   }
 
   private static void add(List<String> problems, String what, List<String> keys) {

@@ -42,13 +42,21 @@ final class AdapterKeys {
     return prefixed(AdapterState.embeddings(model, false), prefix(model, adapter));
   }
 
+  /** Whether a key of {@link #optional} is that of a weight with a row for each token. */
+  static boolean isEmbedding(String key) {
+    return EMBEDDINGS.stream().anyMatch(name -> key.endsWith("." + name + ".weight"));
+  }
+
   /** What is written for the adapter. */
   static Map<String, AdapterTensor> saved(
       TunedModel model, String adapter, TunerConfig config, SaveEmbeddings embeddings) {
     Map<String, AdapterTensor> result = new LinkedHashMap<>(required(model, adapter));
     boolean targeted = !trainsTokens(config) && targetsEmbeddings(model, config);
-    if (embeddings == SaveEmbeddings.YES || (embeddings == SaveEmbeddings.AUTO && targeted)) {
-      result.putAll(prefixed(AdapterState.embeddings(model, targeted), prefix(model, adapter)));
+    boolean resized = model.base().resizedEmbeddings().getAsBoolean();
+    if (embeddings == SaveEmbeddings.YES
+        || (embeddings == SaveEmbeddings.AUTO && (targeted || resized))) {
+      boolean adaptedOnly = targeted && !resized;
+      result.putAll(prefixed(AdapterState.embeddings(model, adaptedOnly), prefix(model, adapter)));
     }
     return result;
   }

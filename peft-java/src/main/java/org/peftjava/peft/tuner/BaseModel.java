@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
@@ -21,6 +22,7 @@ import org.peftjava.torch.nn.Parameter;
  * @param outputEmbeddings path of the layer that makes the logits, if it has one
  * @param promptSite what virtual tokens may use of the model, if it can take any
  * @param layerStack the stack of its layers, if they can be used more than once
+ * @param resizedEmbeddings whether its token embeddings are not those of its files now
  */
 public record BaseModel(
     Module root,
@@ -30,7 +32,8 @@ public record BaseModel(
     Optional<String> inputEmbeddings,
     Optional<String> outputEmbeddings,
     Optional<PromptSite> promptSite,
-    Optional<LayerStack> layerStack) {
+    Optional<LayerStack> layerStack,
+    BooleanSupplier resizedEmbeddings) {
   /** A model that takes no virtual tokens. */
   public BaseModel(
       Module root,
@@ -47,7 +50,8 @@ public record BaseModel(
         inputEmbeddings,
         outputEmbeddings,
         Optional.empty(),
-        Optional.empty());
+        Optional.empty(),
+        () -> false);
   }
 
   /** A module tree of unknown architecture. */

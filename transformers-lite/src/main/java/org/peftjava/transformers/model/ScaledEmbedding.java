@@ -19,7 +19,6 @@ import org.peftjava.torch.nn.Parameter;
  * <p>Reference: {@code Gemma2TextScaledWordEmbedding}.
  */
 public final class ScaledEmbedding extends Module implements EmbeddingLayer {
-  private final long numEmbeddings;
   private final long embeddingDim;
   private final OptionalLong paddingIdx;
   private final double scale;
@@ -28,7 +27,6 @@ public final class ScaledEmbedding extends Module implements EmbeddingLayer {
   /** A table without memory. */
   public ScaledEmbedding(
       long numEmbeddings, long embeddingDim, OptionalLong paddingIdx, double scale, DType dtype) {
-    this.numEmbeddings = numEmbeddings;
     this.embeddingDim = embeddingDim;
     this.paddingIdx = paddingIdx;
     this.scale = scale;
@@ -60,7 +58,7 @@ public final class ScaledEmbedding extends Module implements EmbeddingLayer {
 
   @Override
   public long numEmbeddings() {
-    return numEmbeddings;
+    return weight.shape().get(0);
   }
 
   @Override
