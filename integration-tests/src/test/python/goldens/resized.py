@@ -62,7 +62,7 @@ def write_adapter(folder):
     os.chdir(folder)  # so that the config names the base without where the data was made
     base = kind.from_pretrained("base")
     base.resize_token_embeddings(45)
-    common.loud(base, seed=71)
+    base.get_input_embeddings().weight.data = torch.randn(45, 16, generator=torch.Generator().manual_seed(71)) * 0.3
     model = get_peft_model(base, LoraConfig(r=2, lora_alpha=6, target_modules=["q_proj"], task_type="CAUSAL_LM"))
     generator = torch.Generator().manual_seed(72)
     for name, parameter in model.named_parameters():

@@ -89,8 +89,7 @@ class ResizeTokenEmbeddingsTest {
           Parameter own = state.get(entry.getKey().substring(prefix.length()));
           assertTrue(own != null, entry.getKey());
           int kept = Math.min(rows, BEFORE);
-          assertClose(
-              entry.getValue().narrow(0, 0, kept), own.tensor().narrow(0, 0, kept), 0);
+          assertClose(entry.getValue().narrow(0, 0, kept), own.tensor().narrow(0, 0, kept), 0);
           assertClose(entry.getValue(), own.tensor(), NEAR_MEAN);
           assertTrue(own.requiresGrad());
         }
@@ -132,7 +131,8 @@ class ResizeTokenEmbeddingsTest {
         GradMode off = GradMode.noGrad()) {
       assertEquals(Math.sqrt(1e-9), spread(o -> {}), 0.3 * Math.sqrt(1e-9));
       double plain = spread(o -> o.meanResizing(false));
-      assertEquals(0.02 / 0.3, plain, 0.01); // initializer_range, and the spread of the golden's rows
+      assertEquals(
+          0.02 / 0.3, plain, 0.01); // initializer_range, and the spread of the golden's rows
     }
   }
 
@@ -167,8 +167,7 @@ class ResizeTokenEmbeddingsTest {
     try (CheckpointModel model = load("llama")) {
       assertRefused("newNumTokens is 0", () -> model.resizeTokenEmbeddings(0));
       assertRefused(
-          "padToMultipleOf is 0",
-          () -> model.resizeTokenEmbeddings(45, o -> o.padToMultipleOf(0)));
+          "padToMultipleOf is 0", () -> model.resizeTokenEmbeddings(45, o -> o.padToMultipleOf(0)));
       assertRefused(
           "newNumTokens is 2147483647",
           () -> model.resizeTokenEmbeddings(Integer.MAX_VALUE, o -> o.padToMultipleOf(64)));

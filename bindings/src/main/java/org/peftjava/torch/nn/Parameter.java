@@ -132,7 +132,11 @@ public final class Parameter implements AutoCloseable {
   public void resize(Tensor values) {
     if (encoded != shape.numel()) {
       throw new IllegalStateException(
-          "A parameter of shape " + shape + " is a code for " + encoded + " numbers: it has no size"
+          "A parameter of shape "
+              + shape
+              + " is a code for "
+              + encoded
+              + " numbers: it has no size"
               + " of its own.");
     }
     shape = values.shape();
