@@ -17,6 +17,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.peftjava.peft.PassOptions;
 import org.peftjava.peft.Peft;
 import org.peftjava.peft.PeftConfig;
 import org.peftjava.peft.PeftModel;
@@ -95,7 +96,7 @@ class GoldenPromptIT {
     long[] tasks = tasks(golden);
     return (tasks == null
             ? model.generate(prompt, settings)
-            : model.generate(prompt, tasks, settings))
+            : model.generate(prompt, settings, PassOptions.builder().taskIds(tasks).build()))
         .ids();
   }
 

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.peftjava.peft.PassOptions;
 import org.peftjava.peft.Peft;
 import org.peftjava.peft.PeftConfig;
 import org.peftjava.peft.PeftModel;
@@ -192,7 +193,10 @@ class GoldenPromptTaskIT {
     TokenBatch source =
         TokenBatch.of(golden.rows("in.input_ids"), golden.rows("in.attention_mask"));
     return (golden.has("in.task_ids")
-            ? model.generate(source, golden.get("in.task_ids").toLongs(), settings)
+            ? model.generate(
+                source,
+                settings,
+                PassOptions.builder().taskIds(golden.get("in.task_ids").toLongs()).build())
             : model.generate(source, settings))
         .ids();
   }

@@ -295,7 +295,7 @@ public sealed class PeftModel extends Module implements PushToHubMixin
   /**
    * The result of {@code work}, within which each row of a batch has its own adapter: Python's
    * {@code adapter_names}. For language models and classifiers, {@code forward} and {@code
-   * generate} take the names as an argument; this is for modules of any kind.
+   * generate} take {@link PassOptions}; this is for modules of any kind.
    *
    * @param adapterNames one for each row, {@link AdapterRows#BASE} for the base model alone
    */

@@ -1,7 +1,6 @@
 package org.peftjava.peft;
 
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
@@ -44,14 +43,9 @@ public final class PeftModelForFeatureExtraction extends PeftModel implements Pr
     }
   }
 
-  /**
-   * A forward pass in which each row has its own adapter. The model must be in evaluation mode,
-   * with nothing merged.
-   *
-   * @param adapterNames one for each row, "__base__" for the base model alone
-   */
-  public ModelOutput forward(ModelInput input, List<String> adapterNames) {
-    return MixedRows.forward(tuned(), input, adapterNames, this::forward);
+  /** A forward pass whose rows have adapters or tasks of their own. */
+  public ModelOutput forward(ModelInput input, PassOptions options) {
+    return options.forward(tuned(), input, this::forward);
   }
 
   /** The model below the adapters, whose {@code module()} is {@link #getBaseModel}. */

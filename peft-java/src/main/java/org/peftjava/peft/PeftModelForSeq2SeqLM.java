@@ -1,7 +1,6 @@
 package org.peftjava.peft;
 
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
@@ -72,33 +71,18 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
     }
   }
 
-  /**
-   * A forward pass in which each row has its own adapter. The model must be in evaluation mode,
-   * with nothing merged.
-   *
-   * @param adapterNames one for each row, "__base__" for the base model alone
-   */
-  public ModelOutput forward(ModelInput input, List<String> adapterNames) {
-    return MixedRows.forward(tuned(), input, adapterNames, this::forward);
+  /** A forward pass whose rows have adapters or tasks of their own. */
+  public ModelOutput forward(ModelInput input, PassOptions options) {
+    return options.forward(tuned(), input, this::forward);
   }
 
-  /** Continues each prompt with its own adapter; see {@link #forward(ModelInput, List)}. */
+  /** Generates from rows that have adapters or tasks of their own. */
   public TokenIds generate(
-      TokenBatch batch, Consumer<GenerationConfig.Builder> settings, List<String> adapterNames) {
-    return MixedRows.during(tuned(), adapterNames, batch.size(), () -> generate(batch, settings));
+      TokenBatch batch, Consumer<GenerationConfig.Builder> settings, PassOptions options) {
+    return options.generate(tuned(), batch, whole -> generate(whole, settings));
   }
 
-  /**
-   * Generates from texts of different tasks, for adapters that know tasks.
-   *
-   * @param taskIds the task of each row of the batch
-   */
-  public TokenIds generate(
-      TokenBatch batch, long[] taskIds, Consumer<GenerationConfig.Builder> settings) {
-    return generate(batch.withTaskIds(taskIds), settings);
-  }
-
-  /** The same; where the batch has task ids, adapters that know tasks get them. */
+  /** Where the batch has task ids, adapters that know tasks get them. */
   @Override
   public GenerateOutput generateOutput(
       TokenBatch batch, Consumer<GenerationConfig.Builder> settings, GenerateOptions options) {

@@ -105,13 +105,20 @@ class ActivatedLoraTest {
       List<String> names = Goldens.texts(c.facts.get("mixed"));
       Tensor mixed;
       try (GradMode off = GradMode.noGrad()) {
-        mixed = c.model.forward(c.input(), names).logits().orElseThrow();
+        mixed =
+            c.model
+                .forward(c.input(), PassOptions.builder().adapterNames(names).build())
+                .logits()
+                .orElseThrow();
       }
       Goldens.assertClose(c.golden.get("mixed.logits"), mixed, 1e-5, "mixed");
       assertArrayEquals(
           TunerCase.rowsOf(c.golden.get("mixed.gen")),
           c.model
-              .generate(TokenBatch.of(c.ids()), g -> g.maxNewTokens(6).eosTokenId(), names)
+              .generate(
+                  TokenBatch.of(c.ids()),
+                  g -> g.maxNewTokens(6).eosTokenId(),
+                  PassOptions.builder().adapterNames(names).build())
               .ids());
     }
   }
@@ -124,6 +131,18 @@ class ActivatedLoraTest {
           c.model.withAloraOffsets(numbers(c.facts.get("given")), c::logits),
           1e-5,
           "given");
+      try (GradMode off = GradMode.noGrad()) {
+        Goldens.assertClose(
+            c.golden.get("given.logits"),
+            c.model
+                .forward(
+                    c.input(),
+                    PassOptions.builder().aloraOffsets(numbers(c.facts.get("given"))).build())
+                .logits()
+                .orElseThrow(),
+            1e-5,
+            "given as an option");
+      }
     }
   }
 

@@ -73,7 +73,11 @@ class MixedBatchTest {
 
   private Tensor logits(List<String> names) {
     try (GradMode off = GradMode.noGrad()) {
-      return visible(model.forward(input().build(), names).logits().orElseThrow());
+      return visible(
+          model
+              .forward(input().build(), PassOptions.builder().adapterNames(names).build())
+              .logits()
+              .orElseThrow());
     }
   }
 
@@ -112,12 +116,20 @@ class MixedBatchTest {
   void lossesAndGradientsAreThoseOfTheRows() {
     Tensor labels = golden.get("llama.in.input_ids");
     ModelInput input = input().labels(labels).build();
-    model.forward(input, ROWS).loss().orElseThrow().backward();
+    model
+        .forward(input, PassOptions.builder().adapterNames(ROWS).build())
+        .loss()
+        .orElseThrow()
+        .backward();
     float[] mixed = gradient("default");
     model.zeroGrad();
     List<String> onlyDefault =
         ROWS.stream().map(name -> name.equals("default") ? name : AdapterRows.BASE).toList();
-    model.forward(input, onlyDefault).loss().orElseThrow().backward();
+    model
+        .forward(input, PassOptions.builder().adapterNames(onlyDefault).build())
+        .loss()
+        .orElseThrow()
+        .backward();
     assertArrayEquals(gradient("default"), mixed, 1e-5f);
   }
 
@@ -129,8 +141,16 @@ class MixedBatchTest {
   @Test
   void generationAndBeamsArePythons() {
     TokenBatch prompts = TokenBatch.of(rows("llama.in.input_ids"), rows("llama.in.attention_mask"));
-    assertArrayEquals(rows("llama.greedy.ids"), model.generate(prompts, searching(1), ROWS).ids());
-    assertArrayEquals(rows("llama.beams.ids"), model.generate(prompts, searching(3), ROWS).ids());
+    assertArrayEquals(
+        rows("llama.greedy.ids"),
+        model
+            .generate(prompts, searching(1), PassOptions.builder().adapterNames(ROWS).build())
+            .ids());
+    assertArrayEquals(
+        rows("llama.beams.ids"),
+        model
+            .generate(prompts, searching(3), PassOptions.builder().adapterNames(ROWS).build())
+            .ids());
   }
 
   @Test
@@ -149,7 +169,9 @@ class MixedBatchTest {
                 .build();
         Goldens.assertClose(
             golden.get("t5.logits"),
-            pair.forward(input, ROWS).logits().orElseThrow(),
+            pair.forward(input, PassOptions.builder().adapterNames(ROWS).build())
+                .logits()
+                .orElseThrow(),
             2e-5,
             "t5 logits");
       }
@@ -162,7 +184,7 @@ class MixedBatchTest {
                         searching(search.getValue())
                             .andThen(h -> h.padTokenId(0).decoderStartTokenId(0))
                             .accept(g),
-                    ROWS)
+                    PassOptions.builder().adapterNames(ROWS).build())
                 .ids(),
             search.getKey());
       }

@@ -143,6 +143,26 @@ class PolyTest {
   }
 
   @Test
+  void tasksOfAPassReplaceThoseOfTheInput() {
+    try (TunerCase tuner = new TunerCase("tuner_poly");
+        PeftModelForCausalLM model = tuner.load();
+        GradMode off = GradMode.noGrad()) {
+      float[] expected = model.forward(input(tuner, 2, 0)).logits().orElseThrow().toFloats();
+      PassOptions options = PassOptions.builder().taskIds(2, 0).build();
+      for (ModelInput input : List.of(input(tuner, 1, 1), untold(tuner))) {
+        assertArrayEquals(
+            expected, model.forward(input, options).logits().orElseThrow().toFloats());
+      }
+      PassOptions names = PassOptions.builder().adapterNames("default", "default").build();
+      assertThrows(UnsupportedOperationException.class, () -> model.forward(untold(tuner), names));
+    }
+  }
+
+  private static ModelInput untold(TunerCase tuner) {
+    return tuner.input(false).toBuilder().taskIds(null).build();
+  }
+
+  @Test
   void beamsHaveTheTaskOfTheirText() {
     try (TunerCase tuner = new TunerCase("tuner_poly");
         PeftModelForCausalLM model = tuner.load()) {
@@ -156,7 +176,11 @@ class PolyTest {
         long[] task = {batch.taskIds().orElseThrow()[row]};
         assertArrayEquals(
             together[row],
-            model.generate(alone, task, g -> g.maxNewTokens(5).numBeams(3).eosTokenId()).ids()[0]);
+            model.generate(
+                    alone,
+                    g -> g.maxNewTokens(5).numBeams(3).eosTokenId(),
+                    PassOptions.builder().taskIds(task).build())
+                .ids()[0]);
       }
     }
   }

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import org.peftjava.peft.PassOptions;
 import org.peftjava.peft.Peft;
 import org.peftjava.peft.PeftModelForCausalLM;
 import org.peftjava.peft.tuner.TaskType;
@@ -101,7 +102,9 @@ final class AdapterBench {
         GradMode off = GradMode.noGrad()) {
       ModelInput input =
           ModelInput.of(TokenBatch.of(ids), model.device()).toBuilder().logitsToKeep(1).build();
-      return (names == null ? model.forward(input) : model.forward(input, names))
+      return (names == null
+              ? model.forward(input)
+              : model.forward(input, PassOptions.builder().adapterNames(names).build()))
           .logits()
           .orElseThrow()
           .rank();
