@@ -26,6 +26,7 @@ import org.peftjava.peft.tuner.lora.adalora.AdaLoraMethod;
 import org.peftjava.peft.tuner.miss.MissMethod;
 import org.peftjava.peft.tuner.multitaskprompttuning.MultitaskPromptTuningMethod;
 import org.peftjava.peft.tuner.oft.OFTMethod;
+import org.peftjava.peft.tuner.peanut.PeanutMethod;
 import org.peftjava.peft.tuner.poly.PolyMethod;
 import org.peftjava.peft.tuner.prefixtuning.PrefixTuningMethod;
 import org.peftjava.peft.tuner.prompttuning.PromptTuningMethod;
@@ -143,6 +144,7 @@ public final class TunerMethods {
     result.add(new MissMethod());
     result.add(new MultitaskPromptTuningMethod());
     result.add(new OFTMethod());
+    result.add(new PeanutMethod());
     result.add(new PolyMethod());
     result.add(new PrefixTuningMethod());
     result.add(new PromptTuningMethod());

@@ -8,7 +8,12 @@ final class WeightGroup extends Module {
   /** What holds the leaves of one adapter. */
   private static final class Leaves extends Module {
     void put(String leaf, Parameter parameter, boolean isParameter) {
-      if (isParameter) {
+      int dot = leaf.indexOf('.');
+      if (dot >= 0) {
+        String first = leaf.substring(0, dot);
+        Module below = findChild(first).orElseGet(() -> child(first, new Leaves()));
+        ((Leaves) below).put(leaf.substring(dot + 1), parameter, isParameter);
+      } else if (isParameter) {
         register(leaf, parameter);
       } else {
         registerBuffer(leaf, parameter);

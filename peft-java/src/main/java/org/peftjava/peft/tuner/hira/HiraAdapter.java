@@ -2,10 +2,8 @@ package org.peftjava.peft.tuner.hira;
 
 import java.util.List;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.LayerAdapter;
-import org.peftjava.torch.Creation;
-import org.peftjava.torch.DType;
+import org.peftjava.peft.tuner.UnmergedWeight;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
 
@@ -17,7 +15,7 @@ abstract class HiraAdapter implements LayerAdapter {
   private final Parameter a;
   private final Parameter b;
   private final String names;
-  private byte @Nullable [] unmerged; // the weight without any adapter, while this one is merged
+  private final UnmergedWeight unmerged = new UnmergedWeight();
 
   /**
    * Of two factors.
@@ -48,7 +46,7 @@ abstract class HiraAdapter implements LayerAdapter {
 
   @Override
   public final void prepareMerge(Supplier<Tensor> weight) {
-    unmerged = weight.get().contiguous().viewAs(DType.UINT8).toBytes();
+    unmerged.keep(weight);
   }
 
   @Override
@@ -59,20 +57,11 @@ abstract class HiraAdapter implements LayerAdapter {
   @Override
   public final Tensor removedFrom(Tensor weight) {
     Tensor result = weight.subInPlace(change(weight), 1);
-    unmerged = null;
+    unmerged.drop();
     return result;
   }
 
-  private Tensor change(Tensor like) {
-    byte[] bytes = unmerged;
-    if (bytes == null) {
-      throw new IllegalStateException("The adapter is not merged.");
-    }
-    Tensor base =
-        Creation.ofBytes(bytes, bytes.length)
-            .viewAs(like.dtype())
-            .reshape(like.shape().toArray())
-            .to(like.device());
-    return base.mul(factor().to(like.dtype()));
+  private Tensor change(Tensor weight) {
+    return unmerged.like(weight).mul(factor().to(weight.dtype()));
   }
 }
