@@ -16,6 +16,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
+import org.peftjava.peft.AutoPeftModelForCausalLM;
+import org.peftjava.peft.PeftModelForCausalLM;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -92,6 +94,22 @@ class AdapterHubIT {
             "org/base@main generation_config.json",
             "org/base@main model.safetensors"),
         List.copyOf(new TreeSet<>(hub.fetched())));
+  }
+
+  /** A tokenizer beside the adapter has more tokens than the base model. */
+  @Test
+  void theAdaptersTokenizerComesWithItAndTheBaseGetsItsTokens() throws IOException {
+    Path folder = Golden.ROOT.resolve("resized_adapter");
+    hub.put("org/adapter", "main", folder.resolve("adapter"), base("org/base"));
+    hub.put("org/base", "main", folder.resolve("base"), PLAIN);
+    Consumer<HubOptions.Builder> client =
+        builder -> builder.endpoint(hub.endpoint()).cacheDir(cache).localFilesOnly(false);
+    try (PeftModelForCausalLM model =
+            AutoPeftModelForCausalLM.fromPretrained(
+                "org/adapter", o -> o.hub(client).baseOptions(base -> base.hub(client)))) {
+      assertEquals(45, model.config().vocabSize());
+    }
+    assertTrue(hub.fetched().contains("org/adapter@main tokenizer_config.json"));
   }
 
   @Test

@@ -23,7 +23,7 @@ public final class AutoPeftModel {
   /** The same with options. */
   public static PeftModel fromPretrained(
       String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
-    return fromPretrained(LoadAdapterOptions.folder(nameOrPath, options), options);
+    return fromPretrained(LoadAdapterOptions.folderWithTokenizer(nameOrPath, options), options);
   }
 
   /** The same for a folder. */

@@ -17,7 +17,7 @@ public final class AutoPeftModelForCausalLM {
   /** The same with options. */
   public static PeftModelForCausalLM fromPretrained(
       String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
-    return fromPretrained(LoadAdapterOptions.folder(nameOrPath, options), options);
+    return fromPretrained(LoadAdapterOptions.folderWithTokenizer(nameOrPath, options), options);
   }
 
   /** The same for a folder. */

@@ -17,7 +17,7 @@ public final class AutoPeftModelForFeatureExtraction {
   /** The same with options. */
   public static PeftModelForFeatureExtraction fromPretrained(
       String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
-    return fromPretrained(LoadAdapterOptions.folder(nameOrPath, options), options);
+    return fromPretrained(LoadAdapterOptions.folderWithTokenizer(nameOrPath, options), options);
   }
 
   /** The same for a folder. */

@@ -20,7 +20,7 @@ public final class AutoPeftModelForSeq2SeqLM {
   /** The same with options. */
   public static PeftModelForSeq2SeqLM fromPretrained(
       String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
-    return fromPretrained(LoadAdapterOptions.folder(nameOrPath, options), options);
+    return fromPretrained(LoadAdapterOptions.folderWithTokenizer(nameOrPath, options), options);
   }
 
   /** The same for a folder. */

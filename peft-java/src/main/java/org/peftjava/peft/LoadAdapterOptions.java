@@ -74,6 +74,14 @@ public record LoadAdapterOptions(
     return PretrainedFolder.resolve(nameOrPath, PretrainedFolder.ADAPTER, of(options).hub());
   }
 
+  /** The same with the tokenizer that the adapter was saved with, if there is one. */
+  static Path folderWithTokenizer(String nameOrPath, Consumer<Builder> options) {
+    return PretrainedFolder.resolve(
+        nameOrPath,
+        PretrainedFolder.ADAPTER.and(PretrainedFolder.TOKENIZER),
+        of(options).hub());
+  }
+
   /** Collects options; each method is the one of its record component. */
   public static final class Builder {
     private String adapterName = PeftModel.DEFAULT_ADAPTER;
