@@ -105,8 +105,8 @@ class AdapterHubIT {
     Consumer<HubOptions.Builder> client =
         builder -> builder.endpoint(hub.endpoint()).cacheDir(cache).localFilesOnly(false);
     try (PeftModelForCausalLM model =
-            AutoPeftModelForCausalLM.fromPretrained(
-                "org/adapter", o -> o.hub(client).baseOptions(base -> base.hub(client)))) {
+        AutoPeftModelForCausalLM.fromPretrained(
+            "org/adapter", o -> o.hub(client).baseOptions(base -> base.hub(client)))) {
       assertEquals(45, model.config().vocabSize());
     }
     assertTrue(hub.fetched().contains("org/adapter@main tokenizer_config.json"));

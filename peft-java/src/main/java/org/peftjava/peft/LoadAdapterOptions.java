@@ -77,9 +77,7 @@ public record LoadAdapterOptions(
   /** The same with the tokenizer that the adapter was saved with, if there is one. */
   static Path folderWithTokenizer(String nameOrPath, Consumer<Builder> options) {
     return PretrainedFolder.resolve(
-        nameOrPath,
-        PretrainedFolder.ADAPTER.and(PretrainedFolder.TOKENIZER),
-        of(options).hub());
+        nameOrPath, PretrainedFolder.ADAPTER.and(PretrainedFolder.TOKENIZER), of(options).hub());
   }
 
   /** Collects options; each method is the one of its record component. */
