@@ -4,7 +4,7 @@ import contextlib
 import io
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, get_peft_config, get_peft_model
 from transformers import OPTConfig, OPTForCausalLM
 
 from . import common
@@ -21,6 +21,15 @@ CASES = [
     ("lora r64 default targets", dict(r=64, lora_alpha=16)),
     ("lora r8 q,k + modules_to_save lm_head", dict(target_modules=["q_proj", "k_proj"], modules_to_save=["lm_head"])),
     ("lora r16 all-linear", dict(r=16, lora_alpha=32, target_modules="all-linear")),
+]
+
+PROMPTS = [
+    dict(peft_type="PROMPT_TUNING", num_virtual_tokens=8),
+    dict(peft_type="PREFIX_TUNING", num_virtual_tokens=30),
+    dict(peft_type="PREFIX_TUNING", num_virtual_tokens=20, prefix_projection=True, encoder_hidden_size=512),
+    dict(peft_type="P_TUNING", num_virtual_tokens=20, encoder_hidden_size=128),
+    dict(peft_type="P_TUNING", num_virtual_tokens=20, encoder_hidden_size=128, encoder_reparameterization_type="LSTM"),
+    dict(peft_type="MULTITASK_PROMPT_TUNING", num_virtual_tokens=50, num_tasks=3, num_ranks=2),
 ]
 
 
@@ -44,10 +53,16 @@ def write(path):
                 model.print_trainable_parameters()
             rows.append({"label": label, "config": values, "trainable": trainable, "all": total,
                          "printed": printed.getvalue().rstrip("\n")})
+        prompts = []
+        for values in PROMPTS:
+            model = get_peft_model(build(settings), get_peft_config({"task_type": "CAUSAL_LM", **values}))
+            trainable, total = model.get_nb_trainable_parameters()
+            prompts.append({"config": values, "trainable": trainable, "all": total})
         models[name] = {
             "config": settings,
             "baseParameters": sum(p.numel() for p in base.parameters()),
             "lora": rows,
+            "prompts": prompts,
         }
     large = models["opt-350m"]
     assert large["baseParameters"] == 331_196_416

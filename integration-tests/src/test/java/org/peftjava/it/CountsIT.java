@@ -5,6 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -12,9 +16,11 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.peft.Peft;
+import org.peftjava.peft.PeftConfig;
 import org.peftjava.peft.PeftModelForCausalLM;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.torch.DType;
@@ -86,6 +92,28 @@ class CountsIT {
       }
     }
     assertEquals(4, rows);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"opt-125m", "opt-350m"})
+  void countsOfVirtualTokensArePythons(String name, @TempDir Path folder) throws IOException {
+    JsonNode golden = Golden.json(Golden.ROOT.resolve("counts.json")).at("/models/" + name);
+    int rows = 0;
+    for (JsonNode row : golden.get("prompts")) {
+      ObjectNode config = row.get("config").deepCopy();
+      config.put("task_type", "CAUSAL_LM");
+      Files.writeString(folder.resolve("adapter_config.json"), config.toString());
+      try (CausalLM base = model(golden.get("config"));
+          PeftModelForCausalLM model =
+              Peft.getPeftModel(
+                  base, PeftConfig.fromPretrained(folder).with("inference_mode", false))) {
+        assertEquals(
+            row.get("trainable").asLong(), model.trainableParameters().trainable(), "" + config);
+        assertEquals(row.get("all").asLong(), model.trainableParameters().all(), "" + config);
+        rows++;
+      }
+    }
+    assertEquals(6, rows);
   }
 
   @Test

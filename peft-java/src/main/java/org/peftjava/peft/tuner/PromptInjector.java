@@ -57,7 +57,9 @@ final class PromptInjector {
     PromptEncoder encoder = method.newEncoder(config, site);
     try {
       encoder.initialize();
-      encoder.to(site.words().table().tensor().device());
+      if (site.words().table().isMaterialized()) { // else only sizes are wanted
+        encoder.to(site.words().table().tensor().device());
+      }
       return encoder;
     } catch (RuntimeException e) {
       encoder.close();
