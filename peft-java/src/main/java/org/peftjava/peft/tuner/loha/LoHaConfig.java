@@ -4,8 +4,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.ConfigSchema;
-import org.peftjava.peft.tuner.LayerConfigBuilder;
 import org.peftjava.peft.tuner.LayerTunerConfig;
+import org.peftjava.peft.tuner.LycorisConfigBuilder;
 
 /** The configuration of LoHa. Reference: PEFT {@code tuners/loha/config.py::LoHaConfig}. */
 public final class LoHaConfig extends LayerTunerConfig {
@@ -67,7 +67,7 @@ public final class LoHaConfig extends LayerTunerConfig {
   }
 
   /** Collects the fields of a {@link LoHaConfig}. */
-  public static final class Builder extends LayerConfigBuilder<Builder> {
+  public static final class Builder extends LycorisConfigBuilder<Builder> {
     private Builder(Map<String, ? extends @Nullable Object> values) {
       super(values);
     }
@@ -77,44 +77,9 @@ public final class LoHaConfig extends LayerTunerConfig {
       return this;
     }
 
-    /** Rank of both factors; 8. */
-    public Builder r(int value) {
-      return set("r", value);
-    }
-
-    /** Numerator of the scaling alpha/r; 8. */
-    public Builder alpha(double value) {
-      return set("alpha", value);
-    }
-
-    /** Probability of dropping an output row of the update in training; 0. */
-    public Builder rankDropout(double value) {
-      return set("rank_dropout", value);
-    }
-
-    /** Probability of leaving the update out of a training step; 0. */
-    public Builder moduleDropout(double value) {
-      return set("module_dropout", value);
-    }
-
-    /** For convolutions, which no model here has; kept in the file. */
-    public Builder useEffectiveConv2d(boolean value) {
-      return set("use_effective_conv2d", value);
-    }
-
     /** Whether the adapter starts without effect; true. */
     public Builder initWeights(boolean value) {
       return set("init_weights", value);
-    }
-
-    /** Ranks for modules whose path ends with a match of the pattern. */
-    public Builder rankPattern(Map<String, Integer> value) {
-      return set("rank_pattern", value);
-    }
-
-    /** Alphas, as rankPattern. */
-    public Builder alphaPattern(Map<String, ? extends Number> value) {
-      return set("alpha_pattern", value);
     }
 
     /** The config, checked. */

@@ -4,8 +4,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.ConfigSchema;
-import org.peftjava.peft.tuner.LayerConfigBuilder;
 import org.peftjava.peft.tuner.LayerTunerConfig;
+import org.peftjava.peft.tuner.LycorisConfigBuilder;
 
 /** The configuration of LoKr. Reference: PEFT {@code tuners/lokr/config.py::LoKrConfig}. */
 public final class LoKrConfig extends LayerTunerConfig {
@@ -80,7 +80,7 @@ public final class LoKrConfig extends LayerTunerConfig {
   }
 
   /** Collects the fields of a {@link LoKrConfig}. */
-  public static final class Builder extends LayerConfigBuilder<Builder> {
+  public static final class Builder extends LycorisConfigBuilder<Builder> {
     private Builder(Map<String, ? extends @Nullable Object> values) {
       super(values);
     }
@@ -88,31 +88,6 @@ public final class LoKrConfig extends LayerTunerConfig {
     @Override
     protected Builder self() {
       return this;
-    }
-
-    /** Rank of factors that are decomposed; 8. */
-    public Builder r(int value) {
-      return set("r", value);
-    }
-
-    /** Numerator of the scaling alpha/r; 8. */
-    public Builder alpha(double value) {
-      return set("alpha", value);
-    }
-
-    /** Probability of dropping an output row of the update in training; 0. */
-    public Builder rankDropout(double value) {
-      return set("rank_dropout", value);
-    }
-
-    /** Probability of leaving the update out of a training step; 0. */
-    public Builder moduleDropout(double value) {
-      return set("module_dropout", value);
-    }
-
-    /** For convolutions, which no model here has; kept in the file. */
-    public Builder useEffectiveConv2d(boolean value) {
-      return set("use_effective_conv2d", value);
     }
 
     /** Whether the left factor is decomposed too, where r is small enough; false. */
@@ -142,16 +117,6 @@ public final class LoKrConfig extends LayerTunerConfig {
      */
     public Builder initWeights(String value) {
       return set("init_weights", value);
-    }
-
-    /** Ranks for modules whose path ends with a match of the pattern. */
-    public Builder rankPattern(Map<String, Integer> value) {
-      return set("rank_pattern", value);
-    }
-
-    /** Alphas, as rankPattern. */
-    public Builder alphaPattern(Map<String, ? extends Number> value) {
-      return set("alpha_pattern", value);
     }
 
     /** The config, checked. */
