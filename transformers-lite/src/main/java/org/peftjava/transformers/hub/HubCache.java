@@ -2,7 +2,6 @@ package org.peftjava.transformers.hub;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -96,23 +95,22 @@ record HubCache(Path root, RepoId repo, boolean symlinks) {
 
   /**
    * Makes a blob visible in a snapshot, by a relative link; where there are none, by moving a new
-   * blob there and copying an old one, as huggingface_hub does.
+   * blob there and copying an old one, as huggingface_hub does. Whoever looks meanwhile sees the
+   * file as it was before.
    */
   void link(String etag, Path pointer, boolean isNew) {
     Path blob = blob(etag);
     try {
       createFolders(pointer);
-      Files.deleteIfExists(pointer);
-      if (symlinks && linked(blob, pointer)) {
-        return;
+      Path temporary = pointer.resolveSibling(pointer.getFileName() + "." + UUID.randomUUID());
+      if (!(symlinks && linked(blob, temporary))) {
+        if (isNew) {
+          Files.move(blob, temporary);
+        } else {
+          Files.copy(blob, temporary);
+        }
       }
-      if (isNew) {
-        Files.move(blob, pointer, StandardCopyOption.REPLACE_EXISTING);
-      } else {
-        Path temporary = pointer.resolveSibling(pointer.getFileName() + "." + UUID.randomUUID());
-        Files.copy(blob, temporary);
-        Files.move(temporary, pointer, StandardCopyOption.ATOMIC_MOVE);
-      }
+      Files.move(temporary, pointer, StandardCopyOption.ATOMIC_MOVE);
     } catch (IOException e) {
       throw cannotWrite(pointer, e);
     }
@@ -126,8 +124,6 @@ record HubCache(Path root, RepoId repo, boolean symlinks) {
     try {
       Files.createSymbolicLink(pointer, folder.relativize(blob.toAbsolutePath()));
       return true;
-    } catch (FileAlreadyExistsException e) {
-      return true; // another process was faster
     } catch (UnsupportedOperationException | IOException e) {
       return false; // no links here: Windows without the right to make them, some network drives
     }
