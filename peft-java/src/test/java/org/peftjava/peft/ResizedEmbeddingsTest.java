@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -54,7 +55,7 @@ class ResizedEmbeddingsTest {
     return model.forward(ModelInput.builder().inputIds(ids).build()).logits().orElseThrow();
   }
 
-  private static TreeSet<String> names(Path folder) {
+  private static Set<String> names(Path folder) {
     try (WeightSource source = AdapterCheckpoint.open(folder)) {
       return new TreeSet<>(source.names());
     }
