@@ -3,6 +3,7 @@ package org.peftjava.transformers.model;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Activation;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;

@@ -6,7 +6,7 @@ import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.ConfigSchema;
 import org.peftjava.peft.tuner.LayerConfigBuilder;
 import org.peftjava.peft.tuner.LayerTunerConfig;
-import org.peftjava.transformers.model.Activation;
+import org.peftjava.torch.nn.Activation;
 
 /** The configuration of PEANuT. Reference: PEFT {@code tuners/peanut/config.py::PeanutConfig}. */
 public final class PeanutConfig extends LayerTunerConfig {

@@ -8,12 +8,12 @@ import org.peftjava.peft.tuner.DefaultTargets;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.LayerSite;
 import org.peftjava.peft.tuner.LayerTunerMethod;
+import org.peftjava.torch.nn.Activation;
 import org.peftjava.torch.nn.Conv1D;
 import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
-import org.peftjava.transformers.model.Activation;
 
 /** PEANuT. Reference: PEFT {@code tuners/peanut/model.py::PeanutModel}. */
 public final class PeanutMethod extends LayerTunerMethod<PeanutConfig> {

@@ -3,12 +3,12 @@ package org.peftjava.transformers.model.bloom;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Activation;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
-import org.peftjava.transformers.model.Activation;
 
 /** The feed-forward block, four times as wide as the hidden state. Reference: {@code BloomMLP}. */
 final class BloomMlp extends Module implements Layer {

@@ -3,13 +3,13 @@ package org.peftjava.transformers.model.gpt2;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Activation;
 import org.peftjava.torch.nn.Conv1D;
 import org.peftjava.torch.nn.Dropout;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
-import org.peftjava.transformers.model.Activation;
 
 /** The feed-forward block. Reference: {@code GPT2MLP}. */
 final class Gpt2Mlp extends Module implements Layer {

@@ -5,13 +5,13 @@ import org.peftjava.torch.Dropouts;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Activation;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.LayerNorm;
 import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
-import org.peftjava.transformers.model.Activation;
 import org.peftjava.transformers.model.DecoderContext;
 
 /**

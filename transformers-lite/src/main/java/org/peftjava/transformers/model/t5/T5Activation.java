@@ -1,7 +1,7 @@
 package org.peftjava.transformers.model.t5;
 
 import java.util.List;
-import org.peftjava.transformers.model.Activation;
+import org.peftjava.torch.nn.Activation;
 
 /**
  * What {@code feed_forward_proj} says: "relu" is a plain feed-forward block, "gated-gelu" one whose

@@ -5,10 +5,10 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.Dropouts;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Activation;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
-import org.peftjava.transformers.model.Activation;
 
 /**
  * The feed-forward block: {@code wo(act(wi(x)))}, or {@code wo(act(wi_0(x)) * wi_1(x))} with a

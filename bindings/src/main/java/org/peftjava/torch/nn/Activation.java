@@ -1,4 +1,4 @@
-package org.peftjava.transformers.model;
+package org.peftjava.torch.nn;
 
 import java.util.Map;
 import java.util.TreeMap;
@@ -6,8 +6,6 @@ import org.peftjava.torch.FusedOps;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
-import org.peftjava.torch.nn.Layer;
-import org.peftjava.torch.nn.Module;
 
 /** An element-wise nonlinearity by its name in {@code config.json} (transformers' ACT2FN). */
 public final class Activation extends Module implements Layer {
