@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.plan.FittingStep;
@@ -99,12 +100,12 @@ final class PlanCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     StepOptions options = CommandFailure.usage(this::options);
-    long memory = CommandFailure.usage(this::memory);
+    OptionalLong memory = CommandFailure.usage(this::memory);
     Path folder = Inputs.pretrained("model", model, PretrainedFolder.CONFIG);
     common.apply();
     PretrainedConfig config = CommandFailure.data(() -> AutoModelForCausalLM.config(folder));
     List<FittingStep> steps =
-        CommandFailure.usage(() -> FittingStep.of(config, options, Math.max(0, memory)));
+        CommandFailure.usage(() -> FittingStep.of(config, options, memory.orElse(0)));
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
       printJson(out, steps, memory);
@@ -128,25 +129,27 @@ final class PlanCommand implements Callable<Integer> {
     return builder.build();
   }
 
-  /** What tensors may take of the card; -1 without one. */
-  private long memory() {
-    return card == null ? -1 : ByteSize.parse(card, "--card") - MemoryPlan.CUDA_CONTEXT;
+  /** What tensors may take of the card: below 0 for one that is too small for any program. */
+  private OptionalLong memory() {
+    return card == null
+        ? OptionalLong.empty()
+        : OptionalLong.of(ByteSize.parse(card, "--card") - MemoryPlan.CUDA_CONTEXT);
   }
 
-  private void print(PrintWriter out, List<FittingStep> steps, long memory) {
+  private void print(PrintWriter out, List<FittingStep> steps, OptionalLong memory) {
     MemoryPlan plan = steps.get(0).plan();
     plan.parts().forEach((name, bytes) -> row(out, name, bytes));
     row(out, "total", plan.total());
     row(out, "total with a card's context", plan.total() + MemoryPlan.CUDA_CONTEXT);
     out.printf(Locale.ROOT, "%-30s %,d%n", "trained numbers", plan.trainedParameters());
-    if (memory < 0) {
+    if (memory.isEmpty()) {
       return;
     }
     out.printf(
         Locale.ROOT,
         "%n%s: %s%n",
         card,
-        steps.get(0).fits(memory) ? "fits" : "does not fit as asked for");
+        steps.get(0).fits(memory.getAsLong()) ? "fits" : "does not fit as asked for");
     out.printf(Locale.ROOT, "%10s %16s %14s  %s%n", "GB", "longest --seq", "most --batch", "with");
     for (FittingStep step : steps) {
       out.printf(
@@ -163,14 +166,14 @@ final class PlanCommand implements Callable<Integer> {
     out.printf(Locale.ROOT, "%-30s %10.3f GB%n", name, bytes / GB);
   }
 
-  private static void printJson(PrintWriter out, List<FittingStep> steps, long memory) {
+  private static void printJson(PrintWriter out, List<FittingStep> steps, OptionalLong memory) {
     Map<String, Object> result = new LinkedHashMap<>();
     result.put("parts", steps.get(0).plan().parts());
     result.put("total", steps.get(0).plan().total());
     result.put("context", MemoryPlan.CUDA_CONTEXT);
     result.put("trained_parameters", steps.get(0).plan().trainedParameters());
-    if (memory >= 0) {
-      result.put("fits", steps.get(0).fits(memory));
+    if (memory.isPresent()) {
+      result.put("fits", steps.get(0).fits(memory.getAsLong()));
       List<Map<String, Object>> variants = new ArrayList<>();
       for (FittingStep step : steps) {
         Map<String, Object> variant = new LinkedHashMap<>();

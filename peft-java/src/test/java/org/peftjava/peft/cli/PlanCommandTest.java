@@ -53,6 +53,13 @@ class PlanCommandTest {
   }
 
   @Test
+  void aCardSmallerThanItsOwnContextFitsNothing() {
+    String text = PeftProcess.ok("plan", "--model", folder, "--card", "500MB").out();
+    assertTrue(text.contains("500MB: does not fit as asked for"), text);
+    assertTrue(text.matches("(?s).* 0 +0 +what was asked for\\R.*"), text);
+  }
+
+  @Test
   void withoutACardThePartsAreListed() {
     String text = PeftProcess.ok("plan", "--model", folder, "--seq", 512).out();
     assertTrue(text.contains("total with a card's context"), text);
