@@ -11,21 +11,15 @@ import org.peftjava.peft.prompt.PromptedDecoder;
 import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.Invocations;
-import org.peftjava.torch.DType;
-import org.peftjava.torch.Device;
-import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.CausalLanguageModel;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
-import org.peftjava.transformers.ResizeOptions;
 import org.peftjava.transformers.TrainingHook;
-import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerateOptions;
 import org.peftjava.transformers.generation.GenerateOutput;
 import org.peftjava.transformers.generation.GenerationConfig;
-import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.KvCache;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 import org.peftjava.transformers.tokenizer.TokenIds;
@@ -35,7 +29,7 @@ import org.peftjava.transformers.tokenizer.TokenIds;
  *
  * <p>Saving writes the adapters only. Reference: PEFT {@code peft_model.py::PeftModelForCausalLM}.
  */
-public final class PeftModelForCausalLM extends PeftModel implements CausalLanguageModel {
+public final class PeftModelForCausalLM extends PeftModel implements CausalLanguageModel, OverBase {
   private final CausalLM base;
 
   PeftModelForCausalLM(CausalLM base, boolean ownsBase) {
@@ -113,29 +107,14 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
   }
 
   @Override
-  public PretrainedConfig config() {
-    return base.config();
-  }
-
-  @Override
-  public EmbeddingLayer resizeTokenEmbeddings(
-      int newNumTokens, Consumer<ResizeOptions.Builder> options) {
-    return base.resizeTokenEmbeddings(newNumTokens, options);
-  }
-
-  @Override
-  public boolean hasResizedEmbeddings() {
-    return base.hasResizedEmbeddings();
-  }
-
-  @Override
   public GenerationConfig generationConfig() {
     return base.generationConfig();
   }
 
+  /** The model below the adapters. */
   @Override
-  public Architecture architecture() {
-    return base.architecture();
+  public CausalLM base() {
+    return base;
   }
 
   /** This model: its parameters have Python's names. */
@@ -145,23 +124,8 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
   }
 
   @Override
-  public Device device() {
-    return base.device();
-  }
-
-  @Override
-  public DType dtype() {
-    return base.dtype();
-  }
-
-  @Override
   public KvCache newCache(long capacity) {
     return base.newCache(capacity);
-  }
-
-  @Override
-  public void gradientCheckpointing(boolean on) {
-    base.gradientCheckpointing(on);
   }
 
   /** The base model, with the adapters in its layers. */

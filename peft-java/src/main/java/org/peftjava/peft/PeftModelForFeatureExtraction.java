@@ -2,22 +2,15 @@ package org.peftjava.peft;
 
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.prompt.TaskPrompt;
 import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.AdapterSet;
-import org.peftjava.torch.DType;
-import org.peftjava.torch.Device;
-import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.transformers.FeatureExtraction;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
-import org.peftjava.transformers.ResizeOptions;
-import org.peftjava.transformers.config.PretrainedConfig;
-import org.peftjava.transformers.model.Architecture;
 
 /**
  * A model without head, with adapters: its output is the hidden states ({@code
@@ -25,7 +18,7 @@ import org.peftjava.transformers.model.Architecture;
  *
  * <p>Reference: PEFT {@code peft_model.py::PeftModelForFeatureExtraction}.
  */
-public final class PeftModelForFeatureExtraction extends PeftModel implements PretrainedModel {
+public final class PeftModelForFeatureExtraction extends PeftModel implements OverBase {
   private final FeatureExtraction base;
 
   PeftModelForFeatureExtraction(FeatureExtraction base, boolean ownsBase) {
@@ -49,50 +42,15 @@ public final class PeftModelForFeatureExtraction extends PeftModel implements Pr
   }
 
   /** The model below the adapters, whose {@code module()} is {@link #getBaseModel}. */
+  @Override
   public FeatureExtraction base() {
     return base;
-  }
-
-  @Override
-  public PretrainedConfig config() {
-    return base.config();
-  }
-
-  @Override
-  public EmbeddingLayer resizeTokenEmbeddings(
-      int newNumTokens, Consumer<ResizeOptions.Builder> options) {
-    return base.resizeTokenEmbeddings(newNumTokens, options);
-  }
-
-  @Override
-  public boolean hasResizedEmbeddings() {
-    return base.hasResizedEmbeddings();
-  }
-
-  @Override
-  public Architecture architecture() {
-    return base.architecture();
   }
 
   /** This model: its parameters have Python's names. */
   @Override
   public PeftModelForFeatureExtraction module() {
     return this;
-  }
-
-  @Override
-  public Device device() {
-    return base.device();
-  }
-
-  @Override
-  public DType dtype() {
-    return base.dtype();
-  }
-
-  @Override
-  public void gradientCheckpointing(boolean on) {
-    base.gradientCheckpointing(on);
   }
 
   /** Writes the adapters. */

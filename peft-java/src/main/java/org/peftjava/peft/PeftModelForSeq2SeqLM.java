@@ -10,22 +10,16 @@ import org.peftjava.peft.prompt.Seq2SeqPrompt;
 import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.PromptLearningMethod.Place;
-import org.peftjava.torch.DType;
-import org.peftjava.torch.Device;
-import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
-import org.peftjava.transformers.ResizeOptions;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.Seq2SeqLanguageModel;
 import org.peftjava.transformers.Seq2SeqOutput;
 import org.peftjava.transformers.TrainingHook;
-import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerateOptions;
 import org.peftjava.transformers.generation.GenerateOutput;
 import org.peftjava.transformers.generation.GenerationConfig;
-import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.EncoderDecoderCache;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 import org.peftjava.transformers.tokenizer.TokenIds;
@@ -36,7 +30,8 @@ import org.peftjava.transformers.tokenizer.TokenIds;
  *
  * <p>Saving writes the adapters only. Reference: PEFT {@code peft_model.py::PeftModelForSeq2SeqLM}.
  */
-public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLanguageModel {
+public final class PeftModelForSeq2SeqLM extends PeftModel
+    implements Seq2SeqLanguageModel, OverBase {
   private final Seq2SeqLM base;
 
   PeftModelForSeq2SeqLM(Seq2SeqLM base, boolean ownsBase) {
@@ -102,29 +97,14 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
   }
 
   @Override
-  public PretrainedConfig config() {
-    return base.config();
-  }
-
-  @Override
-  public EmbeddingLayer resizeTokenEmbeddings(
-      int newNumTokens, Consumer<ResizeOptions.Builder> options) {
-    return base.resizeTokenEmbeddings(newNumTokens, options);
-  }
-
-  @Override
-  public boolean hasResizedEmbeddings() {
-    return base.hasResizedEmbeddings();
-  }
-
-  @Override
   public GenerationConfig generationConfig() {
     return base.generationConfig();
   }
 
+  /** The model below the adapters. */
   @Override
-  public Architecture architecture() {
-    return base.architecture();
+  public Seq2SeqLM base() {
+    return base;
   }
 
   /** This model: its parameters have Python's names. */
@@ -134,23 +114,8 @@ public final class PeftModelForSeq2SeqLM extends PeftModel implements Seq2SeqLan
   }
 
   @Override
-  public Device device() {
-    return base.device();
-  }
-
-  @Override
-  public DType dtype() {
-    return base.dtype();
-  }
-
-  @Override
   public EncoderDecoderCache newCache(long capacity) {
     return base.newCache(capacity);
-  }
-
-  @Override
-  public void gradientCheckpointing(boolean on) {
-    base.gradientCheckpointing(on);
   }
 
   /** The base model, with the adapters in its layers. */

@@ -8,23 +8,16 @@ import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.prompt.TaskPrompt;
 import org.peftjava.peft.tuner.ActingPrompt;
 import org.peftjava.peft.tuner.AdapterSet;
-import org.peftjava.torch.DType;
-import org.peftjava.torch.Device;
-import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
-import org.peftjava.transformers.PretrainedModel;
-import org.peftjava.transformers.ResizeOptions;
 import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.TrainingHook;
-import org.peftjava.transformers.config.PretrainedConfig;
-import org.peftjava.transformers.model.Architecture;
 
 /**
  * A model with a head, such as a text classifier, with adapters: computes and trains as the base
  * does. Saving writes the adapters, and with them a head that is trained in full.
  */
-public final class PeftModelForTask extends PeftModel implements PretrainedModel {
+public final class PeftModelForTask extends PeftModel implements OverBase {
   private final TaskModel base;
 
   PeftModelForTask(TaskModel base, boolean ownsBase) {
@@ -56,27 +49,6 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
   }
 
   @Override
-  public PretrainedConfig config() {
-    return base.config();
-  }
-
-  @Override
-  public EmbeddingLayer resizeTokenEmbeddings(
-      int newNumTokens, Consumer<ResizeOptions.Builder> options) {
-    return base.resizeTokenEmbeddings(newNumTokens, options);
-  }
-
-  @Override
-  public boolean hasResizedEmbeddings() {
-    return base.hasResizedEmbeddings();
-  }
-
-  @Override
-  public Architecture architecture() {
-    return base.architecture();
-  }
-
-  @Override
   public long labelCount() {
     return base.labelCount();
   }
@@ -91,25 +63,16 @@ public final class PeftModelForTask extends PeftModel implements PretrainedModel
     return base.shiftsLabels();
   }
 
+  /** The model below the adapters. */
+  @Override
+  public TaskModel base() {
+    return base;
+  }
+
   /** This model: its parameters have Python's names. */
   @Override
   public PeftModelForTask module() {
     return this;
-  }
-
-  @Override
-  public Device device() {
-    return base.device();
-  }
-
-  @Override
-  public DType dtype() {
-    return base.dtype();
-  }
-
-  @Override
-  public void gradientCheckpointing(boolean on) {
-    base.gradientCheckpointing(on);
   }
 
   /** The base model, with the adapters in its layers. */

@@ -1,0 +1,52 @@
+package org.peftjava.peft;
+
+import java.util.function.Consumer;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.EmbeddingLayer;
+import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.ResizeOptions;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.model.Architecture;
+
+/** A model with adapters answers as the one below them, where adapters make no difference. */
+interface OverBase extends PretrainedModel {
+  /** The model below the adapters. */
+  PretrainedModel base();
+
+  @Override
+  default PretrainedConfig config() {
+    return base().config();
+  }
+
+  @Override
+  default EmbeddingLayer resizeTokenEmbeddings(
+      int newNumTokens, Consumer<ResizeOptions.Builder> options) {
+    return base().resizeTokenEmbeddings(newNumTokens, options);
+  }
+
+  @Override
+  default boolean hasResizedEmbeddings() {
+    return base().hasResizedEmbeddings();
+  }
+
+  @Override
+  default Architecture architecture() {
+    return base().architecture();
+  }
+
+  @Override
+  default Device device() {
+    return base().device();
+  }
+
+  @Override
+  default DType dtype() {
+    return base().dtype();
+  }
+
+  @Override
+  default void gradientCheckpointing(boolean on) {
+    base().gradientCheckpointing(on);
+  }
+}
