@@ -104,6 +104,7 @@ def write_case(folder, make, kind, values, note):
     tasks = {"task_ids": torch.tensor([2, 0])} if kind is MultitaskPromptTuningConfig else {}
     tensors = {f"in.{name}": value for name, value in batch.items()}
     tensors |= {f"left.{name}": value for name, value in left.items()}
+    tensors |= {f"in.{name}": value for name, value in tasks.items()}
     tensors["base.logits"] = common.logits_of(base, batch)
     batch, left, counted = batch | tasks, left | tasks, counted | tasks
 

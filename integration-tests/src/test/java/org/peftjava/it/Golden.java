@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.CausalLanguageModel;
 import org.peftjava.transformers.ModelInput;
@@ -84,6 +85,11 @@ final class Golden {
     Tensor tensor = tensors.get(key);
     assertNotNull(tensor, () -> folder + " has no tensor " + key);
     return tensor;
+  }
+
+  /** A tensor that not every case has. */
+  @Nullable Tensor find(String key) {
+    return tensors.get(key);
   }
 
   /** A matrix of ids. */

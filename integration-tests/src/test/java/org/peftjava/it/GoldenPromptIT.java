@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,7 +21,6 @@ import org.peftjava.peft.Peft;
 import org.peftjava.peft.PeftConfig;
 import org.peftjava.peft.PeftModel;
 import org.peftjava.peft.PeftModelForCausalLM;
-import org.peftjava.torch.Creation;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -68,14 +66,7 @@ class GoldenPromptIT {
   }
 
   private static ModelInput.Builder input(Golden golden, String side) {
-    return golden
-        .input(side)
-        .taskIds(tasks(golden) == null ? null : Creation.ofLongs(tasks(golden), 2));
-  }
-
-  /** The rows' tasks, if the method knows any. */
-  private static long @Nullable [] tasks(Golden golden) {
-    return type(golden).equals("MULTITASK_PROMPT_TUNING") ? new long[] {2, 0} : null;
+    return golden.input(side).taskIds(golden.find("in.task_ids"));
   }
 
   private static String type(Golden golden) {
@@ -93,10 +84,10 @@ class GoldenPromptIT {
       Golden golden, PeftModelForCausalLM model, Consumer<GenerationConfig.Builder> settings) {
     TokenBatch prompt =
         TokenBatch.of(golden.rows("left.input_ids"), golden.rows("left.attention_mask"));
-    long[] tasks = tasks(golden);
+    Tensor tasks = golden.find("in.task_ids");
     return (tasks == null
             ? model.generate(prompt, settings)
-            : model.generate(prompt, settings, PassOptions.builder().taskIds(tasks).build()))
+            : model.generate(prompt, settings, PassOptions.builder().taskIds(tasks.toLongs()).build()))
         .ids();
   }
 

@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.function.Consumer;
@@ -17,7 +16,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.peft.PassOptions;
-import org.peftjava.peft.Peft;
 import org.peftjava.peft.PeftConfig;
 import org.peftjava.peft.PeftModel;
 import org.peftjava.peft.PeftModelForSeq2SeqLM;
@@ -28,15 +26,8 @@ import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
-import org.peftjava.transformers.AutoModelForQuestionAnswering;
-import org.peftjava.transformers.AutoModelForSeq2SeqLM;
-import org.peftjava.transformers.AutoModelForSequenceClassification;
-import org.peftjava.transformers.AutoModelForTokenClassification;
 import org.peftjava.transformers.ModelInput;
-import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
-import org.peftjava.transformers.Seq2SeqLM;
-import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
@@ -50,41 +41,19 @@ class GoldenPromptTaskIT {
   }
 
   private static PretrainedModel base(Golden golden) {
-    Path folder = golden.folder("base");
-    return switch (task(golden)) {
-      case "SEQ_2_SEQ_LM" -> AutoModelForSeq2SeqLM.fromPretrained(folder);
-      case "SEQ_CLS" -> AutoModelForSequenceClassification.fromPretrained(folder);
-      case "TOKEN_CLS" -> AutoModelForTokenClassification.fromPretrained(folder);
-      default -> AutoModelForQuestionAnswering.fromPretrained(folder);
-    };
-  }
-
-  private static PeftModel adapted(PretrainedModel base, TunerConfig config) {
-    return base instanceof Seq2SeqLM pair
-        ? Peft.getPeftModel(pair, config)
-        : Peft.getPeftModel((TaskModel) base, config);
-  }
-
-  private static PeftModel loaded(PretrainedModel base, Path folder) {
-    return base instanceof Seq2SeqLM pair
-        ? PeftModel.fromPretrained(pair, folder, options -> {})
-        : PeftModel.fromPretrained((TaskModel) base, folder, options -> {});
+    return TaskModels.base(task(golden), golden.folder("base"));
   }
 
   private static ModelInput.Builder input(Golden golden) {
     return golden
         .input("in")
-        .taskIds(optional(golden, "in.task_ids"))
-        .positionIds(optional(golden, "in.position_ids"))
-        .tokenTypeIds(optional(golden, "in.token_type_ids"))
-        .labels(optional(golden, "in.labels"))
-        .startPositions(optional(golden, "in.start_positions"))
-        .endPositions(optional(golden, "in.end_positions"))
+        .taskIds(golden.find("in.task_ids"))
+        .positionIds(golden.find("in.position_ids"))
+        .tokenTypeIds(golden.find("in.token_type_ids"))
+        .labels(golden.find("in.labels"))
+        .startPositions(golden.find("in.start_positions"))
+        .endPositions(golden.find("in.end_positions"))
         .outputLogits(true);
-  }
-
-  private static Tensor optional(Golden golden, String key) {
-    return golden.has(key) ? golden.get(key) : null;
   }
 
   /** The parameters that are trained; those of a head of several layers under Python's names. */
@@ -107,12 +76,7 @@ class GoldenPromptTaskIT {
 
   private static void assertLogits(Golden golden, String key, PretrainedModel model) {
     try (GradMode off = GradMode.noGrad()) {
-      ModelOutput output = model.forward(input(golden).build());
-      Tensor actual =
-          task(golden).equals("QUESTION_ANS")
-              ? Creation.stack(
-                  List.of(output.startLogits().orElseThrow(), output.endLogits().orElseThrow()), -1)
-              : output.logits().orElseThrow();
+      Tensor actual = TaskModels.logits(model, input(golden).build());
       Golden.assertClose(golden.get(key), actual, golden.tolerance("forward"), key);
     }
   }
@@ -144,7 +108,7 @@ class GoldenPromptTaskIT {
       Golden golden = Golden.open(name);
       TunerConfig config = PeftConfig.fromPretrained(golden.folder("adapter"));
       try (PretrainedModel base = base(golden);
-          PeftModel model = adapted(base, config.with("inference_mode", false))) {
+          PeftModel model = TaskModels.adapted(base, config.with("inference_mode", false))) {
         model.eval();
         Map<String, Parameter> trainable = trainable(model);
         assertEquals(LoraCase.keysBelow(golden, "param."), new TreeSet<>(trainable.keySet()));
@@ -235,7 +199,7 @@ class GoldenPromptTaskIT {
   private static void assertLoads(Golden golden, Path saved) {
     for (Path folder : new Path[] {golden.folder("adapter"), saved}) {
       try (PretrainedModel base = base(golden);
-          PeftModel model = loaded(base, folder)) {
+          PeftModel model = TaskModels.loaded(base, folder, false)) {
         assertEquals(0, model.trainableParameters().trainable());
         assertLogits(golden, "adapter.logits", (PretrainedModel) model);
       }
