@@ -87,7 +87,8 @@ class GoldenPromptIT {
     Tensor tasks = golden.find("in.task_ids");
     return (tasks == null
             ? model.generate(prompt, settings)
-            : model.generate(prompt, settings, PassOptions.builder().taskIds(tasks.toLongs()).build()))
+            : model.generate(
+                prompt, settings, PassOptions.builder().taskIds(tasks.toLongs()).build()))
         .ids();
   }
 

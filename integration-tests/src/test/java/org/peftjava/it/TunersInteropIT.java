@@ -75,9 +75,7 @@ class TunersInteropIT {
 
   private static Path base(Path folder) {
     JsonNode shared = Golden.json(folder.resolve("case.json")).path("base");
-    return shared.isTextual()
-        ? Golden.ROOT.resolve(shared.textValue())
-        : folder.resolve("base");
+    return shared.isTextual() ? Golden.ROOT.resolve(shared.textValue()) : folder.resolve("base");
   }
 
   @ParameterizedTest
