@@ -23,6 +23,7 @@ inline Vec keepUpTo(Vec a, int64_t left) {
 #include "dropout.inl"
 #include "layer_norm.inl"
 #include "optimizer.inl"
+#include "optimizer_8bit.inl"
 #include "elementwise.inl"
 #include "rms_norm.inl"
 #include "gated.inl"
@@ -56,6 +57,7 @@ inline KernelTable makeTable(const char* name) {
           PEFTJAVA_BY_TYPES(layerNormInputGrad),
           PEFTJAVA_BY_TYPES(layerNormWeightGrad),
           adamw,
+          PEFTJAVA_BY_TYPE(adamw8bit),
           PEFTJAVA_BY_TYPE(squaredNorm),
           PEFTJAVA_BY_TYPE(scaleInPlace),
           PEFTJAVA_BY_TYPES(biasRelu),

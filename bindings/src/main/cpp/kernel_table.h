@@ -103,6 +103,25 @@ struct AdamWArgs {
   float gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, rootCorrection2, eps, negStepSize;
 };
 
+/// A map of 256 values in [-1, 1]: a code is the number of limits below a number.
+struct ByteMap {
+  const float* values;
+  const float* limits;   // ascending; the last is infinite
+  const uint8_t* first;  // the code of the least number whose upper 16 bits are these
+};
+
+/// One AdamW step on elements [begin, end) of one parameter, from a multiple of 256 on.
+struct AdamW8bitArgs {
+  void* p;
+  const void* g;
+  void* m;         // codes, or float32 without scales
+  void* v;
+  float* mScales;  // null: none
+  float* vScales;
+  ByteMap means, squares;
+  float beta1, oneMinusBeta1, beta2, oneMinusBeta2, rate, eps, decay;
+};
+
 /// y = relu(y + bias) by rows. Index space: rows.
 struct BiasReluArgs {
   void* y;
@@ -156,6 +175,7 @@ struct KernelTable {
   Range<LayerNormGradArgs> layerNormInputGrad[2][2];
   Range<LayerNormGradArgs> layerNormWeightGrad[2][2];
   Range<AdamWArgs> adamw;
+  Range<AdamW8bitArgs> adamw8bit[2];  // p and g
   double (*squaredNorm[2])(const void* x, int64_t count);
   void (*scale[2])(void* x, int64_t count, float factor);
   Range<BiasReluArgs> biasRelu[2][2];  // y, bias

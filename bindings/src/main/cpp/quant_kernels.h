@@ -103,6 +103,50 @@ inline void fourBitTiles(const int64_t* w, int64_t rows, int64_t columns, bool t
               active()->fourBitTilesPack[transposed], active()->fourBitTiles[transposed]);
 }
 
+/// AdamW8bitKernel.java's parameters: eight words each, in the order of adamw8bitPieces.
+struct AdamW8bitList {
+  const int64_t *words, *counts;
+  int arrays;
+  double lr, beta1, beta2, eps;
+  AdamW8bitArgs step;
+};
+
+inline void adamw8bitPieces(const AdamW8bitList& list, int64_t first, int64_t last) {
+  eachPiece(list.counts, list.arrays, first, last,
+            [&](int i, int64_t begin, int64_t end, int64_t) {
+              const int64_t* w = list.words + 8 * i;
+              AdamW8bitArgs args = list.step;
+              args.p = at(w[0]);
+              args.g = at(w[1]);
+              args.m = at(w[2]);
+              args.v = at(w[3]);
+              args.mScales = at<float>(w[4]);
+              args.vScales = at<float>(w[5]);
+              double steps = static_cast<double>(w[6]);
+              double correction1 = 1.0 - std::pow(list.beta1, steps);
+              double correction2 = std::sqrt(1.0 - std::pow(list.beta2, steps));
+              args.rate = static_cast<float>(-list.lr * correction2 / correction1);
+              args.eps = static_cast<float>(correction2 * list.eps);
+              active()->adamw8bit[w[7]](args, begin, end);
+            });
+}
+
+inline void adamw8bit(const int64_t* words, const int64_t* counts, int arrays, const float* values,
+                      const float* limits, const int8_t* first, const float* values2,
+                      const float* limits2, const int8_t* first2, double lr, double beta1, double beta2,
+                      double eps, double weightDecay, int threads) {
+  AdamW8bitArgs args = {};
+  args.means = {values, limits, reinterpret_cast<const uint8_t*>(first)};
+  args.squares = {values2, limits2, reinterpret_cast<const uint8_t*>(first2)};
+  args.beta1 = static_cast<float>(beta1);
+  args.oneMinusBeta1 = static_cast<float>(1.0 - beta1);
+  args.beta2 = static_cast<float>(beta2);
+  args.oneMinusBeta2 = static_cast<float>(1.0 - beta2);
+  args.decay = static_cast<float>(1.0 - lr * weightDecay);
+  AdamW8bitList list = {words, counts, arrays, lr, beta1, beta2, eps, args};
+  parallelRange<AdamW8bitList>(adamw8bitPieces, list, piecesOf(counts, arrays), 1, threads);
+}
+
 inline void bytesDequantize(int64_t codes, int64_t absmax, int64_t rows, int64_t columns, int64_t y,
                             int type, int threads) {
   BytesArgs args = {at<const int8_t>(codes), at<const float>(absmax), columns, at(y)};

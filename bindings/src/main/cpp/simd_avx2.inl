@@ -168,6 +168,14 @@ inline Vec gather(const float* table, const uint8_t* index) {
   __m256i at = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)index));
   return {_mm256_i32gather_ps(table, at, 4)};
 }
+/// The same by words.
+inline Vec gather(const float* table, Words index) { return {_mm256_i32gather_ps(table, index.v, 4)}; }
+/// table[index] in each word; three bytes behind the last may be read.
+inline Words gatherBytes(const uint8_t* table, Words index) {
+  __m256i words = _mm256_i32gather_epi32((const int*)table, index.v, 1);
+  return {_mm256_and_si256(words, _mm256_set1_epi32(255))};
+}
+inline Words bitsOf(Vec a) { return {_mm256_castps_si256(a.v)}; }
 /// Four lanes of each of the next kLanes / 4 floats.
 inline Vec spread4(const float* p) {
   return {_mm256_setr_ps(p[0], p[0], p[0], p[0], p[1], p[1], p[1], p[1])};

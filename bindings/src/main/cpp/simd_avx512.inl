@@ -151,6 +151,13 @@ inline Vec gather(const float* table, const uint8_t* index) {
   __m512i at = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)index));
   return {_mm512_i32gather_ps(at, table, 4)};
 }
+/// The same by words.
+inline Vec gather(const float* table, Words index) { return {_mm512_i32gather_ps(index.v, table, 4)}; }
+/// table[index] in each word; three bytes behind the last may be read.
+inline Words gatherBytes(const uint8_t* table, Words index) {
+  return {_mm512_and_si512(_mm512_i32gather_epi32(index.v, table, 1), _mm512_set1_epi32(255))};
+}
+inline Words bitsOf(Vec a) { return {_mm512_castps_si512(a.v)}; }
 /// Four lanes of each of the next kLanes / 4 floats.
 inline Vec spread4(const float* p) {
   __m512i lanes = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);

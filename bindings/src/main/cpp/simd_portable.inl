@@ -178,6 +178,20 @@ inline Vec absolute(Vec a) {
 inline Vec gather(const float* table, const uint8_t* index) {
   return eachLane([&](int i) { return table[index[i]]; });
 }
+/// The same by words.
+inline Vec gather(const float* table, Words index) {
+  return eachLane([&](int i) { return table[index.v[i]]; });
+}
+/// table[index] in each word.
+inline Words gatherBytes(const uint8_t* table, Words index) {
+  for (int i = 0; i < kWordLanes; i++) index.v[i] = table[index.v[i]];
+  return index;
+}
+inline Words bitsOf(Vec a) {
+  Words result;
+  std::memcpy(result.v, a.v, sizeof result.v);
+  return result;
+}
 /// Four lanes of each of the next kLanes / 4 floats.
 inline Vec spread4(const float* p) { return splat(p[0]); }
 

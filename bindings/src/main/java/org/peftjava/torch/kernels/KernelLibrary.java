@@ -140,6 +140,24 @@ final class KernelLibrary {
       long step,
       int threads);
 
+  @NoException
+  static native void adamw8bit(
+      @Cast("const int64_t*") long[] words,
+      @Cast("const int64_t*") long[] counts,
+      int arrays,
+      @Const float[] values,
+      @Const float[] limits,
+      @Cast("const int8_t*") byte[] first,
+      @Const float[] values2,
+      @Const float[] limits2,
+      @Cast("const int8_t*") byte[] first2,
+      double lr,
+      double beta1,
+      double beta2,
+      double eps,
+      double weightDecay,
+      int threads);
+
   static native double squaredNorm(
       @Cast("const int64_t*") long[] arrays,
       @Cast("const int64_t*") long[] counts,

@@ -19,8 +19,8 @@ import org.peftjava.torch.optim.Optimizer;
  *
  * <p>{@code m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p += -lr sqrt(1-b2^t)/(1-b1^t) * m /
  * (sqrt(v) + sqrt(1-b2^t) eps); p *= 1 - lr*wd}, in float32, from codes and back. A number whose
- * gradient is not finite stays as it is and forgets its moments. Small parameters, and those that
- * are named so, have a float32 state.
+ * squared gradient is not finite stays as it is and forgets its moments. Small parameters, and
+ * those that are named so, have a float32 state.
  *
  * <p>Paper: arXiv:2110.02861. Reference: {@code bitsandbytes.optim.AdamW8bit} and its kernels
  * {@code kOptimizerStatic8bit2StateBlockwise}, {@code kOptimizer32bit2State}; golden/adamw8bit.
@@ -33,6 +33,7 @@ public final class AdamW8bit implements Optimizer {
   private final Map<String, MomentState> states = new LinkedHashMap<>();
   private final AdamW.Options options;
   private final Set<String> wide;
+  private final boolean portable;
   private double learningRate;
 
   /**
@@ -42,9 +43,19 @@ public final class AdamW8bit implements Optimizer {
    * @param wide names of parameters with a float32 state; transformers has token embeddings so
    */
   public AdamW8bit(Map<String, Parameter> parameters, AdamW.Options options, Set<String> wide) {
+    this(parameters, options, wide, false);
+  }
+
+  /** The same, on libtorch's operators even where there are native kernels. */
+  AdamW8bit(
+      Map<String, Parameter> parameters,
+      AdamW.Options options,
+      Set<String> wide,
+      boolean portable) {
     this.parameters = new LinkedHashMap<>(parameters);
     this.options = options;
     this.wide = Set.copyOf(wide);
+    this.portable = portable;
     learningRate = options.learningRate();
   }
 
@@ -52,18 +63,26 @@ public final class AdamW8bit implements Optimizer {
   public void step() {
     try (TensorScope scope = TensorScope.open("adamw 8-bit");
         GradMode off = GradMode.noGrad()) {
+      NativeAdamW8bit kernel = new NativeAdamW8bit();
       parameters.forEach(
           (name, parameter) ->
-              parameter.tensor().grad().ifPresent(gradient -> step(name, parameter, gradient)));
+              parameter
+                  .tensor()
+                  .grad()
+                  .ifPresent(
+                      gradient -> step(state(name, parameter), parameter, gradient, kernel)));
+      kernel.run(options, learningRate);
     }
   }
 
-  private void step(String name, Parameter parameter, Tensor gradient) {
-    MomentState state = state(name, parameter);
+  /** Updates one parameter, or leaves it to a kernel that updates all in one call. */
+  private void step(
+      MomentState state, Parameter parameter, Tensor gradient, NativeAdamW8bit kernel) {
     state.step();
     Tensor p = parameter.tensor().detach().reshape(-1);
     Tensor g = gradient.detach().reshape(-1);
-    if (CudaAdamW.step(p, g, state, options, learningRate)) {
+    if (!portable
+        && (CudaAdamW.step(p, g, state, options, learningRate) || kernel.add(p, g, state))) {
       return;
     }
     for (long start = 0; start < p.numel(); start += MomentState.BAND) {
@@ -89,8 +108,9 @@ public final class AdamW8bit implements Optimizer {
     if (options.weightDecay() != 0) {
       changed.mulInPlace(1 - learningRate * options.weightDecay());
     }
-    if (!g.isFinite()) {
-      Tensor broken = g.abs().lt(Double.POSITIVE_INFINITY).not();
+    Tensor size = g.mul(g);
+    if (!size.isFinite()) {
+      Tensor broken = size.lt(Double.POSITIVE_INFINITY).not();
       mean = mean.maskedFill(broken, 0);
       square = square.maskedFill(broken, 0);
       changed = Ops.where(broken, p.to(changed.dtype()), changed);
@@ -152,6 +172,7 @@ public final class AdamW8bit implements Optimizer {
                 .tensors()
                 .forEach((part, tensor) -> tensor.copyInPlace(present(saved, name, part, tensor)));
             state.steps(present(saved, name, "step", null).toLong());
+            state.checkScales(name);
           }
         });
   }

@@ -1,6 +1,7 @@
 package org.peftjava.quant.bnb;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -73,6 +74,22 @@ final class MomentState implements AutoCloseable {
       result.put("absmax2", absmax2);
     }
     return result;
+  }
+
+  /** Throws if a scale cannot be one: the state is a file's. */
+  void checkScales(String parameter) {
+    if (absmax1 == null || absmax2 == null) {
+      return;
+    }
+    for (Tensor scales : List.of(absmax1, absmax2)) {
+      if (!scales.isFinite() || scales.min().toDouble() < 0) {
+        throw new IllegalArgumentException(
+            "The optimizer state of '"
+                + parameter
+                + "' has scales that are negative, NaN or infinite. Expected max |x| of each"
+                + " block. The checkpoint is damaged.");
+      }
+    }
   }
 
   /** The moments of {@code length} numbers from {@code start} on, a multiple of {@link #BAND}. */

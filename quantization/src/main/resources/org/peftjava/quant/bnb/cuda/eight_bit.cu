@@ -77,9 +77,9 @@ struct AdamW {
   float decay;                       // 1 - lr wd
 };
 
-/// One step of one number. A gradient that is not finite leaves it and clears its moments.
+/// One step of one number. A squared gradient that is not finite leaves it and clears its moments.
 __device__ __forceinline__ void adamw(const AdamW& o, float& p, float g, float& mean, float& square) {
-  if (magnitudeBits(g) >= 0x7f800000u) {
+  if (magnitudeBits(g * g) >= 0x7f800000u) {
     mean = square = 0.0f;
     return;
   }
