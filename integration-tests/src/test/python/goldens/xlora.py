@@ -6,9 +6,11 @@ import re
 
 import torch
 from peft import LoraConfig, XLoraConfig, get_peft_model
+from peft.helpers import rescale_adapter_scale
 from safetensors.torch import save_file
+from transformers import AutoModel
 
-from . import common
+from . import common, heads
 from .common import causal_batch, left_padded_batch
 from .lora_decoders import tiny_llama
 from .tuners import greedy
@@ -79,6 +81,8 @@ def write_case(folder, values, note):
     tensors |= {f"param.{n}": p.detach().clone() for n, p in trained.items()}
     tensors["adapter.logits"] = common.logits_of(tuned, batch)
     tensors["scalings"] = tuned.base_model.internal_xlora_scalings.detach().clone()
+    with rescale_adapter_scale(tuned, 0.4):
+        tensors["rescaled.logits"] = common.logits_of(tuned, batch)
     tensors["adapter.loss"], grads = common.gradients_of(tuned, batch)
     tensors |= {f"grad.{name}": value for name, value in grads.items()}
     tensors["gen.ids"] = greedy(tuned, left)
@@ -117,4 +121,51 @@ def write_case(folder, values, note):
     assert gaps["gradient"] < common.TOLERANCES["gradient"] / 4, gaps
 
 
-SECTIONS = {name: (lambda folder, name=name: write_case(folder, *CASES[name])) for name in CASES}
+def bare_bert():
+    base = common.loud(AutoModel.from_config(heads.config("bert", "base")), seed=51)  # that of the section features
+    base.set_attn_implementation("eager")
+    return base
+
+
+def write_features(folder):
+    """Over a model without head: what it mixes, the hidden states, and gradients as in the section features."""
+    experts = [
+        {"r": 2, "lora_alpha": 5, "target_modules": ["query", "value"]},
+        {"r": 3, "lora_alpha": 4, "target_modules": ["query", "intermediate.dense"]},
+    ]
+    paths = {}
+    for number, expert in enumerate(experts):
+        lora = get_peft_model(bare_bert(), LoraConfig(task_type="FEATURE_EXTRACTION", **expert))
+        common.fill_trainable(lora, scale=0.3 + 0.1 * number)
+        lora.save_pretrained(folder / "experts" / str(number))
+        (folder / "experts" / str(number) / "README.md").unlink()
+        paths[str(number)] = str(folder / "experts" / str(number))
+    values = {"xlora_depth": 2, "xlora_size": 6, "xlora_dropout_p": 0.0, "layerwise_scalings": True, "scaling_pass_value": 0.2}
+    base = bare_bert()
+    base.config.use_cache = False
+    batch = heads.batches(base.config.pad_token_id, False)[0]
+    tensors = {f"in.{name}": value for name, value in batch.items()}
+    tuned = get_peft_model(base, XLoraConfig(task_type="FEATURE_EXTRACTION", hidden_size=16, adapters=paths, **values)).eval()
+    generator = torch.Generator().manual_seed(4)
+    trained = {n: p for n, p in tuned.named_parameters() if p.requires_grad}
+    for parameter in trained.values():
+        parameter.data = (torch.rand(parameter.shape, generator=generator) - 0.5) * 2
+    tensors |= {f"param.{n}": p.detach().clone() for n, p in trained.items()}
+    hidden = tuned(**batch).last_hidden_state
+    (hidden * torch.linspace(-1, 1, hidden.numel()).reshape(hidden.shape)).mean().backward()
+    tensors |= {"hidden": hidden, "scalings": tuned.base_model.internal_xlora_scalings}
+    tensors |= {f"grad.{n}": p.grad for n, p in trained.items()}
+    with torch.no_grad():
+        with rescale_adapter_scale(tuned, 0.4):
+            tensors["rescaled"] = tuned(**batch).last_hidden_state
+        with tuned.disable_adapter():
+            tensors["disabled"] = tuned(**batch).last_hidden_state
+    assert (tensors["hidden"] - tensors["disabled"]).abs().max() > 0.05
+    common.write_tensors(folder / "io.safetensors", {canonical(name): value for name, value in tensors.items()})
+    common.write_json(
+        folder / "case.json",
+        {"versions": common.versions(), "base": "features/base_bert", "config": {"hidden_size": 16, **values}, "tolerances": common.TOLERANCES},
+    )
+
+
+SECTIONS = {"xlora_features": write_features} | {name: (lambda folder, name=name: write_case(folder, *CASES[name])) for name in CASES}

@@ -208,9 +208,12 @@ public sealed class PeftModel extends Module implements PushToHubMixin
 
   private void checkRoutable(TunerConfig config) {
     if (config instanceof XLoraConfig
-        && !(this instanceof PeftModelForCausalLM || this instanceof PeftModelForTask)) {
+        && !(this instanceof PeftModelForCausalLM
+            || this instanceof PeftModelForTask
+            || this instanceof PeftModelForFeatureExtraction)) {
       throw new IllegalArgumentException(
-          "X-LoRA needs the hidden state of each token: a language model, or a model with a head.");
+          "X-LoRA needs the hidden state of each token: a language model, a model with a head or one"
+              + " without.");
     }
   }
 

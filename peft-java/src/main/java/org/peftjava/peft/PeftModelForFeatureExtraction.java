@@ -32,7 +32,8 @@ public final class PeftModelForFeatureExtraction extends PeftModel implements Ov
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       return prompt.isPresent()
           ? TaskPrompt.forward(prompt.get(), base, input)
-          : Tasks.forward(tuned(), input, base::forward);
+          : XLoraPasses.forward(
+              tuned(), input, given -> Tasks.forward(tuned(), given, base::forward));
     }
   }
 

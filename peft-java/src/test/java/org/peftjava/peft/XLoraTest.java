@@ -52,6 +52,10 @@ class XLoraTest {
       try (PeftModel.AdapterSwitch off = model.disableAdapter()) {
         each.assertLogits("base.logits", model);
       }
+      try (PeftModel.AdapterSwitch scaled = Peft.rescaleAdapterScale(model, 0.4)) {
+        each.assertLogits("rescaled.logits", model);
+      }
+      each.assertLogits("adapter.logits", model);
       Tensor loss = each.loss(model);
       Goldens.assertClose(each.required("adapter.loss"), loss, each.tolerance("forward"), "loss");
       loss.backward();

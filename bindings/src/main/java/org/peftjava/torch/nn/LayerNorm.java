@@ -10,10 +10,12 @@ import org.peftjava.torch.Tensor;
  * Normalises the last dimension to mean 0 and variance 1, then scales and shifts, as {@code
  * torch.nn.LayerNorm}.
  */
-public final class LayerNorm extends Module implements Layer {
+public final class LayerNorm extends Module implements NormLayer {
   private @Nullable Parameter weight;
   private @Nullable Parameter bias;
+  private final long size;
   private final double eps;
+  private final DType type;
 
   /** A layer over vectors of this size, without memory. */
   public LayerNorm(long size, double eps, DType dtype) {
@@ -23,6 +25,8 @@ public final class LayerNorm extends Module implements Layer {
   /** The same; without {@code elementwiseAffine} it has no parameters and only normalises. */
   public LayerNorm(long size, double eps, boolean elementwiseAffine, DType dtype) {
     this.eps = eps;
+    this.size = size;
+    type = dtype;
     Shape shape = Shape.of(size);
     weight =
         elementwiseAffine ? register("weight", new Parameter(shape, dtype, Init.ones())) : null;
@@ -36,6 +40,12 @@ public final class LayerNorm extends Module implements Layer {
     } else {
       weight = parameter;
     }
+  }
+
+  /** A layer of the same kind and size, of the weight's type, without memory. */
+  @Override
+  public LayerNorm emptyCopy() {
+    return new LayerNorm(size, eps, weight != null, weight == null ? type : weight.dtype());
   }
 
   /** What is added to the variance. */

@@ -13,7 +13,7 @@ import org.peftjava.torch.Tensor;
  * the scale and multiplies what has been rounded to x's type, and {@code Gemma2RMSNorm}, where the
  * scale is {@code 1 + weight} and all is rounded once.
  */
-public final class RmsNorm extends Module implements Layer {
+public final class RmsNorm extends Module implements NormLayer {
   private Parameter weight;
   private final double eps;
   private final boolean aroundOne;
@@ -35,7 +35,7 @@ public final class RmsNorm extends Module implements Layer {
     return new RmsNorm(size, eps, true, dtype);
   }
 
-  /** A layer of the same kind, size and type, without memory. */
+  @Override
   public RmsNorm emptyCopy() {
     return new RmsNorm(weight.numel(), eps, aroundOne, weight.dtype());
   }

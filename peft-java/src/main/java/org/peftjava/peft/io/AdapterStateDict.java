@@ -26,6 +26,8 @@ import org.slf4j.LoggerFactory;
 public final class AdapterStateDict {
   private static final Logger LOG = LoggerFactory.getLogger(AdapterStateDict.class);
 
+  private static final List<String> WRAPPED = List.of(".modules_to_save.", ".original_module.");
+
   private AdapterStateDict() {}
 
   /**
@@ -106,6 +108,9 @@ public final class AdapterStateDict {
         (name, key) -> {
           AdapterTensor place = places.get(name);
           Shape shape = shapes.apply(key);
+          if (place == null && repeats(name, places)) {
+            return;
+          }
           if (place == null) {
             unexpected.add(key);
           } else if (!place.shape().equals(shape)) {
@@ -113,6 +118,17 @@ public final class AdapterStateDict {
           }
         });
     return new LoadReport(missing, List.copyOf(unexpected), mismatched);
+  }
+
+  /**
+   * Whether a key is one more of a bias of a layer that is trained in full: with bias="all", Python
+   * writes these under the names that its wrapper has in memory too.
+   */
+  private static boolean repeats(String name, Map<String, AdapterTensor> places) {
+    return name.endsWith(".bias")
+        && WRAPPED.stream()
+            .anyMatch(
+                part -> name.contains(part) && places.containsKey(name.replace(part, ".")));
   }
 
   /** Copies what fits. */

@@ -70,8 +70,8 @@ public final class AdapterScales {
     return model.layers().values().stream()
         .flatMap(layer -> adapters.stream().map(layer.adapters()::get))
         .filter(Objects::nonNull)
-        .filter(ScaledAdapter.class::isInstance)
-        .map(ScaledAdapter.class::cast)
+        .map(LayerAdapter::scales)
+        .flatMap(List::stream)
         .distinct() // tied layers share one
         .toList();
   }

@@ -67,6 +67,11 @@ public interface LayerAdapter {
   /** The parameters. */
   List<Weight> weights();
 
+  /** What in this adapter has a strength that can be changed: itself, some that it mixes, or none. */
+  default List<ScaledAdapter> scales() {
+    return this instanceof ScaledAdapter scaled ? List.of(scaled) : List.of();
+  }
+
   /** What a file holds of this adapter, by its names there below the layer. */
   default Map<String, AdapterTensor> saved() {
     Map<String, AdapterTensor> result = new LinkedHashMap<>();

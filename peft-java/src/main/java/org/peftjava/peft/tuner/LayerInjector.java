@@ -168,8 +168,8 @@ public final class LayerInjector<C extends TunerConfig> {
               + path
               + "\", a "
               + module.getClass().getSimpleName()
-              + ", which cannot be copied for training. Linear, Conv1D, Embedding, LayerNorm and"
-              + " RmsNorm can: name the layers inside it.");
+              + ", which cannot be copied for training. Linear, Conv1D, Embedding and norms"
+              + " can: name the layers inside it.");
     }
   }
 

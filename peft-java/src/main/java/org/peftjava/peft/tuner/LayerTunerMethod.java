@@ -72,7 +72,8 @@ public abstract class LayerTunerMethod<C extends LayerTunerConfig> implements Tu
         config.excludeModules(),
         config.layersToTransform(),
         config.layersPattern(),
-        config.modulesToSave());
+        config.modulesToSave(),
+        false);
   }
 
   @Override

@@ -5,11 +5,10 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.nn.Conv1D;
 import org.peftjava.torch.nn.Embedding;
-import org.peftjava.torch.nn.LayerNorm;
 import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.NormLayer;
 import org.peftjava.torch.nn.Parameter;
-import org.peftjava.torch.nn.RmsNorm;
 
 /** Copies layers together with their values. */
 final class ModuleCopies {
@@ -60,12 +59,7 @@ final class ModuleCopies {
               table.embeddingDim(),
               table.paddingIdx(),
               table.table().dtype());
-    } else if (module instanceof LayerNorm norm) {
-      Parameter weight = norm.ownParameters().get("weight");
-      if (weight != null) {
-        copy = new LayerNorm(weight.numel(), norm.eps(), weight.dtype());
-      }
-    } else if (module instanceof RmsNorm norm) {
+    } else if (module instanceof NormLayer norm) {
       copy = norm.emptyCopy();
     }
     return Optional.ofNullable(copy);

@@ -9,10 +9,9 @@ import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Layer;
-import org.peftjava.torch.nn.LayerNorm;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.NormLayer;
 import org.peftjava.torch.nn.Parameter;
-import org.peftjava.torch.nn.RmsNorm;
 
 /**
  * An adapter that is a copy of the norm that it adapts, and takes its place.
@@ -38,7 +37,7 @@ public final class ReplacingAdapter implements LayerAdapter {
 
   /** Whether a layer is a norm with a weight. */
   public static boolean fits(Module layer) {
-    return (layer instanceof LayerNorm || layer instanceof RmsNorm) && ModuleCopies.canCopy(layer);
+    return layer instanceof NormLayer && !layer.ownParameters().isEmpty();
   }
 
   @Override

@@ -95,7 +95,7 @@ public final class TargetMatcher {
       }
       result = TargetModules.names(names.stream().sorted().toList());
     }
-    return result instanceof TargetModules.Names names
+    return result instanceof TargetModules.Names names && !spec.keepsNames()
         ? new TargetModules.Names(MinimalTargets.reduce(names.names(), model.modules().keySet()))
         : result;
   }

@@ -13,15 +13,22 @@ import java.util.Optional;
  * @param layersPattern names of the lists that hold the layers, as patterns; empty for any
  * @param modulesToSave modules that are trained in full: neither they nor what is below them is
  *     adapted
+ * @param keepsNames whether names stay as they are however many there are
  */
 public record TargetSpec(
     TargetModules targets,
     Optional<TargetModules> exclude,
     List<Integer> layersToTransform,
     List<String> layersPattern,
-    List<String> modulesToSave) {
+    List<String> modulesToSave,
+    boolean keepsNames) {
   /** The same with other targets. */
   TargetSpec withTargets(TargetModules other) {
-    return new TargetSpec(other, exclude, layersToTransform, layersPattern, modulesToSave);
+    return new TargetSpec(other, exclude, layersToTransform, layersPattern, modulesToSave, keepsNames);
+  }
+
+  /** The same, with names that stay as they are. */
+  public TargetSpec keepingNames() {
+    return new TargetSpec(targets, exclude, layersToTransform, layersPattern, modulesToSave, true);
   }
 }

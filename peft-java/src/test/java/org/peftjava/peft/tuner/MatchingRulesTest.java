@@ -19,7 +19,7 @@ class MatchingRulesTest {
   private static TargetMatcher.Match match(TargetModules targets, List<String> saved) {
     return TargetMatcher.match(
         StubModels.named("opt"),
-        new TargetSpec(targets, Optional.empty(), List.of(), List.of(), saved),
+        new TargetSpec(targets, Optional.empty(), List.of(), List.of(), saved, false),
         type -> Optional.of(List.of("q_proj", "v_proj")).filter(names -> type.equals("opt")));
   }
 

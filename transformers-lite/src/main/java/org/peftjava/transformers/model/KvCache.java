@@ -50,6 +50,25 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
     return length;
   }
 
+  /** How many layers have a place in the cache. */
+  public int layers() {
+    return keys.length;
+  }
+
+  /**
+   * One layer's keys and values of the {@link #length()} tokens so far, views of the cache.
+   *
+   * @throws IllegalStateException if it has none
+   */
+  public KeyValues get(int layer) {
+    Tensor ofKeys = keys[layer];
+    Tensor ofValues = values[layer];
+    if (ofKeys == null || ofValues == null || length == 0) {
+      throw new IllegalStateException("The cache holds no keys and values of layer " + layer + ".");
+    }
+    return new KeyValues(ofKeys.narrow(2, 0, length), ofValues.narrow(2, 0, length));
+  }
+
   /**
    * Writes one layer's keys and values (b, h, t, d) behind those of {@link #length()} tokens and
    * returns all. The length grows only when {@link #advance} says that every layer has written.

@@ -46,6 +46,11 @@ public final class PrefixCache extends KvCache {
         Creation.cat(List.of(before.values(), newValues), 2));
   }
 
+  @Override
+  public KeyValues get(int layer) {
+    return prefix.get(layer);
+  }
+
   /** Does nothing: the next pass sees the same prefix. */
   @Override
   public void advance(long tokens) {}

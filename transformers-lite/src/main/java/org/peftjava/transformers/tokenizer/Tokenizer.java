@@ -206,6 +206,11 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles, PushTo
         .render(messages, builder.build());
   }
 
+  /** Whether there is a chat template. */
+  public boolean hasChatTemplate() {
+    return !ChatTemplateFiles.of(state.config()).isEmpty();
+  }
+
   /** A chat as token ids; the template writes the special tokens. */
   public long[] encodeChat(
       List<? extends Map<String, ?>> messages, Consumer<ChatTemplateOptions.Builder> options) {

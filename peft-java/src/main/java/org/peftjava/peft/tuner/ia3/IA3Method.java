@@ -10,6 +10,7 @@ import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.LayerSite;
 import org.peftjava.peft.tuner.LayerTunerMethod;
 import org.peftjava.peft.tuner.TargetModules;
+import org.peftjava.peft.tuner.TargetSpec;
 import org.peftjava.peft.tuner.WeightedAdapterOptions;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Init;
@@ -45,6 +46,12 @@ public final class IA3Method extends LayerTunerMethod<IA3Config>
                     "Give feedforwardModules in IA3Config: there is no default for "
                         + model.className()
                         + ". Name the targeted modules whose input is to be scaled, or none."));
+  }
+
+  /** Names stay as they are: those of feed-forward modules must fit them. */
+  @Override
+  public TargetSpec targets(IA3Config config) {
+    return super.targets(config).keepingNames();
   }
 
   @Override

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.peftjava.peft.tuner.AdapterTensor;
 import org.peftjava.peft.tuner.LayerAdapter;
+import org.peftjava.peft.tuner.ScaledAdapter;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.Tensor;
 
@@ -67,6 +68,12 @@ public final class MixedExperts implements LayerAdapter {
                               number + "." + weight.fileName()));
                     }));
     return result;
+  }
+
+  /** Those of the adapters, with which scaling pass and final pass grow or shrink together. */
+  @Override
+  public List<ScaledAdapter> scales() {
+    return experts.values().stream().map(LayerAdapter::scales).flatMap(List::stream).toList();
   }
 
   @Override

@@ -8,8 +8,8 @@ import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Init;
-import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.NormLayer;
 import org.peftjava.torch.nn.Parameter;
 
 /**
@@ -18,14 +18,23 @@ import org.peftjava.torch.nn.Parameter;
  * <p>Reference: {@code T5LayerNorm}. The mean square is computed in float32; the result has the
  * weight's type, also where float16 models hand in float32 (see {@link T5Dense}).
  */
-final class T5LayerNorm extends Module implements Layer {
+final class T5LayerNorm extends Module implements NormLayer {
   private final Parameter weight;
   private final double eps;
 
   T5LayerNorm(T5Config config, DType dtype) {
-    eps = config.layerNormEpsilon();
-    Init init = Init.constant(config.initializerFactor());
-    weight = register("weight", new Parameter(Shape.of(config.dModel()), dtype, init));
+    this(
+        config.dModel(), config.layerNormEpsilon(), Init.constant(config.initializerFactor()), dtype);
+  }
+
+  private T5LayerNorm(long size, double eps, Init init, DType dtype) {
+    this.eps = eps;
+    weight = register("weight", new Parameter(Shape.of(size), dtype, init));
+  }
+
+  @Override
+  public T5LayerNorm emptyCopy() {
+    return new T5LayerNorm(weight.numel(), eps, Init.ones(), weight.dtype());
   }
 
   @Override
