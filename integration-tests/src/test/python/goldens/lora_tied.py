@@ -5,7 +5,7 @@ import zlib
 import torch
 from peft import LoraConfig, get_peft_model
 
-from . import common, tuners
+from . import common, field_table, tuners
 
 LORA = {"r": 3, "lora_alpha": 7, "ensure_weight_tying": True, "task_type": "CAUSAL_LM"}
 TABLE = "base_model.model.model.decoder.embed_tokens.lora_embedding_"
@@ -39,9 +39,41 @@ def write(folder):
     common.write_tensors(folder / "io.safetensors", tensors)
 
 
+T5_CASES = {
+    "head": {"target_modules": ["q", "lm_head"]},
+    "saved": {"target_modules": ["q"], "modules_to_save": ["lm_head"]},
+    "tokens": {"target_modules": ["q"], "trainable_token_indices": [5, 9, 17]},
+}
+
+
+def write_t5(folder):
+    """On T5, whose table, encoder, decoder and head are four modules with one weight. With LoRA, PEFT ties only the head."""
+    batch = field_table.t5_batch()
+    tensors = {f"in.{name}": value for name, value in batch.items()}
+    for case, values in T5_CASES.items():
+        base = field_table.tiny_t5()
+        base.name_or_path = base.config.name_or_path = ""
+        model = get_peft_model(base, LoraConfig(**LORA | {"task_type": "SEQ_2_SEQ_LM"} | values)).eval()
+        fill(model)
+        model.save_pretrained(folder / case)
+        (folder / case / "README.md").unlink()
+        tensors[f"{case}.logits"] = common.logits_of(model, batch)
+        _, grads = common.gradients_of(model, batch)
+        if case == "head":
+            shared = "base_model.model.shared.lora_embedding_"
+            grads[shared + "A.default"] += grads.pop(HEAD + "B.default.weight").T
+            grads[shared + "B.default"] += grads.pop(HEAD + "A.default.weight").T
+        tensors |= {f"{case}.grad.{name}": value for name, value in grads.items()}
+    common.write_tensors(folder / "io.safetensors", tensors)
+
+
 SAVED = tuners.case(
     LoraConfig(target_modules=["q_proj"], modules_to_save=["lm_head"], **LORA), "one full copy for table and head"
 )
 
 # Not a tuner_*: the copy has the base's type, the adapter its own.
-SECTIONS = {"lora_tied": write, "lora_saved_tied": lambda folder: tuners.write_case(folder, **SAVED)}
+SECTIONS = {
+    "lora_tied": write,
+    "lora_tied_t5": write_t5,
+    "lora_saved_tied": lambda folder: tuners.write_case(folder, **SAVED),
+}

@@ -7,6 +7,7 @@ import re
 import torch
 from peft import LoraConfig, XLoraConfig, get_peft_model
 from peft.helpers import rescale_adapter_scale
+from peft.tuners.xlora import model as xlora_model
 from safetensors.torch import save_file
 from transformers import AutoModel
 
@@ -127,6 +128,14 @@ def bare_bert():
     return base
 
 
+def with_right_keys():
+    """PEFT 0.21 takes every base model for one whose layers are below `model.`, and finds no place for the adapters of others."""
+    load = xlora_model.set_peft_model_state_dict
+    xlora_model.set_peft_model_state_dict = lambda model, weights, **options: load(
+        model, {key.replace("model.model.", "model.", 1): value for key, value in weights.items()}, **options
+    )
+
+
 def write_features(folder):
     """Over a model without head: what it mixes, the hidden states, and gradients as in the section features."""
     experts = [
@@ -140,6 +149,7 @@ def write_features(folder):
         lora.save_pretrained(folder / "experts" / str(number))
         (folder / "experts" / str(number) / "README.md").unlink()
         paths[str(number)] = str(folder / "experts" / str(number))
+    with_right_keys()
     values = {"xlora_depth": 2, "xlora_size": 6, "xlora_dropout_p": 0.0, "layerwise_scalings": True, "scaling_pass_value": 0.2}
     base = bare_bert()
     base.config.use_cache = False
@@ -168,4 +178,4 @@ def write_features(folder):
     )
 
 
-SECTIONS = {"xlora_features": write_features} | {name: (lambda folder, name=name: write_case(folder, *CASES[name])) for name in CASES}
+SECTIONS = {name: (lambda folder, name=name: write_case(folder, *CASES[name])) for name in CASES} | {"xlora_features": write_features}  # last: it changes PEFT

@@ -1,11 +1,15 @@
 package org.peftjava.peft;
 
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.EmbeddingLayer;
+import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.ResizeOptions;
+import org.peftjava.transformers.TrainingHook;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 
@@ -13,6 +17,20 @@ import org.peftjava.transformers.model.Architecture;
 interface OverBase extends PretrainedModel {
   /** The model below the adapters. */
   PretrainedModel base();
+
+  /** This model: its parameters have Python's names. */
+  @Override
+  PeftModel module();
+
+  /** A forward pass whose rows have adapters or tasks of their own. */
+  default ModelOutput forward(ModelInput input, PassOptions options) {
+    return options.forward(module().tuned(), input, this::forward);
+  }
+
+  @Override
+  default Optional<TrainingHook> trainingHook() {
+    return Optional.of(AdapterSteps.of(module().tuned()));
+  }
 
   @Override
   default PretrainedConfig config() {

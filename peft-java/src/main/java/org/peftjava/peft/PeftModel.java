@@ -5,21 +5,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
-import java.util.function.Function;
 import java.util.function.Supplier;
-import org.peftjava.peft.io.ModelCard;
-import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.tuner.AdapterRows;
 import org.peftjava.peft.tuner.AdapterScales;
 import org.peftjava.peft.tuner.AdapterSet;
-import org.peftjava.peft.tuner.AddOptions;
 import org.peftjava.peft.tuner.BaseModel;
-import org.peftjava.peft.tuner.LayerInjector.Injection;
-import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
-import org.peftjava.peft.tuner.WeightedAdapterOptions;
-import org.peftjava.peft.tuner.WeightedAdapters;
-import org.peftjava.peft.tuner.xlora.XLoraConfig;
 import org.peftjava.peft.tuner.xlora.XLoraRouting;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Module;
@@ -43,7 +34,7 @@ import org.peftjava.transformers.hub.PushToHubMixin;
  *
  * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
  */
-public sealed class PeftModel extends Module implements PushToHubMixin
+public sealed class PeftModel extends AdapterHost implements AdapterReports, PushToHubMixin
     permits PeftModelForCausalLM,
         PeftModelForSeq2SeqLM,
         PeftModelForTask,
@@ -51,13 +42,8 @@ public sealed class PeftModel extends Module implements PushToHubMixin
   /** The name of an adapter that is not given one. It is saved in the folder itself. */
   public static final String DEFAULT_ADAPTER = "default";
 
-  private final TunedModel tuned;
-  private final boolean ownsBase;
-  private boolean givenBack;
-
   PeftModel(BaseModel base, boolean ownsBase) {
-    this.ownsBase = ownsBase;
-    tuned = PeftConstruction.tune(base);
+    super(base, ownsBase);
   }
 
   /** Loads an adapter, from a folder or the hub, onto a model. */
@@ -129,94 +115,6 @@ public sealed class PeftModel extends Module implements PushToHubMixin
     return tuned().adapters().active();
   }
 
-  /** Adds an adapter with fresh values; it does not act before {@link #setAdapter}. */
-  public final void addAdapter(String adapterName, TunerConfig config) {
-    addAdapter(adapterName, config, options -> {});
-  }
-
-  /** Adds an adapter with fresh values; it does not act before {@link #setAdapter}. */
-  public final void addAdapter(
-      String adapterName, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
-    AdapterOptions.Builder builder = AdapterOptions.builder();
-    options.accept(builder);
-    builder.adapterName(adapterName);
-    add(config, builder.build());
-  }
-
-  /**
-   * Makes a new adapter of several by decomposing the weighted sum of their weight changes; it is
-   * frozen and does not act before {@link #setAdapter}.
-   *
-   * @param weights one for each adapter, negative to subtract
-   */
-  public final void addWeightedAdapter(
-      List<String> adapters, List<Double> weights, String adapterName) {
-    addWeightedAdapter(adapters, weights, adapterName, options -> {});
-  }
-
-  /** The same in another way, such as {@code o.combinationType(CombinationType.TIES)}. */
-  public final void addWeightedAdapter(
-      List<String> adapters,
-      List<Double> weights,
-      String adapterName,
-      Consumer<WeightedAdapterOptions.Builder> options) {
-    WeightedAdapterOptions.Builder builder = WeightedAdapterOptions.builder();
-    options.accept(builder);
-    WeightedAdapters.add(tuned(), adapters, weights, adapterName, builder.build());
-  }
-
-  final void add(TunerConfig config, AdapterOptions options) {
-    if (options.mixed()) {
-      tuned().allowMixing();
-    }
-    add(
-        options.adapterName(),
-        PeftConstruction.completed(config, baseModelName(), promptShape()),
-        options.weights(),
-        injection -> injection);
-  }
-
-  /**
-   * Adds an adapter with a complete config and gives it its values. The first one decides how
-   * parameters are named.
-   */
-  final <T> T add(
-      String adapterName, TunerConfig config, AddOptions options, Function<Injection, T> fill) {
-    TunerConfig resolved = XLoraFiles.resolved(config);
-    checkRoutable(resolved);
-    T result =
-        tuned()
-            .add(
-                adapterName,
-                resolved,
-                options,
-                injection -> {
-                  XLoraFiles.load(tuned, adapterName, resolved);
-                  return fill.apply(injection);
-                });
-    if (children().isEmpty()) {
-      if (tuned.prompts().all().isEmpty()) {
-        child("base_model", tuned);
-      } else {
-        child("base_model", tuned.base().root());
-        child("prompt_encoder", tuned.prompts());
-      }
-      train(tuned.base().root().isTraining());
-    }
-    return result;
-  }
-
-  private void checkRoutable(TunerConfig config) {
-    if (config instanceof XLoraConfig
-        && !(this instanceof PeftModelForCausalLM
-            || this instanceof PeftModelForTask
-            || this instanceof PeftModelForFeatureExtraction)) {
-      throw new IllegalArgumentException(
-          "X-LoRA needs the hidden state of each token: a language model, a model with a head or one"
-              + " without.");
-    }
-  }
-
   /** What mixes the adapters of X-LoRA, with its settings and the shares of the last pass. */
   public final XLoraRouting xlora() {
     return XLoraPasses.acting(tuned())
@@ -263,11 +161,6 @@ public sealed class PeftModel extends Module implements PushToHubMixin
   /** Gives the adapters that act the strength of their configs again. */
   public final void unscaleLayer() {
     new AdapterScales(tuned()).set(activeAdapters(), 1);
-  }
-
-  /** Removes an adapter and frees it; the next one acts if it acted alone. */
-  public final void deleteAdapter(String adapterName) {
-    tuned().delete(adapterName);
   }
 
   /** Lets the base model alone work until the switch is closed. Unmerges what is merged. */
@@ -333,79 +226,9 @@ public sealed class PeftModel extends Module implements PushToHubMixin
     return tuned().trainings().penalty();
   }
 
-  /** Makes the adapters that act part of the base weights; they stay separable. */
-  public final void mergeAdapter() {
-    mergeAdapter(options -> {});
-  }
-
-  /** Makes adapters part of the base weights; they stay separable. */
-  public final void mergeAdapter(Consumer<MergeOptions.Builder> options) {
-    MergeOptions merge = MergeOptions.of(options);
-    tuned().merge(merge.adapterNames().orElseGet(this::activeAdapters), merge.safeMerge());
-  }
-
-  /** Takes merged adapters out of the base weights. */
-  public final void unmergeAdapter() {
-    tuned().unmerge();
-  }
-
-  /**
-   * Makes the adapters that act a permanent part of the base model and returns it, frozen. This
-   * object is of no use after; the base belongs to whoever called.
-   *
-   * <p>An adapter of a layer that shares its weight, such as tied token embeddings, gives that
-   * layer a weight of its own, so that the merged model computes what the adapted one did (Python
-   * changes both layers).
-   */
-  public Module mergeAndUnload() {
-    return mergeAndUnload(options -> {});
-  }
-
-  /** The same with options. Adapters that are neither merged nor named are dropped. */
-  public Module mergeAndUnload(Consumer<MergeOptions.Builder> options) {
-    MergeOptions merge = MergeOptions.of(options);
-    List<String> names = merge.adapterNames().orElseGet(this::activeAdapters);
-    List<String> left =
-        names.stream().filter(n -> !tuned().adapters().merged().contains(n)).toList();
-    if (!left.isEmpty()) {
-      tuned().merge(left, merge.safeMerge());
-    }
-    Module base = tuned().unloadMerged();
-    givenBack = true;
-    return base;
-  }
-
-  /** Takes all adapters off and returns the base model as it was, frozen. */
-  public Module unload() {
-    Module base = tuned().unload();
-    givenBack = true;
-    return base;
-  }
-
   /** The base model, with the adapters in its layers. */
   public Module getBaseModel() {
     return tuned().base().root();
-  }
-
-  /** How many parameters are trained. */
-  public final TrainableParameters trainableParameters() {
-    return StatusReport.of(this).parameters();
-  }
-
-  /** Prints {@link #trainableParameters}. */
-  @SuppressWarnings("SystemOut")
-  public final void printTrainableParameters() {
-    System.out.println(trainableParameters());
-  }
-
-  /** The state of each adapted layer. */
-  public final List<LayerStatus> getLayerStatus() {
-    return StatusReport.of(this).layers();
-  }
-
-  /** The state of the whole model. */
-  public final ModelStatus getModelStatus() {
-    return StatusReport.of(this).model();
   }
 
   /** Adds a saved adapter; it does not act before {@link #setAdapter}. */
@@ -450,43 +273,5 @@ public sealed class PeftModel extends Module implements PushToHubMixin
   @Override
   public final String hubName() {
     return "model";
-  }
-
-  // ---- for subclasses and neighbours ----
-
-  /** Folder or id that the base model was loaded from. */
-  Optional<String> baseModelName() {
-    return Optional.empty();
-  }
-
-  /** What virtual tokens need to know of the model; empty if it cannot take any. */
-  Optional<PromptShape> promptShape() {
-    return Optional.empty();
-  }
-
-  ModelCard modelCard(String peftType) {
-    return ModelCard.ofCustom(peftType);
-  }
-
-  final TunedModel tuned() {
-    if (givenBack) {
-      throw new IllegalStateException(
-          "This PeftModel has given its base model back and has no adapters any more. Wrap the base"
-              + " again with Peft.getPeftModel or PeftModel.fromPretrained.");
-    }
-    return tuned;
-  }
-
-  /** Gives the base model back as it was and frees the adapters. Closing twice does nothing. */
-  @Override
-  public void close() {
-    if (!givenBack) {
-      Module base = tuned.unload();
-      tuned.restoreBaseTrainability();
-      givenBack = true;
-      if (ownsBase) {
-        base.close();
-      }
-    }
   }
 }

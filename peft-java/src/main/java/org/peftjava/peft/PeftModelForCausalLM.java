@@ -1,6 +1,5 @@
 package org.peftjava.peft;
 
-import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -15,7 +14,6 @@ import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.CausalLanguageModel;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
-import org.peftjava.transformers.TrainingHook;
 import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerateOptions;
 import org.peftjava.transformers.generation.GenerateOutput;
@@ -49,19 +47,9 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
     }
   }
 
-  @Override
-  public Optional<TrainingHook> trainingHook() {
-    return Optional.of(AdapterSteps.of(tuned()));
-  }
-
   /** One pass through the base. */
   private ModelOutput single(ModelInput input) {
     return Tasks.forward(tuned(), input, in -> Invoked.forward(tuned(), in, base::forward));
-  }
-
-  /** A forward pass whose rows have adapters or tasks of their own. */
-  public ModelOutput forward(ModelInput input, PassOptions options) {
-    return options.forward(tuned(), input, this::forward);
   }
 
   /** Generates from rows that have adapters or tasks of their own. */
@@ -152,35 +140,18 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
     return base;
   }
 
-  /** Writes the adapters. */
-  @Override
-  public void savePretrained(Path folder) {
-    super.savePretrained(folder);
-  }
-
-  /** Copies saved weights into the adapters. */
-  @Override
-  public void loadWeights(Path folder) {
-    super.loadWeights(folder);
-  }
-
-  @Override
-  Optional<String> baseModelName() {
-    return base.config().nameOrPath().filter(name -> !name.isEmpty());
-  }
-
   @Override
   Optional<PromptShape> promptShape() {
     return Optional.of(new PromptShape(base.config().json(), 1));
   }
 
   @Override
-  ModelCard modelCard(String peftType) {
-    return ModelCard.of(base.config(), peftType, true);
+  boolean hasTokenStates() {
+    return true;
   }
 
   @Override
-  public void close() {
-    super.close();
+  ModelCard modelCard(String peftType) {
+    return ModelCard.of(base.config(), peftType, true);
   }
 }

@@ -1,6 +1,5 @@
 package org.peftjava.peft;
 
-import java.nio.file.Path;
 import java.util.Optional;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.prompt.PromptShape;
@@ -37,11 +36,6 @@ public final class PeftModelForFeatureExtraction extends PeftModel implements Ov
     }
   }
 
-  /** A forward pass whose rows have adapters or tasks of their own. */
-  public ModelOutput forward(ModelInput input, PassOptions options) {
-    return options.forward(tuned(), input, this::forward);
-  }
-
   /** The model below the adapters, whose {@code module()} is {@link #getBaseModel}. */
   @Override
   public FeatureExtraction base() {
@@ -54,35 +48,18 @@ public final class PeftModelForFeatureExtraction extends PeftModel implements Ov
     return this;
   }
 
-  /** Writes the adapters. */
-  @Override
-  public void savePretrained(Path folder) {
-    super.savePretrained(folder);
-  }
-
-  /** Copies saved weights into the adapters. */
-  @Override
-  public void loadWeights(Path folder) {
-    super.loadWeights(folder);
-  }
-
-  @Override
-  Optional<String> baseModelName() {
-    return base.config().nameOrPath().filter(name -> !name.isEmpty());
-  }
-
   @Override
   Optional<PromptShape> promptShape() {
     return Optional.of(new PromptShape(base.config().json(), 1));
   }
 
   @Override
-  ModelCard modelCard(String peftType) {
-    return ModelCard.of(base.config(), peftType, false);
+  boolean hasTokenStates() {
+    return true;
   }
 
   @Override
-  public void close() {
-    super.close();
+  ModelCard modelCard(String peftType) {
+    return ModelCard.of(base.config(), peftType, false);
   }
 }

@@ -1,6 +1,5 @@
 package org.peftjava.peft;
 
-import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
@@ -15,7 +14,6 @@ import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.Seq2SeqLanguageModel;
 import org.peftjava.transformers.Seq2SeqOutput;
-import org.peftjava.transformers.TrainingHook;
 import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerateOptions;
 import org.peftjava.transformers.generation.GenerateOutput;
@@ -52,11 +50,6 @@ public final class PeftModelForSeq2SeqLM extends PeftModel
   }
 
   @Override
-  public Optional<TrainingHook> trainingHook() {
-    return Optional.of(AdapterSteps.of(tuned()));
-  }
-
-  @Override
   public Seq2SeqOutput encode(ModelInput input) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
@@ -64,11 +57,6 @@ public final class PeftModelForSeq2SeqLM extends PeftModel
           ? Seq2SeqPrompt.encode(prompt.get(), base, input)
           : Tasks.forward(tuned(), input, base::encode);
     }
-  }
-
-  /** A forward pass whose rows have adapters or tasks of their own. */
-  public ModelOutput forward(ModelInput input, PassOptions options) {
-    return options.forward(tuned(), input, this::forward);
   }
 
   /** Generates from rows that have adapters or tasks of their own. */
@@ -142,23 +130,6 @@ public final class PeftModelForSeq2SeqLM extends PeftModel
     return base;
   }
 
-  /** Writes the adapters. */
-  @Override
-  public void savePretrained(Path folder) {
-    super.savePretrained(folder);
-  }
-
-  /** Copies saved weights into the adapters. */
-  @Override
-  public void loadWeights(Path folder) {
-    super.loadWeights(folder);
-  }
-
-  @Override
-  Optional<String> baseModelName() {
-    return base.config().nameOrPath().filter(name -> !name.isEmpty());
-  }
-
   @Override
   Optional<PromptShape> promptShape() {
     return Optional.of(new PromptShape(base.config().json(), 2));
@@ -167,10 +138,5 @@ public final class PeftModelForSeq2SeqLM extends PeftModel
   @Override
   ModelCard modelCard(String peftType) {
     return ModelCard.of(base.config(), peftType, false);
-  }
-
-  @Override
-  public void close() {
-    super.close();
   }
 }

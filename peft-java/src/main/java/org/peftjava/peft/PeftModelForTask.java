@@ -1,6 +1,5 @@
 package org.peftjava.peft;
 
-import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
@@ -11,7 +10,6 @@ import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.TaskModel;
-import org.peftjava.transformers.TrainingHook;
 
 /**
  * A model with a head, such as a text classifier, with adapters: computes and trains as the base
@@ -36,16 +34,6 @@ public final class PeftModelForTask extends PeftModel implements OverBase {
                   tuned(), input, given -> Tasks.forward(tuned(), given, base::forward));
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
-  }
-
-  @Override
-  public Optional<TrainingHook> trainingHook() {
-    return Optional.of(AdapterSteps.of(tuned()));
-  }
-
-  /** A forward pass whose rows have adapters or tasks of their own. */
-  public ModelOutput forward(ModelInput input, PassOptions options) {
-    return options.forward(tuned(), input, this::forward);
   }
 
   @Override
@@ -99,35 +87,18 @@ public final class PeftModelForTask extends PeftModel implements OverBase {
     return base;
   }
 
-  /** Writes the adapters. */
-  @Override
-  public void savePretrained(Path folder) {
-    super.savePretrained(folder);
-  }
-
-  /** Copies saved weights into the adapters. */
-  @Override
-  public void loadWeights(Path folder) {
-    super.loadWeights(folder);
-  }
-
-  @Override
-  Optional<String> baseModelName() {
-    return base.config().nameOrPath().filter(name -> !name.isEmpty());
-  }
-
   @Override
   Optional<PromptShape> promptShape() {
     return Optional.of(new PromptShape(base.config().json(), 1));
   }
 
   @Override
-  ModelCard modelCard(String peftType) {
-    return ModelCard.of(base.config(), peftType, false);
+  boolean hasTokenStates() {
+    return true;
   }
 
   @Override
-  public void close() {
-    super.close();
+  ModelCard modelCard(String peftType) {
+    return ModelCard.of(base.config(), peftType, false);
   }
 }

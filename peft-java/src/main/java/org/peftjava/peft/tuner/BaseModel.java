@@ -87,7 +87,7 @@ public record BaseModel(
   }
 
   /** The base model's own module at a path, also where a wrapper stands for it now. */
-  Module original(String path) {
+  public Module original(String path) {
     Module module = ModulePath.get(root, path);
     return module instanceof LayerWrapper wrapper ? wrapper.original() : module;
   }

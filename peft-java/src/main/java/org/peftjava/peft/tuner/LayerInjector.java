@@ -206,7 +206,10 @@ public final class LayerInjector<C extends TunerConfig> {
                   result.put(
                       path,
                       method.tiedAdapter(
-                          site.apply(path), config, Objects.requireNonNull(result.get(owner)))));
+                          site.apply(path),
+                          config,
+                          Objects.requireNonNull(result.get(owner)),
+                          places.ties().keySet().containsAll(model.tiedTo(owner)))));
       places
           .parameters()
           .names()

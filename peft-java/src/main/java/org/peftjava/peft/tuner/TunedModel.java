@@ -1,20 +1,14 @@
 package org.peftjava.peft.tuner;
 
 import java.util.Collections;
-import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Function;
-import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.LayerInjector.Injection;
 import org.peftjava.torch.nn.Module;
-import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.torch.nn.Parameter;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,16 +29,17 @@ public final class TunedModel extends Module {
   private final Map<String, TunerConfig> configs = new LinkedHashMap<>();
   private final Map<String, SharedWeights> shared = new LinkedHashMap<>();
   private final AdapterTrainings trainings = new AdapterTrainings(this);
+  private final AdapterMerging merging = new AdapterMerging(this);
   private final Trainability trainability;
   private boolean mixed;
   private final Replication replication;
-  private @Nullable Map<String, AdaptedLayer> layers; // null when wrappers may have come or gone
-  private @Nullable Map<String, SavedModule> savedModules;
+  private final Wrappers wrappers;
 
   /** The model without adapters yet; freezes its parameters. */
   public TunedModel(BaseModel base) {
     this.base = base;
     replication = new Replication(base);
+    wrappers = new Wrappers(base);
     set.belongsTo(this);
     trainability = new Trainability(this);
     child("model", base.root());
@@ -99,35 +94,17 @@ public final class TunedModel extends Module {
   /** Takes note that an adapter has another config now and may stand in fewer layers. */
   void rebuilt(String adapter, TunerConfig config) {
     config(adapter, config);
-    forgetWrappers();
+    wrappers.changed();
   }
 
   /** The adapted layers by path. */
   public Map<String, AdaptedLayer> layers() {
-    if (layers == null) {
-      layers = Collections.unmodifiableMap(wrappers(AdaptedLayer.class));
-    }
-    return layers;
+    return wrappers.layers();
   }
 
   /** The modules with full copies, by path. */
   public Map<String, SavedModule> savedModules() {
-    if (savedModules == null) {
-      savedModules = Collections.unmodifiableMap(wrappers(SavedModule.class));
-    }
-    return savedModules;
-  }
-
-  private <T extends Module> Map<String, T> wrappers(Class<T> type) {
-    Map<String, T> result = new LinkedHashMap<>();
-    base.modules()
-        .forEach(
-            (path, module) -> {
-              if (type.isInstance(module)) {
-                result.put(path, type.cast(module));
-              }
-            });
-    return result;
+    return wrappers.savedModules();
   }
 
   /** Adds an adapter. The first one acts at once, others wait for {@link #activate}. */
@@ -150,7 +127,7 @@ public final class TunedModel extends Module {
   }
 
   private Injection inject(String name, TunerConfig config, AddOptions options) {
-    checkFits(name, config);
+    AdapterFit.check(name, config, configs.values(), mixed);
     Injection injection;
     Runnable undo = replication.begin(config.layerReplication(), set);
     try {
@@ -162,7 +139,7 @@ public final class TunedModel extends Module {
       undo.run();
       throw e;
     } finally {
-      forgetWrappers();
+      wrappers.changed();
     }
     configs.put(name, injection.config());
     addShared(name, injection.shared());
@@ -210,38 +187,6 @@ public final class TunedModel extends Module {
   /** Whether adapters may be of different types. */
   public boolean isMixed() {
     return mixed;
-  }
-
-  private void checkFits(String name, TunerConfig config) {
-    if (mixed) {
-      Nests.check(config.peftType());
-    }
-    for (TunerConfig other : configs.values()) {
-      if (!mixed && !other.peftType().equals(config.peftType())) {
-        throw new IllegalArgumentException(
-            "Cannot combine adapters of different types: this model has "
-                + other.peftType()
-                + " adapters, \""
-                + name
-                + "\" is "
-                + config.peftType()
-                + ". Ask for a mixed model with mixed(true).");
-      }
-      if (Trainability.bias(other) != TunerMethod.BiasTraining.NONE
-          && Trainability.bias(config) != TunerMethod.BiasTraining.NONE) {
-        throw new IllegalArgumentException(
-            "Only one adapter of a model can train biases of the base. Set bias to none for \""
-                + name
-                + "\".");
-      }
-    }
-    String prefix = TunerMethods.get(config.peftType()).prefix();
-    if (prefix.contains(name)) {
-      LOG.warn(
-          "Adapter name \"{}\" is part of the parameter prefix \"{}\"; use another one.",
-          name,
-          prefix);
-    }
   }
 
   /** Lets exactly these adapters act, after unmerging whatever is merged. */
@@ -295,61 +240,12 @@ public final class TunedModel extends Module {
    * @param safe whether to refuse weights that are not finite
    */
   public void merge(List<String> names, boolean safe) {
-    set.checkKnown(names);
-    set.checkIdle("merge adapters");
-    if (!prompts.all().isEmpty()) {
-      throw new IllegalStateException(
-          "Virtual tokens are no part of any weight and cannot be merged. Save the adapter and load"
-              + " it with the model.");
-    }
-    List<String> ordered = names;
-    if (mixed) {
-      Set<String> all = new LinkedHashSet<>(set.merged());
-      all.addAll(names);
-      ordered = Nests.inOrder(this, all);
-      if (!set.merged().containsAll(all)) {
-        unmerge(); // inner ones are merged before outer ones
-      }
-    }
-    List<String> wanted = ordered.stream().filter(name -> !set.merged().contains(name)).toList();
-    if (wanted.isEmpty()) {
-      LOG.warn("Adapters {} are already merged; nothing to do.", names);
-    }
-    SharedParameters shared = SharedParameters.of(this);
-    Map<String, AdaptedLayer> layers = layers();
-    List<String> together = Stream.concat(set.merged().stream(), wanted.stream()).toList();
-    layers.values().forEach(layer -> layer.checkTogether(together));
-    for (String name : wanted) {
-      Set<AdaptedLayer> done = Collections.newSetFromMap(new IdentityHashMap<>());
-      try {
-        for (AdaptedLayer layer : layers.values()) {
-          layer.merge(name, shared, safe);
-          done.add(layer);
-        }
-      } catch (RuntimeException e) {
-        done.forEach(layer -> layer.unmerge(name));
-        retieUnmerged(layers);
-        throw e;
-      }
-      set.markMerged(name);
-    }
+    merging.merge(names, safe);
   }
 
   /** Takes all merged adapters out of the base weights again, in reverse order. */
   public void unmerge() {
-    set.checkIdle("unmerge adapters");
-    Map<String, AdaptedLayer> layers = layers();
-    List<String> merged = set.merged();
-    for (int i = merged.size() - 1; i >= 0; i--) {
-      String name = merged.get(i);
-      layers.values().forEach(layer -> layer.unmerge(name));
-      set.markUnmerged(name);
-    }
-    retieUnmerged(layers);
-  }
-
-  private static void retieUnmerged(Map<String, AdaptedLayer> layers) {
-    layers.values().stream().filter(layer -> layer.merged().isEmpty()).forEach(AdaptedLayer::retie);
+    merging.unmerge();
   }
 
   /**
@@ -376,27 +272,13 @@ public final class TunedModel extends Module {
 
   private Module unload(BiFunction<String, SavedModule, Module> choice, Runnable last) {
     set.checkIdle("unload adapters");
-    Set<Parameter> before = Collections.newSetFromMap(new IdentityHashMap<>());
-    before.addAll(namedState().values());
-    before.addAll(replication.weightsBefore());
+    Unwrapping.run(this, choice, last, replication.weightsBefore());
     Module root = base.root();
-    layers().forEach((path, layer) -> ModulePath.replace(root, path, layer.original()));
-    savedModules()
-        .forEach((path, module) -> ModulePath.replace(root, path, choice.apply(path, module)));
-    last.run();
-    Set<Parameter> kept = Collections.newSetFromMap(new IdentityHashMap<>());
-    kept.addAll(root.namedState().values());
-    before.stream().filter(parameter -> !kept.contains(parameter)).forEach(Parameter::close);
     prompts.close();
     trainings.close();
     root.requiresGrad(false);
-    forgetWrappers();
+    wrappers.changed();
     return root;
-  }
-
-  private void forgetWrappers() {
-    layers = null;
-    savedModules = null;
   }
 
   /** Trains what was trained before the adapters came. */

@@ -96,8 +96,10 @@ public interface TunerMethod<C extends TunerConfig> extends AdapterMethod<C> {
    * The adapter of a layer that shares the weight of another one.
    *
    * @param owner the other layer's adapter
+   * @param together whether all layers of that weight have this adapter
    */
-  default LayerAdapter tiedAdapter(LayerSite site, C config, LayerAdapter owner) {
+  default LayerAdapter tiedAdapter(
+      LayerSite site, C config, LayerAdapter owner, boolean together) {
     throw new IllegalStateException(peftType() + " does not tie adapters.");
   }
 

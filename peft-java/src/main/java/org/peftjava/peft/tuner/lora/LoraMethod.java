@@ -118,7 +118,8 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
   }
 
   @Override
-  public LayerAdapter tiedAdapter(LayerSite site, LoraConfig config, LayerAdapter owner) {
+  public LayerAdapter tiedAdapter(
+      LayerSite site, LoraConfig config, LayerAdapter owner, boolean together) {
     if (!(owner instanceof LoraEmbeddingAdapter table)
         || !(site.layer() instanceof LinearLayer head)) {
       throw new IllegalArgumentException(
@@ -128,13 +129,16 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
               + site.layer().getClass().getSimpleName()
               + ". Leave its embedding out of targetModules.");
     }
+    if (together) {
+      table.keepTies();
+    }
     return new TiedLoraAdapter(head, table, config.loraDropout());
   }
 
   @Override
   public Match match(LoraConfig config, BaseModel model) {
     if (config.targetParameters().isEmpty()) {
-      return super.match(config, model);
+      return withTables(config, model, super.match(config, model));
     }
     Match match = TargetMatcher.matchOrNothing(model, targets(config), this::defaultTargets);
     if (match.paths().isEmpty() && parameters(config, model).names().isEmpty()) {
@@ -147,7 +151,15 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
               + model.className()
               + ".");
     }
-    return match;
+    return withTables(config, model, match);
+  }
+
+  private static Match withTables(LoraConfig config, BaseModel model, Match match) {
+    return new Match(
+        LoraTying.withTables(config, model, match.paths()),
+        match.modulesToSave(),
+        match.targets(),
+        match.warnings());
   }
 
   @Override

@@ -4,8 +4,10 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TargetModules;
+import org.peftjava.torch.nn.EmbeddingLayer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -102,13 +104,37 @@ final class LoraTying {
     return result;
   }
 
-  /** Layers that get the table's adapter, if it has one: their paths and its. */
+  /** Layers that get the table's adapter, if it has one: the paths of heads, and its. */
   static Map<String, String> ties(LoraConfig config, BaseModel model, List<String> paths) {
     Map<String, String> result = new LinkedHashMap<>();
     String table = model.inputEmbeddings().orElse("");
-    if (config.ensureWeightTying() && paths.contains(table)) {
-      model.tiedTo(table).forEach(path -> result.put(path, table));
-    }
+    sharing(config, model, paths)
+        .filter(path -> !isTable(model, path))
+        .forEach(path -> result.put(path, table));
     return result;
+  }
+
+  /**
+   * The paths with other tables of the same weight, such as T5's of encoder and decoder: as in
+   * Python, these get adapters of their own beside that of the first.
+   */
+  static List<String> withTables(LoraConfig config, BaseModel model, List<String> paths) {
+    List<String> result = new ArrayList<>(paths);
+    sharing(config, model, paths)
+        .filter(path -> isTable(model, path) && !result.contains(path))
+        .forEach(result::add);
+    return result;
+  }
+
+  /** What shares the weight of the table, if the config ties it and the table has an adapter. */
+  private static Stream<String> sharing(LoraConfig config, BaseModel model, List<String> paths) {
+    String table = model.inputEmbeddings().orElse("");
+    return config.ensureWeightTying() && paths.contains(table)
+        ? model.tiedTo(table).stream()
+        : Stream.empty();
+  }
+
+  private static boolean isTable(BaseModel model, String path) {
+    return model.original(path) instanceof EmbeddingLayer;
   }
 }

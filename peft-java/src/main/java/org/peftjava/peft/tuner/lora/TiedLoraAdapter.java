@@ -29,7 +29,6 @@ final class TiedLoraAdapter implements LayerAdapter {
     this.base = base;
     this.owner = owner;
     this.dropout = dropout;
-    owner.keepTies();
   }
 
   @Override
@@ -68,7 +67,7 @@ final class TiedLoraAdapter implements LayerAdapter {
 
   @Override
   public boolean keepsTies() {
-    return true;
+    return owner.keepsTies();
   }
 
   /** Whether the embedding's adapter has already changed the weight of both. */

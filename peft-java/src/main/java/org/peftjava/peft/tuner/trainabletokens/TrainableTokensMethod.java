@@ -78,7 +78,7 @@ public final class TrainableTokensMethod extends LayerTunerMethod<TrainableToken
 
   @Override
   public LayerAdapter tiedAdapter(
-      LayerSite site, TrainableTokensConfig config, LayerAdapter owner) {
+      LayerSite site, TrainableTokensConfig config, LayerAdapter owner, boolean together) {
     return ((TokensAdapter) owner).tiedTo(site.layer());
   }
 }
