@@ -93,8 +93,7 @@ class FieldTableTest {
       };
     }
 
-    private static Base adapted(
-        PretrainedModel model, Tensor plain, Supplier<PeftModel> wrap) {
+    private static Base adapted(PretrainedModel model, Tensor plain, Supplier<PeftModel> wrap) {
       try {
         Randomness.manualSeed(1);
         Base result = new Base(model, wrap.get(), plain);
@@ -172,15 +171,15 @@ class FieldTableTest {
                 (key, parameter) ->
                     parameter.copyFrom(value(key, parameter.tensor().shape().toArray())));
         Tensor expected = golden.get(name + ".logits");
-        Goldens.assertClose(
-            expected, logits(face(base), row, golden), tolerance(name), "logits");
+        Goldens.assertClose(expected, logits(face(base), row, golden), tolerance(name), "logits");
         assertSaved(row, model, folder);
         if (!row.has("mergedGap")) {
           assertThrows(IllegalStateException.class, model::mergeAdapter);
           return;
         }
         model.mergeAdapter();
-        Goldens.assertClose(expected, logits(face(base), row, golden), 8 * tolerance(name), "merged");
+        Goldens.assertClose(
+            expected, logits(face(base), row, golden), 8 * tolerance(name), "merged");
       }
     }
   }
@@ -189,7 +188,8 @@ class FieldTableTest {
   void biasesThatPythonWritesTwiceAreRead() {
     String name = "bert LORA bias all";
     try (TensorScope scope = TensorScope.open(name);
-        var base = AutoModelForSequenceClassification.fromPretrained(Goldens.path("bert_lora/base"));
+        var base =
+            AutoModelForSequenceClassification.fromPretrained(Goldens.path("bert_lora/base"));
         PeftModelForTask model =
             PeftModel.fromPretrained(
                 base, Goldens.path("field_table/" + name.replace(' ', '_')), options -> {})) {
@@ -212,7 +212,8 @@ class FieldTableTest {
 
   private static void assertPlaces(JsonNode row, PeftModel model) {
     Map<String, List<Long>> shapes = new TreeMap<>();
-    trained(model).forEach((key, value) -> shapes.put(key, Longs.asList(value.tensor().shape().toArray())));
+    trained(model)
+        .forEach((key, value) -> shapes.put(key, Longs.asList(value.tensor().shape().toArray())));
     Map<String, List<Long>> expected = new TreeMap<>();
     row.get("trained")
         .properties()
@@ -223,9 +224,7 @@ class FieldTableTest {
               expected.put(entry.getKey(), sizes);
             });
     assertEquals(expected, shapes);
-    assertEquals(
-        new TreeSet<>(Goldens.texts(row.get("targeted"))),
-        new TreeSet<>(adapted(model)));
+    assertEquals(new TreeSet<>(Goldens.texts(row.get("targeted"))), new TreeSet<>(adapted(model)));
     row.get("layers")
         .properties()
         .forEach(

@@ -127,8 +127,7 @@ public final class AdapterStateDict {
   private static boolean repeats(String name, Map<String, AdapterTensor> places) {
     return name.endsWith(".bias")
         && WRAPPED.stream()
-            .anyMatch(
-                part -> name.contains(part) && places.containsKey(name.replace(part, ".")));
+            .anyMatch(part -> name.contains(part) && places.containsKey(name.replace(part, ".")));
   }
 
   /** Copies what fits. */

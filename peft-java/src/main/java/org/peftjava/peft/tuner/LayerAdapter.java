@@ -67,7 +67,9 @@ public interface LayerAdapter {
   /** The parameters. */
   List<Weight> weights();
 
-  /** What in this adapter has a strength that can be changed: itself, some that it mixes, or none. */
+  /**
+   * What in this adapter has a strength that can be changed: itself, some that it mixes, or none.
+   */
   default List<ScaledAdapter> scales() {
     return this instanceof ScaledAdapter scaled ? List.of(scaled) : List.of();
   }

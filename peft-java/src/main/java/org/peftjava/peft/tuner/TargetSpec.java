@@ -24,7 +24,8 @@ public record TargetSpec(
     boolean keepsNames) {
   /** The same with other targets. */
   TargetSpec withTargets(TargetModules other) {
-    return new TargetSpec(other, exclude, layersToTransform, layersPattern, modulesToSave, keepsNames);
+    return new TargetSpec(
+        other, exclude, layersToTransform, layersPattern, modulesToSave, keepsNames);
   }
 
   /** The same, with names that stay as they are. */

@@ -98,8 +98,7 @@ public interface TunerMethod<C extends TunerConfig> extends AdapterMethod<C> {
    * @param owner the other layer's adapter
    * @param together whether all layers of that weight have this adapter
    */
-  default LayerAdapter tiedAdapter(
-      LayerSite site, C config, LayerAdapter owner, boolean together) {
+  default LayerAdapter tiedAdapter(LayerSite site, C config, LayerAdapter owner, boolean together) {
     throw new IllegalStateException(peftType() + " does not tie adapters.");
   }
 

@@ -6,7 +6,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.nn.Module;
 
-/** What stands in the place of a base model's layers, by path; looked for when it may have changed. */
+/**
+ * What stands in the place of a base model's layers, by path; looked for when it may have changed.
+ */
 final class Wrappers {
   private final BaseModel base;
   private @Nullable Map<String, AdaptedLayer> layers; // null when wrappers may have come or gone

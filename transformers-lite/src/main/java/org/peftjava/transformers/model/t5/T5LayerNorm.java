@@ -24,7 +24,10 @@ final class T5LayerNorm extends Module implements NormLayer {
 
   T5LayerNorm(T5Config config, DType dtype) {
     this(
-        config.dModel(), config.layerNormEpsilon(), Init.constant(config.initializerFactor()), dtype);
+        config.dModel(),
+        config.layerNormEpsilon(),
+        Init.constant(config.initializerFactor()),
+        dtype);
   }
 
   private T5LayerNorm(long size, double eps, Init init, DType dtype) {
