@@ -1,4 +1,4 @@
-"""Every head over the encoders, OPT, Llama and GPT-2: one folder per architecture, in it one model folder per head."""
+"""Every head over every architecture (T5's are in t5_heads): one folder per architecture, in it one model folder per head."""
 
 import copy
 
@@ -54,16 +54,30 @@ GPT2 = {
     "eos_token_id": 2,
 }
 
+# the decoders that came later are smaller
+SMALL = {**LLAMA, "hidden_size": 8, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 12}
+WINDOW = {"use_sliding_window": True, "sliding_window": 3, "max_window_layers": 1}
+GEMMA = {"head_dim": 4, "sliding_window": 3, "query_pre_attn_scalar": 7, "tie_word_embeddings": True}
+BLOOM = {"hidden_size": 8, "n_layer": 2, "n_head": 2, "bos_token_id": 2, "eos_token_id": 2}
+
 ENCODER_HEADS = ["base", "masked_lm", "sequence", "regression", "token", "span"]
+DECODER_HEADS = ["base", "sequence", "regression", "token", "span"]
 
 # stem of the class names, config, padding token, whether there are token types, heads, layers whose gradients are kept
 ARCHITECTURES = {
     "bert": ("Bert", BERT, 0, True, ENCODER_HEADS, ["word_embeddings", "token_type", "layer.1.attention.self.query"]),
     "roberta": ("Roberta", BERT, 1, True, ENCODER_HEADS, ["word_embeddings", "position_emb", "layer.0.output.dense"]),
     "distilbert": ("DistilBert", DISTILBERT, 0, False, ENCODER_HEADS, ["word_embeddings", "layer.0.attention.v_lin"]),
-    "llama": ("Llama", LLAMA, 1, False, ["base", "sequence", "token", "span"], ["embed_tokens", "1.self_attn.k_proj"]),
-    "gpt2": ("GPT2", GPT2, 1, False, ["base", "sequence", "token", "span"], ["wpe", "h.1.attn.c_attn"]),
+    "llama": ("Llama", LLAMA, 1, False, DECODER_HEADS, ["embed_tokens", "1.self_attn.k_proj"]),
+    "gpt2": ("GPT2", GPT2, 1, False, DECODER_HEADS, ["wpe", "h.1.attn.c_attn"]),
     "opt": ("OPT", None, 1, False, ["base", "sequence", "regression", "span"], ["embed_tokens", "layers.1.fc1"]),
+    "mistral": ("Mistral", {**SMALL, "sliding_window": 3}, 1, False, DECODER_HEADS, ["embed_tokens", "1.self_attn.k_proj"]),
+    "qwen2": ("Qwen2", {**SMALL, **WINDOW}, 1, False, DECODER_HEADS, ["embed_tokens", "0.self_attn.q_proj"]),
+    "qwen3": ("Qwen3", {**SMALL, **WINDOW, "head_dim": 4}, 1, False, DECODER_HEADS, ["1.self_attn.q_norm", "0.mlp.up"]),
+    "phi3": ("Phi3", SMALL, 1, False, ["base", "sequence", "regression", "token"], ["embed_tokens", "1.self_attn.qkv"]),
+    "gemma2": ("Gemma2", GEMMA | SMALL, 1, False, ["base", "sequence", "regression", "token"], ["0.mlp.up_proj", "norm"]),
+    "gemma3": ("Gemma3Text", GEMMA | SMALL, 1, False, ["base", "sequence", "regression"], ["1.self_attn.v_proj", "norm"]),
+    "bloom": ("Bloom", BLOOM, 1, False, DECODER_HEADS, ["1.self_attention.query_key_value", "embeddings"]),
 }
 
 CLASSES = {
@@ -82,7 +96,7 @@ def config(architecture, head):
     labels = {"sequence": LABELS, "token": LABELS, "regression": 1}.get(head, 2)
     if values is None:
         return common.opt_config(num_labels=labels)
-    extra = {"classifier_dropout": 0.0} if architecture in ("llama", "gpt2") and head == "token" else {}
+    extra = {"classifier_dropout": 0.0} if head == "token" and stem not in ("Bert", "Roberta", "DistilBert") else {}
     return getattr(transformers, stem + "Config")(
         vocab_size=40, pad_token_id=pad, num_labels=labels, attn_implementation="eager", **values, **extra
     )

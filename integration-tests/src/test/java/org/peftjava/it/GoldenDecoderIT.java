@@ -23,8 +23,7 @@ import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
-import org.peftjava.transformers.model.BackboneInput;
-import org.peftjava.transformers.model.LayerTrace;
+import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** Decoder architectures beside the real transformers. */
@@ -75,12 +74,12 @@ class GoldenDecoderIT {
         name,
         (golden, model) -> {
           Tensor mask = golden.get("in.attention_mask");
-          try (GradMode off = GradMode.noGrad();
-              LayerTrace trace = new LayerTrace(true, true)) {
-            Tensor ids = golden.get("in.input_ids");
-            model.backbone().forward(new BackboneInput(ids, null, mask, null, null, null, trace));
-            List<Tensor> hidden = trace.takeHiddenStates();
-            List<Tensor> attentions = trace.takeAttentions();
+          try (GradMode off = GradMode.noGrad()) {
+            ModelOutput output =
+                model.forward(
+                    golden.input("in").outputHiddenStates(true).outputAttentions(true).build());
+            List<Tensor> hidden = output.hiddenStates();
+            List<Tensor> attentions = output.attentions();
             assertEquals(attentions.size() + 1, hidden.size());
             Tensor padding = mask.eq(0);
             for (int i = 0; i < hidden.size(); i++) {

@@ -77,8 +77,8 @@ class HeadFilesTest {
   }
 
   private void assertSameAs(String head) {
-    try (CheckpointModel original = HeadContractTest.load(head, BERT.resolve(head), o -> {});
-        CheckpointModel loaded = HeadContractTest.load(head, temporary, o -> {});
+    try (CheckpointModel original = HeadContract.load(head, BERT.resolve(head), o -> {});
+        CheckpointModel loaded = HeadContract.load(head, temporary, o -> {});
         TensorScope scope = TensorScope.open("test");
         GradMode off = GradMode.noGrad()) {
       assertClose(logits(original), logits(loaded), 1e-6);

@@ -1,8 +1,0 @@
-package org.peftjava.transformers;
-
-/** The heads of DistilBERT against the outputs of transformers. */
-class DistilBertHeadsTest extends HeadContractTest {
-  DistilBertHeadsTest() {
-    super("heads_distilbert");
-  }
-}

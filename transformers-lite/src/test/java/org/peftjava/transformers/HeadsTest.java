@@ -1,0 +1,97 @@
+package org.peftjava.transformers;
+
+import org.junit.jupiter.api.Nested;
+
+/** The heads of every architecture beside transformers; T5's, which differ, are in T5HeadsTest. */
+class HeadsTest {
+  @Nested
+  class Bert extends HeadContract {
+    Bert() {
+      super("heads_bert");
+    }
+  }
+
+  @Nested
+  class DistilBert extends HeadContract {
+    DistilBert() {
+      super("heads_distilbert");
+    }
+  }
+
+  @Nested
+  class Roberta extends HeadContract {
+    Roberta() {
+      super("heads_roberta");
+    }
+  }
+
+  @Nested
+  class Bloom extends HeadContract {
+    Bloom() {
+      super("heads_bloom");
+    }
+  }
+
+  @Nested
+  class Gemma2 extends HeadContract {
+    Gemma2() {
+      super("heads_gemma2");
+    }
+  }
+
+  @Nested
+  class Gemma3 extends HeadContract {
+    Gemma3() {
+      super("heads_gemma3");
+    }
+  }
+
+  @Nested
+  class Gpt2 extends HeadContract {
+    Gpt2() {
+      super("heads_gpt2");
+    }
+  }
+
+  @Nested
+  class Llama extends HeadContract {
+    Llama() {
+      super("heads_llama");
+    }
+  }
+
+  @Nested
+  class Mistral extends HeadContract {
+    Mistral() {
+      super("heads_mistral");
+    }
+  }
+
+  @Nested
+  class Opt extends HeadContract {
+    Opt() {
+      super("heads_opt");
+    }
+  }
+
+  @Nested
+  class Phi3 extends HeadContract {
+    Phi3() {
+      super("heads_phi3");
+    }
+  }
+
+  @Nested
+  class Qwen2 extends HeadContract {
+    Qwen2() {
+      super("heads_qwen2");
+    }
+  }
+
+  @Nested
+  class Qwen3 extends HeadContract {
+    Qwen3() {
+      super("heads_qwen3");
+    }
+  }
+}

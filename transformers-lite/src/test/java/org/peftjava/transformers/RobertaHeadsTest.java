@@ -1,8 +1,0 @@
-package org.peftjava.transformers;
-
-/** The heads of RoBERTa against the outputs of transformers. */
-class RobertaHeadsTest extends HeadContractTest {
-  RobertaHeadsTest() {
-    super("heads_roberta");
-  }
-}
