@@ -150,9 +150,52 @@ CASES = {
     ),
 }
 
+CASES |= {
+    "opt": (
+        "OPTConfig",
+        "OPTForCausalLM",
+        {"dropout": 0.0, "attention_dropout": 0.0, "word_embed_proj_dim": 24, "do_layer_norm_before": False},
+        {},
+    ),
+    "gemma": ("GemmaConfig", "GemmaForCausalLM", {"head_dim": 8, "attention_bias": True}, {}),
+    "gpt_neox": (
+        "GPTNeoXConfig",
+        "GPTNeoXForCausalLM",
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 5000.0, "partial_rotary_factor": 0.5}},
+        {"serial": {"use_parallel_residual": False}},
+    ),
+    "phi": (
+        "PhiConfig",
+        "PhiForCausalLM",
+        {"qk_layernorm": True},
+        {"linear": {"rope_parameters": {"rope_type": "linear", "factor": 3.0, "partial_rotary_factor": 0.7}}},
+    ),
+    "gptj": ("GPTJConfig", "GPTJForCausalLM", {"rotary_dim": 8}, {"full": {"rotary_dim": 12}}),
+    "granite": (
+        "GraniteConfig",
+        "GraniteForCausalLM",
+        {
+            "embedding_multiplier": 3.0,
+            "logits_scaling": 1.7,
+            "residual_multiplier": 0.6,
+            "attention_multiplier": 0.21,
+            "mlp_bias": True,
+        },
+        {},
+    ),
+    "starcoder2": (
+        "Starcoder2Config",
+        "Starcoder2ForCausalLM",
+        {"sliding_window": 4, "tie_word_embeddings": False},
+        {"full": {"sliding_window": None}},
+    ),
+}
+
 # these have other names for sizes
 NAMED = {
+    "opt": {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "ffn_dim": 28, "max_position_embeddings": 64},
     "gpt2": {"n_embd": 36, "n_layer": 2, "n_head": 3, "n_inner": 28, "n_positions": 64},
+    "gptj": {"n_embd": 36, "n_layer": 2, "n_head": 3, "n_inner": 28, "n_positions": 64},
     "bloom": {"hidden_size": 36, "n_layer": 2, "n_head": 3},
 }
 
@@ -363,6 +406,12 @@ TYPES = {
     "phi3": "Phi3Config",
     "gpt2": "GPT2Config",
     "bloom": "BloomConfig",
+    "gemma": "GemmaConfig",
+    "gpt_neox": "GPTNeoXConfig",
+    "phi": "PhiConfig",
+    "gptj": "GPTJConfig",
+    "granite": "GraniteConfig",
+    "starcoder2": "Starcoder2Config",
 }
 
 # files as older versions wrote them
@@ -385,6 +434,14 @@ OLDER = [
         "type": "longrope", "short_factor": [1.0, 1.5, 2.0, 2.5], "long_factor": [1.0, 2.0, 4.0, 8.0]}}),
     ("phi3", {"hidden_size": 32, "num_attention_heads": 4, "partial_rotary_factor": 0.75, "rope_theta": 250000.0}),
     ("gpt2", {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 6, "n_ctx": 1024, "n_inner": 7}),
+    ("gemma", {"hidden_act": "gelu", "hidden_activation": None, "rope_theta": 7000.0}),
+    ("gpt_neox", {"rotary_pct": 0.5, "rotary_emb_base": 100000, "rope_scaling": {"type": "linear", "factor": 2.0}}),
+    ("gpt_neox", {"hidden_size": 64, "num_attention_heads": 4, "rope_scaling": None}),
+    ("phi", {"partial_rotary_factor": 0.375, "rope_theta": 20000.0, "num_key_value_heads": 4}),
+    ("phi", {"rope_parameters": {"rope_type": "default", "rope_theta": 3.0, "partial_rotary_factor": 0.25}}),
+    ("granite", {"rope_theta": 5000000.0, "attention_multiplier": 0.0078125, "logits_scaling": 8.0}),
+    ("starcoder2", {"rope_theta": 999999.4420358813, "sliding_window": 4096}),
+    ("gptj", {"hidden_size": 64, "num_attention_heads": 4, "rotary_dim": 16, "n_inner": 7}),
     ("bloom", {"n_embed": 48, "num_attention_heads": 6, "num_hidden_layers": 3, "seq_length": 512}),
 ]
 

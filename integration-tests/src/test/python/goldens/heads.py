@@ -60,6 +60,10 @@ WINDOW = {"use_sliding_window": True, "sliding_window": 3, "max_window_layers": 
 GEMMA = {"head_dim": 4, "sliding_window": 3, "query_pre_attn_scalar": 7, "tie_word_embeddings": True}
 BLOOM = {"hidden_size": 8, "n_layer": 2, "n_head": 2, "bos_token_id": 2, "eos_token_id": 2}
 
+SMALL_BERT = {**BERT, "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 12, "max_position_embeddings": 12}
+
+GPTJ = {"n_embd": 8, "n_layer": 2, "n_head": 2, "n_inner": 12, "rotary_dim": 2, "bos_token_id": 2, "eos_token_id": 2}
+
 ENCODER_HEADS = ["base", "masked_lm", "sequence", "regression", "token", "span"]
 DECODER_HEADS = ["base", "sequence", "regression", "token", "span"]
 
@@ -71,6 +75,13 @@ ARCHITECTURES = {
     "llama": ("Llama", LLAMA, 1, False, DECODER_HEADS, ["embed_tokens", "1.self_attn.k_proj"]),
     "gpt2": ("GPT2", GPT2, 1, False, DECODER_HEADS, ["wpe", "h.1.attn.c_attn"]),
     "opt": ("OPT", None, 1, False, ["base", "sequence", "regression", "span"], ["embed_tokens", "layers.1.fc1"]),
+    "xlm_roberta": ("XLMRoberta", SMALL_BERT, 1, True, ENCODER_HEADS, ["word_embeddings", "layer.0.output.dense"]),
+    "camembert": ("Camembert", SMALL_BERT, 1, True, ENCODER_HEADS, ["word_embeddings", "layer.1.output.dense"]),
+    "gemma": ("Gemma", {**SMALL, "head_dim": 4}, 1, False, ["base", "sequence", "regression", "token"], ["0.mlp.up_proj", "norm"]),
+    "gpt_neox": ("GPTNeoX", {**SMALL, "rotary_pct": 0.5}, 1, False, DECODER_HEADS, ["embed_in", "1.attention.query_key_value"]),
+    "gptj": ("GPTJ", GPTJ, 1, False, ["base", "sequence", "regression", "span"], ["wte", "1.attn.k_proj"]),
+    "phi": ("Phi", SMALL, 1, False, ["base", "sequence", "regression", "token"], ["embed_tokens", "1.mlp.fc1"]),
+    "starcoder2": ("Starcoder2", SMALL, 1, False, ["base", "sequence", "regression", "token"], ["embed_tokens", "1.mlp.c_fc"]),
     "mistral": ("Mistral", {**SMALL, "sliding_window": 3}, 1, False, DECODER_HEADS, ["embed_tokens", "1.self_attn.k_proj"]),
     "qwen2": ("Qwen2", {**SMALL, **WINDOW}, 1, False, DECODER_HEADS, ["embed_tokens", "0.self_attn.q_proj"]),
     "qwen3": ("Qwen3", {**SMALL, **WINDOW, "head_dim": 4}, 1, False, DECODER_HEADS, ["1.self_attn.q_norm", "0.mlp.up"]),
@@ -96,7 +107,7 @@ def config(architecture, head):
     labels = {"sequence": LABELS, "token": LABELS, "regression": 1}.get(head, 2)
     if values is None:
         return common.opt_config(num_labels=labels)
-    extra = {"classifier_dropout": 0.0} if head == "token" and stem not in ("Bert", "Roberta", "DistilBert") else {}
+    extra = {"classifier_dropout": 0.0} if head == "token" and "masked_lm" not in ARCHITECTURES[architecture][4] else {}
     return getattr(transformers, stem + "Config")(
         vocab_size=40, pad_token_id=pad, num_labels=labels, attn_implementation="eager", **values, **extra
     )
@@ -200,6 +211,10 @@ def learn(name, model, problem, batch, layers, tensors):
     model = copy.deepcopy(model)
     model.config.problem_type = problem
     loss, grads = common.gradients_of(model, batch)
+    tied = "lm_head.decoder.weight"  # XLM-RoBERTa makes its head first: there the shared weight has the head's name
+    if tied in grads:
+        grads["roberta.embeddings.word_embeddings.weight"] = grads.pop(tied)
+        grads["lm_head.bias"] = grads.pop("lm_head.decoder.bias", grads.get("lm_head.bias"))
     for key, value in batch.items():
         if key in ("labels", "start_positions", "end_positions"):
             tensors[f"{name}.{key}"] = value

@@ -23,7 +23,14 @@ final class DecoderCase {
           "decoder_gemma3",
           "decoder_gpt2",
           "decoder_phi3",
-          "decoder_bloom");
+          "decoder_bloom",
+          "decoder_opt",
+          "decoder_gemma",
+          "decoder_gpt_neox",
+          "decoder_gptj",
+          "decoder_phi",
+          "decoder_granite",
+          "decoder_starcoder2");
 
   private DecoderCase() {}
 

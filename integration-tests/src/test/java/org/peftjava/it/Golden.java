@@ -59,6 +59,14 @@ final class Golden {
     }
   }
 
+  static JsonNode parsed(String text) {
+    try {
+      return JSON.readTree(text);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   Path folder(String part) {
     return folder.resolve(part);
   }

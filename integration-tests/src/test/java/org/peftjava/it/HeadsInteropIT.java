@@ -55,16 +55,26 @@ class HeadsInteropIT {
               "AutoModelForTokenClassification", AutoModelForTokenClassification::fromConfig,
               "AutoModelForQuestionAnswering", AutoModelForQuestionAnswering::fromConfig);
 
+  private static final List<String> ALL = List.copyOf(HEADS.keySet());
+  private static final String BASE = "AutoModel";
+  private static final String TEXT = "AutoModelForSequenceClassification";
+  private static final String TOKEN = "AutoModelForTokenClassification";
+  private static final String SPAN = "AutoModelForQuestionAnswering";
+
   private static final Map<String, List<String>> ARCHITECTURES =
-      Map.of(
-          "bert", List.copyOf(HEADS.keySet()),
-          "roberta", List.copyOf(HEADS.keySet()),
-          "distilbert", List.copyOf(HEADS.keySet()),
-          "opt",
-              List.of(
-                  "AutoModel",
-                  "AutoModelForSequenceClassification",
-                  "AutoModelForQuestionAnswering"));
+      Map.ofEntries(
+          Map.entry("bert", ALL),
+          Map.entry("roberta", ALL),
+          Map.entry("xlm_roberta", ALL),
+          Map.entry("camembert", ALL),
+          Map.entry("distilbert", ALL),
+          Map.entry("opt", List.of(BASE, TEXT, SPAN)),
+          Map.entry("mistral", List.of(BASE, TEXT, TOKEN, SPAN)),
+          Map.entry("gpt_neox", List.of(BASE, TEXT, TOKEN, SPAN)),
+          Map.entry("gptj", List.of(BASE, TEXT, SPAN)),
+          Map.entry("gemma", List.of(BASE, TEXT, TOKEN)),
+          Map.entry("phi", List.of(BASE, TEXT, TOKEN)),
+          Map.entry("starcoder2", List.of(BASE, TEXT, TOKEN)));
 
   @Test
   void everyHeadIsWritten(@TempDir Path temporary) {

@@ -1,6 +1,5 @@
 package org.peftjava.transformers;
 
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
@@ -8,71 +7,67 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
-import org.peftjava.transformers.model.InitialWeights;
+import org.peftjava.transformers.model.BackboneInput;
+import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.KvCache;
 import org.peftjava.transformers.model.LayerTrace;
 import org.peftjava.transformers.model.Task;
 
 /**
- * A backbone with a language-model head: hidden states times the head's weight are the logits of
- * the next token. The head may share its weight with the token embedding.
+ * A backbone with a language-model head, which makes hidden states logits of the next token. The
+ * head may share its weight with the token embedding.
  */
 public final class CausalLM extends TaskModel implements CausalLanguageModel {
-  /** The head's name in checkpoint files, for every architecture. */
-  private static final String HEAD = "lm_head";
-
-  private final Slot<LinearLayer> lmHead;
+  private final Head head;
   private GenerationConfig generationConfig;
 
   /** A model without memory for its weights: {@link #initialize} it, or load a state dict. */
   CausalLM(PretrainedConfig config, GenerationConfig generationConfig, DType dtype) {
     super(config, Task.CAUSAL_LM, dtype);
     this.generationConfig = generationConfig;
-    Linear head = new Linear(backbone().outputSize(), config.vocabSize(), false, dtype);
-    InitialWeights.declare(head, config.initialStd());
-    lmHead = child(HEAD, LinearLayer.class, head);
-    addTies(Map.of(HEAD + ".weight", tableName()));
+    head = addHead(dtype);
   }
 
   @Override
   ModelOutput forward(ModelInput input, @Nullable LayerTrace trace) {
     try (TensorScope scope = TensorScope.open("CausalLM.forward")) {
       LabelCheck.eachToken(input);
-      Tensor hidden = backbone().forward(input.backboneInput(trace));
+      BackboneInput in = input.backboneInput(trace);
+      Tensor hidden = backbone().forward(in);
       Optional<Tensor> logits = Optional.empty();
       Optional<Tensor> loss = Optional.empty();
       Tensor labels = input.labels();
       if (labels == null || input.outputLogits()) {
-        logits = Optional.of(scope.keep(logits(lastPositions(hidden, input))));
+        logits = Optional.of(scope.keep(logits(lastPositions(hidden, input), in)));
       }
       if (labels != null) {
         NextTokenLoss next = NextTokenLoss.of(labels, input.lossDivisor());
         loss =
             Optional.of(
                 scope.keep(
-                    logits.isPresent() ? next.ofLogits(logits.get()) : lossOf(next, hidden)));
+                    logits.isPresent() ? next.ofLogits(logits.get()) : lossOf(next, hidden, in)));
       }
       return new ModelOutput(loss, logits);
     }
   }
 
-  private Tensor logits(Tensor hidden) {
-    Tensor logits = lmHead.get().forward(lmHead.bring(hidden));
+  private Tensor logits(Tensor hidden, BackboneInput input) {
+    Tensor logits = head.logits(backbone(), hidden, input);
     OptionalDouble cap = config().finalLogitSoftcapping();
     return cap.isPresent()
         ? Ops.tanh(logits.div(cap.getAsDouble())).mul(cap.getAsDouble())
         : logits;
   }
 
-  private Tensor lossOf(NextTokenLoss next, Tensor hidden) {
-    return config().finalLogitSoftcapping().isPresent()
-        ? next.ofLogits(logits(hidden))
-        : next.ofHidden(lmHead.bring(hidden), lmHead.get());
+  private Tensor lossOf(NextTokenLoss next, Tensor hidden, BackboneInput input) {
+    Optional<Slot<LinearLayer>> projection = head.projection();
+    return projection.isEmpty() || config().finalLogitSoftcapping().isPresent()
+        ? next.ofLogits(logits(hidden, input))
+        : next.ofHidden(projection.get().bring(hidden), projection.get().get());
   }
 
   private static Tensor lastPositions(Tensor hidden, ModelInput input) {

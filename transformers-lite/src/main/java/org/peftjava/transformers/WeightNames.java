@@ -37,12 +37,14 @@ record WeightNames(Map<String, String> keys, List<String> unexpected) {
   }
 
   private static Set<String> candidates(CheckpointModel model, String key) {
+    Architecture architecture = model.architecture();
     // names of TensorFlow's layer norms, as in bert-base-uncased
     String renamed =
-        key.replace("LayerNorm.gamma", "LayerNorm.weight")
+        architecture
+            .presentName(key)
+            .replace("LayerNorm.gamma", "LayerNorm.weight")
             .replace("LayerNorm.beta", "LayerNorm.bias");
     Set<String> names = new LinkedHashSet<>(List.of(renamed));
-    Architecture architecture = model.architecture();
     String bare =
         architecture.tasks().stream()
             .map(task -> architecture.backboneName(task) + ".")

@@ -119,7 +119,8 @@ abstract class HeadContract {
         // every head's backbone is the same: what "base" and "span" compare with Python holds here
         try (LayerTrace trace = new LayerTrace(true, true)) {
           model.backbone().forward(input.build().backboneInput(trace));
-          compare(golden, prefix + "hidden_states", trace.takeHiddenStates(), traced.hiddenStates());
+          compare(
+              golden, prefix + "hidden_states", trace.takeHiddenStates(), traced.hiddenStates());
           compare(golden, prefix + "attentions", trace.takeAttentions(), traced.attentions());
         }
       }

@@ -94,4 +94,53 @@ class HeadsTest {
       super("heads_qwen3");
     }
   }
+
+  @Nested
+  class XlmRoberta extends HeadContract {
+    XlmRoberta() {
+      super("heads_xlm_roberta");
+    }
+  }
+
+  @Nested
+  class Camembert extends HeadContract {
+    Camembert() {
+      super("heads_camembert");
+    }
+  }
+
+  @Nested
+  class Gemma extends HeadContract {
+    Gemma() {
+      super("heads_gemma");
+    }
+  }
+
+  @Nested
+  class GptNeoX extends HeadContract {
+    GptNeoX() {
+      super("heads_gpt_neox");
+    }
+  }
+
+  @Nested
+  class GptJ extends HeadContract {
+    GptJ() {
+      super("heads_gptj");
+    }
+  }
+
+  @Nested
+  class Phi extends HeadContract {
+    Phi() {
+      super("heads_phi");
+    }
+  }
+
+  @Nested
+  class Starcoder2 extends HeadContract {
+    Starcoder2() {
+      super("heads_starcoder2");
+    }
+  }
 }

@@ -80,6 +80,11 @@ public interface Architecture {
     return false;
   }
 
+  /** The present name of a weight that older files hold under another one. */
+  default String presentName(String name) {
+    return name;
+  }
+
   /**
    * Names of layers that are never quantized: {@code _keep_in_fp32_modules}, whose products would
    * not fit float16.

@@ -5,16 +5,22 @@ import java.util.stream.Collectors;
 import org.peftjava.transformers.model.bert.BertArchitecture;
 import org.peftjava.transformers.model.bloom.BloomArchitecture;
 import org.peftjava.transformers.model.distilbert.DistilBertArchitecture;
+import org.peftjava.transformers.model.gemma.GemmaArchitecture;
 import org.peftjava.transformers.model.gemma2.Gemma2Architecture;
 import org.peftjava.transformers.model.gemma3.Gemma3TextArchitecture;
 import org.peftjava.transformers.model.gpt2.Gpt2Architecture;
+import org.peftjava.transformers.model.gptj.GptJArchitecture;
+import org.peftjava.transformers.model.gptneox.GptNeoXArchitecture;
+import org.peftjava.transformers.model.granite.GraniteArchitecture;
 import org.peftjava.transformers.model.llama.LlamaArchitecture;
 import org.peftjava.transformers.model.mistral.MistralArchitecture;
 import org.peftjava.transformers.model.opt.OptArchitecture;
+import org.peftjava.transformers.model.phi.PhiArchitecture;
 import org.peftjava.transformers.model.phi3.Phi3Architecture;
 import org.peftjava.transformers.model.qwen2.Qwen2Architecture;
 import org.peftjava.transformers.model.qwen3.Qwen3Architecture;
 import org.peftjava.transformers.model.roberta.RobertaArchitecture;
+import org.peftjava.transformers.model.starcoder2.Starcoder2Architecture;
 import org.peftjava.transformers.model.t5.T5Architecture;
 
 /** The registry of architectures: one line each. */
@@ -24,16 +30,24 @@ public final class Architectures {
           new BertArchitecture(),
           new BloomArchitecture(),
           new DistilBertArchitecture(),
+          new GemmaArchitecture(),
           new Gemma2Architecture(),
           new Gemma3TextArchitecture(),
           new Gpt2Architecture(),
+          new GptJArchitecture(),
+          new GptNeoXArchitecture(),
+          new GraniteArchitecture(),
           new LlamaArchitecture(),
           new MistralArchitecture(),
           new OptArchitecture(),
+          new PhiArchitecture(),
           new Phi3Architecture(),
           new Qwen2Architecture(),
           new Qwen3Architecture(),
-          new RobertaArchitecture(),
+          RobertaArchitecture.roberta(),
+          RobertaArchitecture.camembert(),
+          RobertaArchitecture.xlmRoberta(),
+          new Starcoder2Architecture(),
           T5Architecture.t5(),
           T5Architecture.mt5());
 

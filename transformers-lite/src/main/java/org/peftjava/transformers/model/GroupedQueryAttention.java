@@ -49,15 +49,33 @@ public final class GroupedQueryAttention extends Module implements RotaryAttenti
       boolean outputBias,
       @Nullable Supplier<RmsNorm> norm,
       DType dtype) {
+    this(heads, hiddenSize, Names.LLAMA, bias, outputBias, norm, dtype);
+  }
+
+  /** What differs in the names of relatives: of the projection back, and of the norms. */
+  public record Names(String output, String queryNorm, String keyNorm) {
+    /** Those of Llama and Qwen 3. */
+    static final Names LLAMA = new Names("o_proj", "q_norm", "k_norm");
+  }
+
+  /** The same with other names, and any kind of norm. */
+  public <N extends Module & Layer> GroupedQueryAttention(
+      RotaryHeads heads,
+      long hiddenSize,
+      Names names,
+      boolean bias,
+      boolean outputBias,
+      @Nullable Supplier<N> norm,
+      DType dtype) {
     this.heads = heads;
     long queries = heads.queryWidth();
     long keyValues = heads.keyValueWidth();
     qProj = projection("q_proj", hiddenSize, queries, bias, dtype);
     kProj = projection("k_proj", hiddenSize, keyValues, bias, dtype);
     vProj = projection("v_proj", hiddenSize, keyValues, bias, dtype);
-    oProj = projection("o_proj", queries, hiddenSize, outputBias, dtype);
-    qNorm = norm == null ? null : child("q_norm", Layer.class, norm.get());
-    kNorm = norm == null ? null : child("k_norm", Layer.class, norm.get());
+    oProj = projection(names.output(), queries, hiddenSize, outputBias, dtype);
+    qNorm = norm == null ? null : child(names.queryNorm(), Layer.class, norm.get());
+    kNorm = norm == null ? null : child(names.keyNorm(), Layer.class, norm.get());
   }
 
   private Slot<LinearLayer> projection(String name, long in, long out, boolean bias, DType dtype) {

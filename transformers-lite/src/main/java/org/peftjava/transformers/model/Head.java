@@ -1,7 +1,10 @@
 package org.peftjava.transformers.model;
 
 import java.util.Map;
+import java.util.Optional;
 import org.peftjava.torch.Tensor;
+import org.peftjava.torch.nn.LinearLayer;
+import org.peftjava.torch.nn.Slot;
 
 /**
  * What stands on a backbone: it turns hidden states into logits. Its layers are registered in the
@@ -17,6 +20,14 @@ public interface Head {
    * @param input that the hidden states were computed from
    */
   Tensor logits(Backbone backbone, Tensor hidden, BackboneInput input);
+
+  /**
+   * The linear layer that is all there is to the head, if it is one: then a loss need not hold all
+   * logits.
+   */
+  default Optional<Slot<LinearLayer>> projection() {
+    return Optional.empty();
+  }
 
   /**
    * Which weights are the same when the config says {@code tie_word_embeddings}: name to name, as

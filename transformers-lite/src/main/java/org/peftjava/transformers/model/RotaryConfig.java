@@ -76,6 +76,16 @@ public interface RotaryConfig extends PretrainedConfig {
     return json().getDouble("attention_dropout", 0);
   }
 
+  /** Probability behind the token embedding, while training. */
+  default double embeddingDropout() {
+    return 0;
+  }
+
+  /** What token vectors are multiplied with before the first layer. */
+  default double embeddingMultiplier() {
+    return 1;
+  }
+
   @Override
   default boolean tieWordEmbeddings() {
     return json().getBoolean("tie_word_embeddings");

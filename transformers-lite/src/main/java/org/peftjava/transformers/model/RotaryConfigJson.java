@@ -8,6 +8,7 @@ import org.peftjava.transformers.config.ConfigJson;
 /** Completes and checks the {@code config.json} of Llama and its relatives. */
 public final class RotaryConfigJson {
   private static final double DEFAULT_THETA = 10_000;
+  private static final String KEY_VALUE_HEADS = "num_key_value_heads";
 
   private RotaryConfigJson() {}
 
@@ -65,8 +66,8 @@ public final class RotaryConfigJson {
         "num_hidden_layers",
         "num_attention_heads",
         "max_position_embeddings");
-    if (!result.has("num_key_value_heads")) {
-      result = result.with("num_key_value_heads", result.getInt("num_attention_heads"));
+    if (defaults.keys().contains(KEY_VALUE_HEADS) && !result.has(KEY_VALUE_HEADS)) {
+      result = result.with(KEY_VALUE_HEADS, result.getInt("num_attention_heads"));
     }
     if (defaults.keys().contains("head_dim") && !result.has("head_dim")) {
       ConfigRules.divides(result, "num_attention_heads", "hidden_size");
@@ -78,8 +79,10 @@ public final class RotaryConfigJson {
   }
 
   private static ConfigJson checked(ConfigJson json) {
-    ConfigRules.positive(json, "num_key_value_heads");
-    ConfigRules.divides(json, "num_key_value_heads", "num_attention_heads");
+    if (json.has(KEY_VALUE_HEADS)) {
+      ConfigRules.positive(json, KEY_VALUE_HEADS);
+      ConfigRules.divides(json, KEY_VALUE_HEADS, "num_attention_heads");
+    }
     if (json.has("head_dim")) {
       ConfigRules.positive(json, "head_dim");
     } else {

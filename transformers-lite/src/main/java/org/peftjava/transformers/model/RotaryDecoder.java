@@ -4,8 +4,11 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Dropouts;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Dropout;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.Module;
@@ -17,50 +20,105 @@ import org.peftjava.torch.nn.Slot;
  * The backbone of Llama and its relatives: token embedding, layers whose attention rotates queries
  * and keys by position, and a last norm. What differs between the relatives is in their layers.
  *
- * <p>Reference: {@code LlamaModel}; also its names and their order.
+ * <p>Reference: {@code LlamaModel}, {@code GPTNeoXModel}, {@code PhiModel}, {@code GPTJModel}.
  */
 public final class RotaryDecoder extends Backbone {
   private final RotaryConfig config;
   private final Slot<EmbeddingLayer> embedTokens;
-  private final ModuleList<RotaryDecoderLayer> layers;
+  private final ModuleList<RotaryLayer> layers;
   private final Slot<Layer> norm;
+  private final String normName;
   private final RotaryEmbedding fullRotary;
   private final RotaryEmbedding slidingRotary;
   private final boolean slides;
   private final long window;
 
   /**
-   * A backbone without memory for its weights.
+   * What the parts are called.
+   *
+   * @param embedding the token embedding
+   * @param dropout that behind it, or null if it is no module
+   * @param layers the list of layers
+   * @param norm the last norm
+   * @param rotary the module of the angles, or null if Python has none
+   * @param normLast whether the norm is registered last, as in Phi; else the angles are
+   */
+  public record Names(
+      String embedding,
+      @Nullable String dropout,
+      String layers,
+      String norm,
+      @Nullable String rotary,
+      boolean normLast) {
+    /** Those of Llama. */
+    public static final Names LLAMA =
+        new Names("embed_tokens", null, "layers", "norm", "rotary_emb", false);
+  }
+
+  /**
+   * A backbone with Llama's names and without memory for its weights.
    *
    * @param embedding from tokens to hidden states
    * @param layer makes the layer of an index
    * @param norm the last one
    */
   public <E extends Module & EmbeddingLayer> RotaryDecoder(
-      RotaryConfig config, E embedding, IntFunction<RotaryDecoderLayer> layer, RmsNorm norm) {
+      RotaryConfig config, E embedding, IntFunction<? extends RotaryLayer> layer, RmsNorm norm) {
+    this(config, Names.LLAMA, embedding, layer, norm);
+  }
+
+  /** The same with other names, and another kind of norm. */
+  public <E extends Module & EmbeddingLayer, N extends Module & Layer> RotaryDecoder(
+      RotaryConfig config,
+      Names names,
+      E embedding,
+      IntFunction<? extends RotaryLayer> layer,
+      N norm) {
     this.config = config;
     slides = config.slides();
     window = config.window();
-    embedTokens = child("embed_tokens", EmbeddingLayer.class, embedding);
-    layers = child("layers", new ModuleList<>(RotaryDecoderLayer.class));
+    normName = names.norm();
+    embedTokens = child(names.embedding(), EmbeddingLayer.class, embedding);
+    fullRotary = new RotaryEmbedding(config.rope(LayerType.FULL));
+    layers = new ModuleList<>(RotaryLayer.class);
+    if (names.normLast()) {
+      child(names.layers(), layers);
+      angles(names);
+      dropout(names);
+      this.norm = child(normName, Layer.class, norm);
+    } else {
+      dropout(names);
+      child(names.layers(), layers);
+      this.norm = child(normName, Layer.class, norm);
+      angles(names);
+    }
     for (int i = 0; i < config.numHiddenLayers(); i++) {
       layers.add(layer.apply(i));
     }
-    this.norm = child("norm", Layer.class, norm);
-    fullRotary = child("rotary_emb", new RotaryEmbedding(config.rope(LayerType.FULL)));
     RopeParameters sliding = config.rope(LayerType.SLIDING);
     slidingRotary =
         sliding.equals(config.rope(LayerType.FULL)) ? fullRotary : new RotaryEmbedding(sliding);
     InitialWeights.declare(this, config.initialStd());
   }
 
+  private void angles(Names names) {
+    if (names.rotary() != null) {
+      child(names.rotary(), fullRotary);
+    }
+  }
+
+  private void dropout(Names names) {
+    if (names.dropout() != null) {
+      child(names.dropout(), new Dropout(config.embeddingDropout()));
+    }
+  }
+
   @Override
   public Tensor forward(BackboneInput input) {
     try (TensorScope scope = TensorScope.open("RotaryDecoder.forward")) {
-      Tensor hidden = embed(input);
+      Tensor hidden = embedded(input);
       RotaryContext context = context(input, hidden);
-      hidden =
-          LayerStack.run(layers.list(), hidden, context, recomputes(), RotaryDecoderLayer::forward);
+      hidden = LayerStack.run(layers.list(), hidden, context, recomputes(), RotaryLayer::forward);
       KvCache past = input.past();
       if (past != null) {
         past.advance(input.tokens());
@@ -74,7 +132,15 @@ public final class RotaryDecoder extends Backbone {
     }
   }
 
-  /** Token vectors (b, t, e), a tensor of this scope, which the stack may close. */
+  /** What the first layer gets (b, t, e): a tensor of this scope, which the stack may close. */
+  private Tensor embedded(BackboneInput input) {
+    Tensor tokens = embed(input);
+    double scale = config.embeddingMultiplier();
+    Tensor scaled = scale == 1 ? tokens : tokens.mul(scale);
+    return isTraining() ? Dropouts.dropout(scaled, config.embeddingDropout()) : scaled;
+  }
+
+  /** Token vectors (b, t, e), or those given in their place. */
   private Tensor embed(BackboneInput input) {
     Tensor given = input.inputsEmbeds();
     if (given == null) {
@@ -127,7 +193,7 @@ public final class RotaryDecoder extends Backbone {
 
   @Override
   public Set<String> movableChildren() {
-    return Set.of("norm");
+    return Set.of(normName);
   }
 
   @Override

@@ -17,6 +17,8 @@ import org.peftjava.torch.nn.AttentionLayer;
  * @param dropout probability inside attention, while training
  * @param type how far back the layer looks
  * @param window that many tokens, where the type is sliding
+ * @param inPairs whether neighbouring elements turn together, as in GPT-J, instead of the i-th of
+ *     either half
  */
 public record RotaryHeads(
     int layer,
@@ -27,7 +29,8 @@ public record RotaryHeads(
     double cap,
     double dropout,
     LayerType type,
-    long window) {
+    long window,
+    boolean inPairs) {
 
   /** The usual heads of a layer: scores divided by the root of d, without a bound. */
   public static RotaryHeads of(RotaryConfig config, int layer) {
@@ -40,13 +43,25 @@ public record RotaryHeads(
         0,
         config.attentionDropout(),
         config.layerType(layer),
-        config.window());
+        config.window(),
+        false);
   }
 
   /** The same with another scale and bound of the scores. */
   public RotaryHeads with(double newScale, double newCap) {
     return new RotaryHeads(
-        layer, heads, keyValueHeads, headDim, newScale, newCap, dropout, type, window);
+        layer, heads, keyValueHeads, headDim, newScale, newCap, dropout, type, window, inPairs);
+  }
+
+  /** The same where neighbouring elements turn together. */
+  public RotaryHeads turningPairs() {
+    return new RotaryHeads(
+        layer, heads, keyValueHeads, headDim, scale, cap, dropout, type, window, true);
+  }
+
+  private Tensor turned(Tensor x, RotaryContext context) {
+    Rotation rotation = context.of(type).rotation();
+    return inPairs ? rotation.applyToPairs(x) : rotation.apply(x);
   }
 
   /** Length of all queries of a token. */
@@ -69,7 +84,7 @@ public record RotaryHeads(
    */
   public Tensor askBeside(
       Tensor query, Tensor key, Tensor value, Tensor gate, RotaryContext context) {
-    return Attention.gated(context.of(type).rotation().apply(query), key, value, gate);
+    return Attention.gated(turned(query, context), key, value, gate);
   }
 
   /**
@@ -83,11 +98,10 @@ public record RotaryHeads(
   public Tensor attend(
       Tensor query, Tensor key, Tensor value, RotaryContext context, boolean training) {
     try (TensorScope scope = TensorScope.open("heads")) {
-      RotaryContext.Shared shared = context.of(type);
-      Tensor queries = shared.rotation().apply(query);
-      Tensor keys = shared.rotation().apply(key);
+      Tensor queries = turned(query, context);
+      Tensor keys = turned(key, context);
       Tensor values = value;
-      AttentionMask mask = shared.mask();
+      AttentionMask mask = context.of(type).mask();
       KvCache past = context.past();
       if (past != null) {
         KvCache.KeyValues all = past.append(layer, keys, values);

@@ -29,6 +29,25 @@ public record Rotation(Tensor cos, Tensor sin) {
     }
   }
 
+  /** The same, where elements 2 i and 2 i + 1 turn together instead of those of the halves. */
+  Tensor applyToPairs(Tensor x) {
+    try (TensorScope scope = TensorScope.open("rotate pairs")) {
+      long rotated = cos.size(-1);
+      long rest = x.size(-1) - rotated;
+      Tensor turning = rest == 0 ? x : x.narrow(-1, 0, rotated);
+      Tensor turned = swapped(apply(swapped(turning, rotated / 2, 2)), 2, rotated / 2);
+      return scope.keep(
+          rest == 0 ? turned : Creation.cat(List.of(turned, x.narrow(-1, rotated, rest)), -1));
+    }
+  }
+
+  /** The last axis seen as (rows, columns), and turned around. */
+  private static Tensor swapped(Tensor x, long rows, long columns) {
+    return x.reshape(x.size(0), x.size(1), x.size(2), rows, columns)
+        .transpose(3, 4)
+        .reshape(x.size(0), x.size(1), x.size(2), rows * columns);
+  }
+
   /** The part for t positions from {@code start} on: views. */
   Rotation narrow(long start, long length) {
     return new Rotation(cos.narrow(2, start, length), sin.narrow(2, start, length));

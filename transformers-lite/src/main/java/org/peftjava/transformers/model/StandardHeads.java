@@ -1,5 +1,7 @@
 package org.peftjava.transformers.model;
 
+import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -25,14 +27,36 @@ public final class StandardHeads {
 
   private StandardHeads() {}
 
-  /** The head that decoder models have for a task, other than that for the next token. */
+  /** The head that decoder models have for a task. */
   public static Head ofDecoder(Task task, HeadParts parts) {
     return switch (task) {
       case SEQUENCE_CLASSIFICATION -> lastToken("score", parts);
       case TOKEN_CLASSIFICATION -> eachToken("score", parts);
       case QUESTION_ANSWERING -> span(0, parts);
-      case FEATURE_EXTRACTION, CAUSAL_LM, MASKED_LM, SEQ_2_SEQ_LM ->
+      case CAUSAL_LM -> nextToken("lm_head", /* bias= */ false, parts);
+      case FEATURE_EXTRACTION, MASKED_LM, SEQ_2_SEQ_LM ->
           throw new IllegalArgumentException("There is no such head for " + task + ".");
+    };
+  }
+
+  /** A linear map of each token to scores of the next one: (..., e) to (..., v). */
+  public static Head nextToken(String name, boolean bias, HeadParts parts) {
+    Slot<LinearLayer> head = parts.linear(name, parts.size(), parts.config().vocabSize(), bias);
+    return new Head() {
+      @Override
+      public Tensor logits(Backbone backbone, Tensor hidden, BackboneInput input) {
+        return head.get().forward(head.bring(hidden));
+      }
+
+      @Override
+      public Optional<Slot<LinearLayer>> projection() {
+        return Optional.of(head);
+      }
+
+      @Override
+      public Map<String, String> ties(String table) {
+        return Map.of(name + ".weight", table);
+      }
     };
   }
 

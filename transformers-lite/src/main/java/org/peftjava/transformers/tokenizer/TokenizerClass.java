@@ -22,6 +22,11 @@ enum TokenizerClass {
       "<s> </s> </s> <s> <unk> <pad> <mask>",
       "bos eos sep cls unk pad mask"),
   GPT2("GPT2Tokenizer", Side.RIGHT, "<|endoftext|> <|endoftext|> <|endoftext|>", "unk bos eos"),
+  GPT_NEOX(
+      "GPTNeoXTokenizer",
+      Side.RIGHT,
+      "<|endoftext|> <|endoftext|> <|endoftext|> <|padding|>",
+      "unk bos eos pad"),
   QWEN2("Qwen2Tokenizer", Side.RIGHT, "<|endoftext|> <|endoftext|> <|endoftext|>", "unk eos pad"),
   T5("T5Tokenizer", Side.RIGHT, "</s> <unk> <pad>", "eos unk pad"),
   LLAMA("LlamaTokenizer", Side.LEFT, "<unk> <s> </s>", "unk bos eos"),
@@ -58,7 +63,8 @@ enum TokenizerClass {
     put(XLM_ROBERTA, "xlm-roberta", "xmod");
     put(MBART, "mbart");
     put(MBART50, "mbart50");
-    put(BACKEND, "mistral", "mixtral", "ministral", "phi3", "bloom");
+    put(BACKEND, "mistral", "mixtral", "ministral", "phi3", "bloom", "granite");
+    put(GPT_NEOX, "gpt_neox");
   }
 
   private final String pythonName;

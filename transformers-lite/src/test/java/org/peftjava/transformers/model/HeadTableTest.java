@@ -17,7 +17,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 class HeadTableTest {
   /** Heads that transformers has and we have not: encoders used as decoders. */
   private static final Map<String, Task> LEFT_OUT =
-      Map.of("bert", Task.CAUSAL_LM, "roberta", Task.CAUSAL_LM);
+      Map.of(
+          "bert", Task.CAUSAL_LM,
+          "camembert", Task.CAUSAL_LM,
+          "roberta", Task.CAUSAL_LM,
+          "xlm-roberta", Task.CAUSAL_LM);
 
   @ParameterizedTest
   @CsvSource({
@@ -25,15 +29,25 @@ class HeadTableTest {
         + ", BertForTokenClassification, BertForQuestionAnswering",
     "bloom, BloomModel, BloomForCausalLM, -, -, BloomForSequenceClassification"
         + ", BloomForTokenClassification, BloomForQuestionAnswering",
+    "camembert, CamembertModel, CamembertForCausalLM, CamembertForMaskedLM, -"
+        + ", CamembertForSequenceClassification, CamembertForTokenClassification"
+        + ", CamembertForQuestionAnswering",
     "distilbert, DistilBertModel, -, DistilBertForMaskedLM, -"
         + ", DistilBertForSequenceClassification, DistilBertForTokenClassification"
         + ", DistilBertForQuestionAnswering",
+    "gemma, GemmaModel, GemmaForCausalLM, -, -, GemmaForSequenceClassification"
+        + ", GemmaForTokenClassification, -",
     "gemma2, Gemma2Model, Gemma2ForCausalLM, -, -, Gemma2ForSequenceClassification"
         + ", Gemma2ForTokenClassification, -",
     "gemma3_text, Gemma3TextModel, Gemma3ForCausalLM, -, -"
         + ", Gemma3TextForSequenceClassification, -, -",
     "gpt2, GPT2Model, GPT2LMHeadModel, -, -, GPT2ForSequenceClassification"
         + ", GPT2ForTokenClassification, GPT2ForQuestionAnswering",
+    "gpt_neox, GPTNeoXModel, GPTNeoXForCausalLM, -, -, GPTNeoXForSequenceClassification"
+        + ", GPTNeoXForTokenClassification, GPTNeoXForQuestionAnswering",
+    "gptj, GPTJModel, GPTJForCausalLM, -, -, GPTJForSequenceClassification, -"
+        + ", GPTJForQuestionAnswering",
+    "granite, GraniteModel, GraniteForCausalLM, -, -, -, -, -",
     "llama, LlamaModel, LlamaForCausalLM, -, -, LlamaForSequenceClassification"
         + ", LlamaForTokenClassification, LlamaForQuestionAnswering",
     "mistral, MistralModel, MistralForCausalLM, -, -, MistralForSequenceClassification"
@@ -42,6 +56,8 @@ class HeadTableTest {
         + ", MT5ForTokenClassification, MT5ForQuestionAnswering",
     "opt, OPTModel, OPTForCausalLM, -, -, OPTForSequenceClassification, -"
         + ", OPTForQuestionAnswering",
+    "phi, PhiModel, PhiForCausalLM, -, -, PhiForSequenceClassification"
+        + ", PhiForTokenClassification, -",
     "phi3, Phi3Model, Phi3ForCausalLM, -, -, Phi3ForSequenceClassification"
         + ", Phi3ForTokenClassification, -",
     "qwen2, Qwen2Model, Qwen2ForCausalLM, -, -, Qwen2ForSequenceClassification"
@@ -51,8 +67,13 @@ class HeadTableTest {
     "roberta, RobertaModel, RobertaForCausalLM, RobertaForMaskedLM, -"
         + ", RobertaForSequenceClassification, RobertaForTokenClassification"
         + ", RobertaForQuestionAnswering",
+    "starcoder2, Starcoder2Model, Starcoder2ForCausalLM, -, -, Starcoder2ForSequenceClassification"
+        + ", Starcoder2ForTokenClassification, -",
     "t5, T5EncoderModel, -, -, T5ForConditionalGeneration, T5ForSequenceClassification"
-        + ", T5ForTokenClassification, T5ForQuestionAnswering"
+        + ", T5ForTokenClassification, T5ForQuestionAnswering",
+    "xlm-roberta, XLMRobertaModel, XLMRobertaForCausalLM, XLMRobertaForMaskedLM, -"
+        + ", XLMRobertaForSequenceClassification, XLMRobertaForTokenClassification"
+        + ", XLMRobertaForQuestionAnswering"
   })
   void headsAsInTransformers(
       String type,

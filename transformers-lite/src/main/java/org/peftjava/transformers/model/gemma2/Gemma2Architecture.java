@@ -59,7 +59,8 @@ public final class Gemma2Architecture extends DecoderArchitecture<Gemma2Config> 
             Math.sqrt(config.hiddenSize()),
             dtype),
         layer ->
-            RotaryDecoderLayer.sandwich(
+            new RotaryDecoderLayer(
+                RotaryDecoderLayer.Form.SANDWICH,
                 new GroupedQueryAttention(
                     RotaryHeads.of(config, layer)
                         .with(

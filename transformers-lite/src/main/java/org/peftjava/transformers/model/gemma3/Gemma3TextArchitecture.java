@@ -59,7 +59,8 @@ public final class Gemma3TextArchitecture extends DecoderArchitecture<Gemma3Text
             Math.sqrt(config.hiddenSize()),
             dtype),
         layer ->
-            RotaryDecoderLayer.sandwich(
+            new RotaryDecoderLayer(
+                RotaryDecoderLayer.Form.SANDWICH,
                 new GroupedQueryAttention(
                     RotaryHeads.of(config, layer)
                         .with(1 / Math.sqrt(config.queryPreAttnScalar()), 0),

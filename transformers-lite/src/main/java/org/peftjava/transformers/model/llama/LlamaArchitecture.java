@@ -48,7 +48,8 @@ public final class LlamaArchitecture extends DecoderArchitecture<LlamaConfig> {
         config,
         new Embedding(config.vocabSize(), config.hiddenSize(), config.paddingRow(), dtype),
         layer ->
-            RotaryDecoderLayer.preNorm(
+            new RotaryDecoderLayer(
+                RotaryDecoderLayer.Form.PRE_NORM,
                 new GroupedQueryAttention(
                     RotaryHeads.of(config, layer),
                     config.hiddenSize(),

@@ -47,7 +47,8 @@ public final class MistralArchitecture extends DecoderArchitecture<MistralConfig
         config,
         new Embedding(config.vocabSize(), config.hiddenSize(), config.paddingRow(), dtype),
         layer ->
-            RotaryDecoderLayer.preNorm(
+            new RotaryDecoderLayer(
+                RotaryDecoderLayer.Form.PRE_NORM,
                 new GroupedQueryAttention(
                     RotaryHeads.of(config, layer), config.hiddenSize(), false, false, dtype),
                 new GatedMlp(

@@ -47,11 +47,11 @@ public final class Phi3Architecture extends DecoderArchitecture<Phi3Config> {
         config,
         new Embedding(config.vocabSize(), config.hiddenSize(), config.paddingRow(), dtype),
         layer ->
-            RotaryDecoderLayer.preNorm(
+            new RotaryDecoderLayer(
+                RotaryDecoderLayer.Form.PRE_NORM.dropping(config.residPdrop(), true),
                 new FusedAttention(RotaryHeads.of(config, layer), config.hiddenSize(), dtype),
                 new FusedMlp(config, dtype),
-                norm,
-                config.residPdrop()),
+                norm),
         norm.get());
   }
 

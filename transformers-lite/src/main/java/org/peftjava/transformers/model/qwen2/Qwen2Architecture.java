@@ -51,7 +51,8 @@ public final class Qwen2Architecture extends DecoderArchitecture<Qwen2Config> {
         config,
         new Embedding(config.vocabSize(), config.hiddenSize(), config.paddingRow(), dtype),
         layer ->
-            RotaryDecoderLayer.preNorm(
+            new RotaryDecoderLayer(
+                RotaryDecoderLayer.Form.PRE_NORM,
                 new GroupedQueryAttention(
                     RotaryHeads.of(config, layer), config.hiddenSize(), true, false, dtype),
                 new GatedMlp(

@@ -48,7 +48,8 @@ public final class Qwen3Architecture extends DecoderArchitecture<Qwen3Config> {
         config,
         new Embedding(config.vocabSize(), config.hiddenSize(), config.paddingRow(), dtype),
         layer ->
-            RotaryDecoderLayer.preNorm(
+            new RotaryDecoderLayer(
+                RotaryDecoderLayer.Form.PRE_NORM,
                 new GroupedQueryAttention(
                     RotaryHeads.of(config, layer),
                     config.hiddenSize(),

@@ -15,7 +15,10 @@ import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.StandardHeads;
 import org.peftjava.transformers.model.Task;
 
-/** RoBERTa: a robustly optimized BERT, arXiv:1907.11692. */
+/**
+ * RoBERTa, a robustly optimized BERT (arXiv:1907.11692), and the models that are RoBERTa under
+ * another name: XLM-RoBERTa (arXiv:1911.02116) and CamemBERT (arXiv:1911.03894).
+ */
 public final class RobertaArchitecture implements Architecture {
   private static final ModuleRoles ROLES =
       new ModuleRoles(
@@ -26,19 +29,43 @@ public final class RobertaArchitecture implements Architecture {
           "word_embeddings",
           "lm_head.decoder");
 
+  private final String modelType;
+  private final String stem;
+
+  private RobertaArchitecture(String modelType, String stem) {
+    this.modelType = modelType;
+    this.stem = stem;
+  }
+
+  /** RoBERTa itself. */
+  public static RobertaArchitecture roberta() {
+    return new RobertaArchitecture(RobertaConfig.MODEL_TYPE, "Roberta");
+  }
+
+  /** XLM-RoBERTa, of a hundred languages. */
+  public static RobertaArchitecture xlmRoberta() {
+    return new RobertaArchitecture(RobertaConfig.XLM_ROBERTA, "XLMRoberta");
+  }
+
+  /** CamemBERT, of French. */
+  public static RobertaArchitecture camembert() {
+    return new RobertaArchitecture(RobertaConfig.CAMEMBERT, "Camembert");
+  }
+
   @Override
   public String modelType() {
-    return RobertaConfig.MODEL_TYPE;
+    return modelType;
   }
 
   @Override
   public String causalLmClass() {
-    return "RobertaForCausalLM";
+    return stem + "ForCausalLM";
   }
 
   @Override
   public String parentLibrary() {
-    return "transformers.models.roberta.modeling_roberta";
+    String module = modelType.replace('-', '_');
+    return "transformers.models." + module + ".modeling_" + module;
   }
 
   @Override
@@ -68,7 +95,7 @@ public final class RobertaArchitecture implements Architecture {
 
   @Override
   public PretrainedConfig config(ConfigJson json) {
-    return RobertaConfig.of(json);
+    return RobertaConfig.of(json.with("model_type", modelType));
   }
 
   @Override

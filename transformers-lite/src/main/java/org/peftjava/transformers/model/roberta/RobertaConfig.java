@@ -8,13 +8,15 @@ import org.peftjava.transformers.model.EncoderConfigBuilder;
 
 /**
  * The configuration of a RoBERTa model, with the names, meanings and defaults of transformers'
- * {@code RobertaConfig}.
+ * {@code RobertaConfig}, {@code XLMRobertaConfig} and {@code CamembertConfig}.
  *
  * @param json every setting, with those that this library does not use
  * @param nameOrPath where the model came from
  */
 public record RobertaConfig(ConfigJson json, Optional<String> nameOrPath) implements EncoderConfig {
   static final String MODEL_TYPE = "roberta";
+  static final String XLM_ROBERTA = "xlm-roberta";
+  static final String CAMEMBERT = "camembert";
 
   private static final ConfigDefaults DEFAULTS =
       ConfigDefaults.parse(
@@ -31,8 +33,15 @@ public record RobertaConfig(ConfigJson json, Optional<String> nameOrPath) implem
           }
           """);
 
+  /** The vocabulary of models with another name, unless their files say otherwise. */
+  private static final int OTHER_VOCABULARY = 30522;
+
   /** Checks the settings; absent ones get transformers' defaults. */
   public RobertaConfig {
+    boolean plain = json.getString("model_type", MODEL_TYPE).equals(MODEL_TYPE);
+    if (!plain && !json.has("vocab_size")) {
+      json = json.with("vocab_size", OTHER_VOCABULARY);
+    }
     json = DEFAULTS.complete(json);
     EncoderConfig.check(json);
     if (padding(json) + 1 >= json.getInt("max_position_embeddings")) {
