@@ -101,6 +101,21 @@ class BadQuantizedFilesIT {
           Damage.text(CONFIG, "\"nf4\"", "\"nf3\"", CONFIG, "quantization_config", "'nf3'"),
           Damage.text(CONFIG, "\"quantization_config\"", "\"x\"", "do not fit", "[2048, 1]"));
 
+  /** Scales in float32, without double quantization. */
+  static final List<Damage> PLAIN_SCALES =
+      List.of(
+          tensor(
+              "weight.absmax",
+              t -> t.mul(Double.NaN),
+              "weight.absmax holds NaN, infinite or negative scales"),
+          tensor(
+              "weight.absmax",
+              t -> t.div(0),
+              "weight.absmax holds NaN, infinite or negative scales"),
+          tensor("weight.absmax", t -> t.neg(), "weight.absmax holds NaN, infinite or negative"),
+          tensor("weight.absmax", t -> t.narrow(0, 0, 63), "weight.absmax is [63]", "[64]"),
+          tensor("weight", t -> t.narrow(0, 0, 2047), "weight is [2047, 1]", "[2048, 1]"));
+
   static final List<Damage> EIGHT_BIT =
       List.of(
           tensor(
@@ -174,6 +189,12 @@ class BadQuantizedFilesIT {
   @FieldSource("FOUR_BIT")
   void fourBit(Damage damage) throws IOException {
     assertRefused("nf4_dq", damage);
+  }
+
+  @ParameterizedTest
+  @FieldSource("PLAIN_SCALES")
+  void plainScales(Damage damage) throws IOException {
+    assertRefused("nf4", damage);
   }
 
   @ParameterizedTest

@@ -113,7 +113,7 @@ class GoldenAdamW8bitIT {
   @ParameterizedTest
   @EnumSource(
       value = OptimizerNames.class,
-      names = {"ADAMW_8BIT", "ADAMW_BNB_8BIT", "PAGED_ADAMW_8BIT"})
+      names = {"ADAMW_8BIT", "ADAMW_BNB_8BIT", "PAGED_ADAMW_8BIT", "PAGED_ADAMW_32BIT"})
   void theTrainerLearnsAsWithThePlainAdamW(OptimizerNames optim) {
     double plain = trainedLoss(OptimizerNames.ADAMW_TORCH);
     double coded = trainedLoss(optim);

@@ -11,11 +11,12 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import org.peftjava.peft.Peft;
-import org.peftjava.peft.PeftModelForCausalLM;
 import org.peftjava.peft.plan.MemoryPlan;
 import org.peftjava.peft.plan.StepOptions;
 import org.peftjava.peft.tuner.TargetModules;
+import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.lora.LoraConfig;
+import org.peftjava.peft.tuner.lora.LoraConfigBuilder;
 import org.peftjava.quant.bnb.AdamW8bit;
 import org.peftjava.quant.bnb.BitsAndBytesConfig;
 import org.peftjava.quant.bnb.QuantType;
@@ -28,12 +29,20 @@ import org.peftjava.torch.optim.AdamW;
 import org.peftjava.torch.optim.Optimizer;
 import org.peftjava.torch.runtime.NativeRuntime;
 import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.AutoModelForSeq2SeqLM;
+import org.peftjava.transformers.AutoModelForSequenceClassification;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.Seq2SeqLM;
+import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.model.bert.BertConfig;
+import org.peftjava.transformers.model.gemma2.Gemma2Config;
 import org.peftjava.transformers.model.gpt2.Gpt2Config;
 import org.peftjava.transformers.model.llama.LlamaConfig;
 import org.peftjava.transformers.model.opt.OptConfig;
+import org.peftjava.transformers.model.t5.T5Config;
 import org.peftjava.transformers.training.OptimizerNames;
 
 /** Prints a training step's peak of resident memory beside the plan of it. */
@@ -66,6 +75,9 @@ public final class PlanChild {
     cases.put("gpt2 float32 checkpointed", new Case(gpt2(), checkpointed(full)));
     cases.put("llama nf4", new Case(llama(8), quantized(true, false, DType.BFLOAT16)));
     cases.put("llama nf4 checkpointed", new Case(llama(8), quantized(true, true, DType.FLOAT32)));
+    cases.put("gemma2 float32", new Case(gemma2(), full));
+    cases.put("bert bfloat16", new Case(bert(), forTask(half, TaskType.SEQ_CLS)));
+    cases.put("t5 float32", new Case(t5(), forTask(full, TaskType.SEQ_2_SEQ_LM)));
     cases.put("llama int8", new Case(llama(8), quantized(false, false, DType.FLOAT32)));
     return cases;
   }
@@ -77,7 +89,8 @@ public final class PlanChild {
     NativeHeap.returnFreedMemory();
     Case measured = Objects.requireNonNull(cases().get(arguments[1]));
     StepOptions options = measured.options();
-    peak(tiny(), options.withSize(1, 16), folder.resolve("tiny"), 0);
+    StepOptions small = options.toBuilder().adapter(lora().build()).build().withSize(1, 16);
+    peak(tiny(), small, folder.resolve("tiny"), 0);
     save(measured.config(), options, folder.resolve("model"));
     collect();
     long before = NativeRuntime.residentBytes();
@@ -87,8 +100,19 @@ public final class PlanChild {
   }
 
   private static StepOptions.Builder options(DType type) {
-    LoraConfig lora = LoraConfig.builder().r(16).targetModules(TargetModules.allLinear()).build();
-    return StepOptions.builder().adapter(lora).dtype(type).sequence(TOKENS);
+    return StepOptions.builder().adapter(lora().build()).dtype(type).sequence(TOKENS);
+  }
+
+  private static LoraConfigBuilder lora() {
+    return LoraConfig.builder().r(16).targetModules(TargetModules.allLinear());
+  }
+
+  /** A third as many tokens are written as are read, where both are. */
+  private static StepOptions forTask(StepOptions options, TaskType task) {
+    return options.toBuilder()
+        .adapter(lora().taskType(task).build())
+        .targetSequence(TOKENS / 3)
+        .build();
   }
 
   private static StepOptions checkpointed(StepOptions options) {
@@ -112,8 +136,8 @@ public final class PlanChild {
 
   private static long peak(PretrainedConfig config, StepOptions options, Path folder, long before) {
     save(config, options, folder);
-    try (CausalLM base = load(config, options, folder);
-        PeftModelForCausalLM model = Peft.getPeftModel(base, (LoraConfig) options.adapter());
+    try (PretrainedModel base = load(config, options, folder);
+        PretrainedModel model = adapted(base, (LoraConfig) options.adapter());
         Optimizer optimizer = optimizer(model, options)) {
       model.gradientCheckpointing(options.gradientCheckpointing());
       model.module().train(true);
@@ -134,17 +158,26 @@ public final class PlanChild {
     }
   }
 
-  private static CausalLM load(PretrainedConfig config, StepOptions options, Path folder) {
-    return options
-        .quantizationConfig()
-        .map(
-            q ->
-                AutoModelForCausalLM.fromPretrained(
-                    folder, o -> o.quantizationConfig(q).dtype(options.dtype())))
-        .orElseGet(() -> AutoModelForCausalLM.fromConfig(config, options.dtype()));
+  private static PretrainedModel load(PretrainedConfig config, StepOptions options, Path folder) {
+    if (options.quantizationConfig().isPresent()) {
+      return AutoModelForCausalLM.fromPretrained(
+          folder,
+          o -> o.quantizationConfig(options.quantizationConfig().get()).dtype(options.dtype()));
+    }
+    return switch (config.modelType()) {
+      case "t5" -> AutoModelForSeq2SeqLM.fromConfig(config, options.dtype());
+      case "bert" -> AutoModelForSequenceClassification.fromConfig(config, options.dtype());
+      default -> AutoModelForCausalLM.fromConfig(config, options.dtype());
+    };
   }
 
-  private static Optimizer optimizer(PeftModelForCausalLM model, StepOptions options) {
+  private static PretrainedModel adapted(PretrainedModel base, LoraConfig lora) {
+    return base instanceof Seq2SeqLM pair
+        ? Peft.getPeftModel(pair, lora)
+        : Peft.getPeftModel((TaskModel) base, lora);
+  }
+
+  private static Optimizer optimizer(PretrainedModel model, StepOptions options) {
     Map<String, Parameter> trained = new LinkedHashMap<>();
     model
         .module()
@@ -160,19 +193,30 @@ public final class PlanChild {
         : new AdamW(trained, AdamW.Options.defaults());
   }
 
-  private static void step(PeftModelForCausalLM model, Optimizer optimizer, StepOptions options) {
+  private static void step(PretrainedModel model, Optimizer optimizer, StepOptions options) {
     try (TensorScope scope = TensorScope.openGraph("step")) {
-      long[] ids = new long[(int) options.sequence()];
-      Arrays.setAll(ids, i -> i % 64);
-      Tensor tokens = Creation.ofLongs(new long[][] {ids});
+      Tensor tokens = counting(options.sequence());
+      Tensor labels =
+          switch (model.config().modelType()) {
+            case "t5" -> counting(options.targetSequence());
+            case "bert" -> Creation.ofLongs(new long[] {1}, 1);
+            default -> tokens;
+          };
       model
-          .forward(ModelInput.builder().inputIds(tokens).labels(tokens).build())
+          .forward(ModelInput.builder().inputIds(tokens).labels(labels).build())
           .loss()
           .orElseThrow()
           .backward();
     }
     optimizer.step();
     optimizer.zeroGrad();
+  }
+
+  /** A row of token ids. */
+  private static Tensor counting(long length) {
+    long[] ids = new long[(int) length];
+    Arrays.setAll(ids, i -> i % 64);
+    return Creation.ofLongs(new long[][] {ids});
   }
 
   private static void collect() {
@@ -188,7 +232,7 @@ public final class PlanChild {
   }
 
   /** Reads all weights: pages of a mapped file that nobody read are not resident. */
-  private static void touch(PeftModelForCausalLM model) {
+  private static void touch(PretrainedModel model) {
     for (Parameter parameter : model.module().namedParameters().values()) {
       try (TensorScope scope = TensorScope.open("touch")) {
         if (parameter.dtype().isFloatingPoint() && !parameter.tensor().detach().isFinite()) {
@@ -249,6 +293,44 @@ public final class PlanChild {
         .residPdrop(0)
         .attnPdrop(0)
         .embdPdrop(0)
+        .build();
+  }
+
+  private static PretrainedConfig gemma2() {
+    return Gemma2Config.builder()
+        .hiddenSize(H)
+        .intermediateSize(F)
+        .numHiddenLayers(LAYERS)
+        .numAttentionHeads(8)
+        .numKeyValueHeads(4)
+        .headDim(H / 8)
+        .vocabSize(VOCABULARY)
+        .build();
+  }
+
+  private static PretrainedConfig t5() {
+    return T5Config.builder()
+        .dModel(H)
+        .dKv(H / 8)
+        .dFf(4 * H)
+        .numLayers(LAYERS / 2)
+        .numDecoderLayers(LAYERS / 2)
+        .numHeads(8)
+        .vocabSize(VOCABULARY)
+        .dropoutRate(0)
+        .decoderStartTokenId(0)
+        .build();
+  }
+
+  /** With its usual dropout, for which attention keeps its scores. */
+  private static PretrainedConfig bert() {
+    return BertConfig.builder()
+        .hiddenSize(H)
+        .intermediateSize(4 * H)
+        .numHiddenLayers(LAYERS)
+        .numAttentionHeads(8)
+        .maxPositionEmbeddings(1024)
+        .vocabSize(VOCABULARY)
         .build();
   }
 }

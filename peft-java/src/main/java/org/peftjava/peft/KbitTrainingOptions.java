@@ -11,7 +11,8 @@ import org.peftjava.transformers.PretrainedModel;
  * @param castToFloat32 whether weights in 16 bits that are not quantized, such as norms, token
  *     embeddings and the head, are made float32; true, as in Python. Without it they keep their
  *     memory (2 bytes a number) and hidden states their 16 bits, which is enough for models that
- *     were trained so; adapters are float32 in either case
+ *     were trained so; adapters are float32 in either case. It saves 0.52 GB of Llama-2-7B, 2.1 GB
+ *     of Llama-3.1-8B with its 128,256 tokens, and half of what layers keep
  */
 public record KbitTrainingOptions(boolean useGradientCheckpointing, boolean castToFloat32) {
   /** Python's defaults. */

@@ -15,8 +15,10 @@ import org.peftjava.quant.bnb.BitsAndBytesConfig;
 import org.peftjava.quant.bnb.QuantType;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.optim.AdamW;
@@ -32,7 +34,7 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  * model in bfloat16, call by call in turns; each one's best time counts.
  *
  * <p>{@code ModelQuantBench decode <model> <new tokens> <rounds>}: greedy decoding of one row after
- * 8 tokens. {@code ModelQuantBench step <model> <batch> <tokens> <rounds>}: a step of LoRA with r =
+ * 8 tokens, and all its linear layers alone. {@code ModelQuantBench step <model> <batch> <tokens> <rounds>}: a step of LoRA with r =
  * 16 in all linear layers and AdamW.
  */
 public final class ModelQuantBench {
@@ -60,6 +62,21 @@ public final class ModelQuantBench {
     List.of(dense, packed).forEach(model -> model.module().eval());
     double[] best = best(rounds, () -> generate(dense, tokens), () -> generate(packed, tokens));
     report("decode, ms a token", best, 1e3 / tokens);
+    best = best(rounds, () -> products(dense), () -> products(packed));
+    report("its products alone, ms a token", best, 1e3);
+  }
+
+  /** One row through all linear layers, one after the other. */
+  private static void products(CausalLM model) {
+    try (GradMode off = GradMode.noGrad()) {
+      for (Module module : model.namedModules().values()) {
+        if (module instanceof LinearLayer layer) {
+          try (TensorScope scope = TensorScope.open("product")) {
+            layer.forward(Creation.ones(DType.BFLOAT16, 1, 1, layer.inFeatures()));
+          }
+        }
+      }
+    }
   }
 
   private static void generate(CausalLM model, int tokens) {

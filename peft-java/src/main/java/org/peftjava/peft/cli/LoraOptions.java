@@ -79,7 +79,12 @@ final class LoraOptions {
   }
 
   LoraConfig toConfig() {
-    LoraConfigBuilder config = LoraConfig.builder().taskType(TaskType.CAUSAL_LM);
+    return toConfig(TaskType.CAUSAL_LM);
+  }
+
+  /** The same for another task. */
+  LoraConfig toConfig(TaskType task) {
+    LoraConfigBuilder config = LoraConfig.builder().taskType(task);
     if (r != null) {
       config.r(r);
     }

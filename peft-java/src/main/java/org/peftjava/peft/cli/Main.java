@@ -4,6 +4,10 @@ import java.io.PrintWriter;
 import java.nio.charset.Charset;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.lora.LoraConfig;
+import org.peftjava.transformers.training.OptimizerNames;
+import org.peftjava.transformers.training.SchedulerType;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 
@@ -30,7 +34,10 @@ public final class Main {
   static int run(PrintWriter out, PrintWriter err, String... args) {
     CommandLine line = commandLine(args.length == 0 ? "" : args[0]);
     line.setOut(out).setErr(err);
-    line.setCaseInsensitiveEnumValuesAllowed(true);
+    Words.register(line, OptimizerNames.class);
+    Words.register(line, SchedulerType.class);
+    Words.register(line, TaskType.class);
+    Words.register(line, LoraConfig.Bias.class);
     line.setParameterExceptionHandler(Failures::usage);
     line.setExecutionExceptionHandler(Failures::execution);
     int exitCode = line.execute(args);

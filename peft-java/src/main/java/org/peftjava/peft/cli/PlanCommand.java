@@ -16,8 +16,9 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.plan.FittingStep;
 import org.peftjava.peft.plan.MemoryPlan;
 import org.peftjava.peft.plan.StepOptions;
+import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.torch.DType;
-import org.peftjava.transformers.AutoModelForCausalLM;
+import org.peftjava.transformers.AutoConfig;
 import org.peftjava.transformers.ByteSize;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
 import org.peftjava.transformers.config.PretrainedConfig;
@@ -57,6 +58,20 @@ final class PlanCommand implements Callable<Integer> {
       paramLabel = "N",
       description = "Tokens of a sequence (default: ${DEFAULT-VALUE}).")
   private long sequence = 2048;
+
+  @Option(
+      names = "--target-seq",
+      paramLabel = "N",
+      description = "Tokens that a model with encoder and decoder writes (default: as --seq).")
+  private @Nullable Long targetSequence;
+
+  @Option(
+      names = "--task-type",
+      paramLabel = "TASK",
+      description =
+          "What is trained: causal_lm, seq_2_seq_lm, seq_cls, token_cls, question_ans or"
+              + " feature_extraction (default: the first of them that the model can do).")
+  private @Nullable TaskType taskType;
 
   @Option(
       names = "--batch",
@@ -99,11 +114,12 @@ final class PlanCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    StepOptions options = CommandFailure.usage(this::options);
     OptionalLong memory = CommandFailure.usage(this::memory);
     Path folder = Inputs.pretrained("model", model, PretrainedFolder.CONFIG);
     common.apply();
-    PretrainedConfig config = CommandFailure.data(() -> AutoModelForCausalLM.config(folder));
+    PretrainedConfig config =
+        CommandFailure.data(() -> AutoConfig.fromPretrained(folder.toString()));
+    StepOptions options = CommandFailure.usage(() -> options(config));
     List<FittingStep> steps =
         CommandFailure.usage(() -> FittingStep.of(config, options, memory.orElse(0)));
     PrintWriter out = spec.commandLine().getOut();
@@ -115,10 +131,11 @@ final class PlanCommand implements Callable<Integer> {
     return ExitCode.OK;
   }
 
-  private StepOptions options() {
+  private StepOptions options(PretrainedConfig config) {
+    TaskType task = taskType == null ? MemoryPlan.defaultTask(config) : taskType;
     StepOptions.Builder builder =
         StepOptions.builder()
-            .adapter(lora.toConfig())
+            .adapter(lora.toConfig(task))
             .dtype(DType.parse(dtype))
             .autocastAdapterDtype(autocastAdapterDtype)
             .optim(optim)
@@ -126,6 +143,9 @@ final class PlanCommand implements Callable<Integer> {
             .batch(batch)
             .sequence(sequence);
     quantization.toConfig().ifPresent(builder::quantizationConfig);
+    if (targetSequence != null) {
+      builder.targetSequence(targetSequence);
+    }
     return builder.build();
   }
 

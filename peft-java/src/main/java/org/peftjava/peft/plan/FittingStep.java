@@ -16,7 +16,8 @@ import org.peftjava.transformers.training.OptimizerNames;
  *     the step as it was asked for
  * @param options of the step
  * @param plan of the sizes that were asked for
- * @param longestSequence tokens of a row, with the batch that was asked for; 0 if not even one fits
+ * @param longestSequence tokens of a row, with the batch that was asked for, no more than the model
+ *     has positions for; 0 if not even one fits
  * @param largestBatch rows of the length that was asked for; 0 if not even one fits
  */
 public record FittingStep(
@@ -69,9 +70,14 @@ public record FittingStep(
         what.strip(),
         options,
         MemoryPlan.of(sizes, config, options),
-        largest(n -> MemoryPlan.of(sizes, config, options.withSize(options.batch(), n)), memory),
         largest(
-            n -> MemoryPlan.of(sizes, config, options.withSize(n, options.sequence())), memory));
+            n -> MemoryPlan.of(sizes, config, options.withSize(options.batch(), n)),
+            memory,
+            Math.min(MOST, config.longestSequence())),
+        largest(
+            n -> MemoryPlan.of(sizes, config, options.withSize(n, options.sequence())),
+            memory,
+            MOST));
   }
 
   /** Whether the step that was asked for fits. */
@@ -79,9 +85,9 @@ public record FittingStep(
     return plan.total() <= memory;
   }
 
-  private static long largest(LongFunction<MemoryPlan> plan, long memory) {
+  private static long largest(LongFunction<MemoryPlan> plan, long memory, long most) {
     long fits = 0;
-    long tooLarge = MOST;
+    long tooLarge = most + 1;
     while (tooLarge - fits > 1) {
       long middle = (fits + tooLarge) / 2;
       if (plan.apply(middle).total() <= memory) {

@@ -2,17 +2,21 @@ package org.peftjava.peft.plan;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.torch.DType;
 import org.peftjava.transformers.config.PretrainedConfig;
 
 /**
- * The memory that a training step of an adapter on a language model takes at its peak, part by
- * part, from the model's config alone.
+ * The memory that a training step of an adapter on a model takes at its peak, part by part, from
+ * the model's config alone: a decoder's that writes text, an encoder's that judges texts, or an
+ * encoder's and a decoder's.
  *
  * <p>{@code weights + embeddings + adapter + T (L s h + a)} with gradient checkpointing, {@code T L
- * a} without, and what one layer's backward pass and the loss need for the moment. Letters: {@code
- * T} tokens, {@code L} layers, {@code h} hidden size, {@code s} bytes of a number of the hidden
- * states, {@code a} bytes that a layer keeps a token. Tests hold it within 10 % of measured peaks.
+ * a} without, and what one layer's backward pass and the loss need for the moment; {@code a} grows
+ * with T where attention's scores are kept, for their bound (Gemma 2) or for dropout. Letters:
+ * {@code T} tokens, {@code L} layers, {@code h} hidden size, {@code s} bytes of a number of the
+ * hidden states, {@code a} bytes that a layer keeps a token. Tests hold it within 10 % of measured
+ * peaks.
  *
  * @param weights bytes of the layers' linear weights, as they are stored
  * @param embeddings token embedding, head, norms and biases
@@ -36,27 +40,37 @@ public record MemoryPlan(
   /** A card's memory that no tensor gets: the driver's context and the libraries' workspaces. */
   public static final long CUDA_CONTEXT = 800_000_000;
 
+  /** What a model of this architecture is trained for, unless the adapter says otherwise. */
+  public static TaskType defaultTask(PretrainedConfig config) {
+    return PlannedModel.defaultTask(config);
+  }
+
   /** Plans a step. */
   public static MemoryPlan of(PretrainedConfig config, StepOptions options) {
     return of(ModelSizes.of(config, options), config, options);
   }
 
   static MemoryPlan of(ModelSizes sizes, PretrainedConfig config, StepOptions options) {
-    long tokens = options.tokens();
     long size = options.dtype().byteSize();
     long hidden = config.hiddenSize();
-    long heads = config.json().getInt("num_attention_heads", config.json().getInt("n_head", 1));
-    long statistics = 4 * (heads + 4 + sizes.low);
-    long layer = tokens * (sizes.kept * size + statistics);
-    long layers = config.numHiddenLayers();
-    long activations =
-        options.gradientCheckpointing() ? tokens * layers * hidden * size + layer : layers * layer;
-    long kept = activations + tokens * hidden * size;
-    long loss = loss(config, options);
-    long temporaries = temporaries(sizes, hidden, options);
+    long activations = 0;
+    long states = 0;
+    long largestLayer = 0;
+    long scores = 0;
+    for (StackSizes stack : sizes.stacks) {
+      long layer = stack.layerBytes(options);
+      long input = stack.tokens(options) * hidden * size;
+      activations += stack.layers() * (options.gradientCheckpointing() ? input : layer);
+      states += input;
+      largestLayer = Math.max(largestLayer, layer);
+      scores = Math.max(scores, stack.scoreTemporaries(options));
+    }
+    long kept = activations + states + (options.gradientCheckpointing() ? largestLayer : 0);
+    long loss = loss(sizes, config, options);
+    long temporaries = Math.max(temporaries(sizes, hidden, options), scores);
     // Gradients grow while what is kept shrinks, from the last layer to the first.
     long gradients =
-        Math.max(sizes.gradients / layers, sizes.gradients - kept - loss - temporaries);
+        Math.max(sizes.gradients / sizes.layers(), sizes.gradients - kept - loss - temporaries);
     return new MemoryPlan(
         sizes.weights,
         sizes.embeddings,
@@ -67,10 +81,12 @@ public record MemoryPlan(
         sizes.trained);
   }
 
-  private static long loss(PretrainedConfig config, StepOptions options) {
-    long rows = Math.min(LOSS_ROWS, options.tokens());
-    long logits = rows * config.vocabSize() * options.dtype().byteSize();
-    return logits + options.tokens() * config.hiddenSize() * options.dtype().byteSize();
+  /** Logits of some rows of a language model; the gradient of the hidden states. */
+  private static long loss(ModelSizes sizes, PretrainedConfig config, StepOptions options) {
+    long size = options.dtype().byteSize();
+    long tokens = sizes.last().tokens(options);
+    long logits = sizes.writes ? Math.min(LOSS_ROWS, tokens) * config.vocabSize() * size : 0;
+    return logits + tokens * config.hiddenSize() * size;
   }
 
   /** Gradients of a feed-forward block, float32 copies in 16-bit models, a weight made dense. */
@@ -85,7 +101,8 @@ public record MemoryPlan(
             .quantizationConfig()
             .map(q -> sizes.largest * (q.loadIn8bit() ? size : q.bnb4bitComputeDtype().byteSize()))
             .orElse(0L);
-    return options.tokens() * (block + wide) + dense;
+    long tokens = sizes.stacks.stream().mapToLong(stack -> stack.tokens(options)).max().orElse(0);
+    return tokens * (block + wide) + dense;
   }
 
   /** Bytes of all parts, without a card's context. */

@@ -2,6 +2,7 @@ package org.peftjava.peft.plan;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.quant.bnb.BitsAndBytesConfig;
@@ -19,6 +20,7 @@ import org.peftjava.transformers.training.OptimizerNames;
  * @param gradientCheckpointing whether layers are computed again in the backward pass
  * @param batch rows of one pass
  * @param sequence tokens of a row
+ * @param targetSequence tokens of a row that an encoder-decoder writes; unused by other models
  */
 public record StepOptions(
     TunerConfig adapter,
@@ -28,15 +30,18 @@ public record StepOptions(
     OptimizerNames optim,
     boolean gradientCheckpointing,
     long batch,
-    long sequence) {
+    long sequence,
+    long targetSequence) {
   /** Checks the sizes. */
   public StepOptions {
-    if (batch < 1 || sequence < 1) {
+    if (batch < 1 || sequence < 1 || targetSequence < 1) {
       throw new IllegalArgumentException(
           "batch is "
               + batch
-              + " and sequence "
+              + ", sequence "
               + sequence
+              + " and targetSequence "
+              + targetSequence
               + ". Expected at least 1 row and 1 token.");
     }
     if (!dtype.isFloatingPoint()) {
@@ -55,17 +60,14 @@ public record StepOptions(
     return Math.multiplyExact(batch, sequence);
   }
 
-  /** The same step with other sizes. */
+  /** The same step with other sizes; what is written stays in proportion to what is read. */
   public StepOptions withSize(long newBatch, long newSequence) {
-    return new StepOptions(
-        adapter,
-        dtype,
-        quantizationConfig,
-        autocastAdapterDtype,
-        optim,
-        gradientCheckpointing,
-        newBatch,
-        newSequence);
+    double share = (double) targetSequence / sequence;
+    return toBuilder()
+        .batch(newBatch)
+        .sequence(newSequence)
+        .targetSequence(Math.max(1, Math.round(share * newSequence)))
+        .build();
   }
 
   /** A builder with these values. */
@@ -79,6 +81,7 @@ public record StepOptions(
     builder.gradientCheckpointing = gradientCheckpointing;
     builder.batch = batch;
     builder.sequence = sequence;
+    builder.targetSequence = OptionalLong.of(targetSequence);
     return builder;
   }
 
@@ -92,6 +95,7 @@ public record StepOptions(
     private boolean gradientCheckpointing;
     private long batch = 1;
     private long sequence = 2048;
+    private OptionalLong targetSequence = OptionalLong.empty();
 
     private Builder() {}
 
@@ -152,6 +156,13 @@ public record StepOptions(
       return this;
     }
 
+    /** Tokens of a row that an encoder-decoder writes; as many as it reads by default. */
+    @CanIgnoreReturnValue
+    public Builder targetSequence(long value) {
+      targetSequence = OptionalLong.of(value);
+      return this;
+    }
+
     /** The options. */
     public StepOptions build() {
       return new StepOptions(
@@ -162,7 +173,8 @@ public record StepOptions(
           optim,
           gradientCheckpointing,
           batch,
-          sequence);
+          sequence,
+          targetSequence.orElse(sequence));
     }
   }
 }

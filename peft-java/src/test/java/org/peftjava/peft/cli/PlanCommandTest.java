@@ -66,8 +66,76 @@ class PlanCommandTest {
     assertFalse(text.contains("longest"), text);
   }
 
+  /** There are 2048 learned positions, however large the card. */
+  @Test
+  void theLongestSequenceIsNoLongerThanTheModelHasPositions(@TempDir Path opt) throws IOException {
+    JsonNode plan = plan(opt, "{\"model_type\": \"opt\"}", "--card", "80GB");
+    assertEquals("[2048]", longest(plan), plan::toString);
+    JsonNode bert = plan(opt, "{\"model_type\": \"bert\"}", "--card", "80GB", "--seq", 512);
+    assertEquals("[512]", longest(bert), bert::toString);
+    assertTrue(bert.path("variants").path(0).path("largest_batch").intValue() > 20);
+  }
+
+  private static String longest(JsonNode plan) {
+    return plan.path("variants").findValuesAsText("longest_sequence").stream()
+        .distinct()
+        .toList()
+        .toString();
+  }
+
+  /** Query and value of 12 layers, and a classifier for two labels that is trained wholly. */
+  @Test
+  void encodersJudgeTexts(@TempDir Path bert) throws IOException {
+    JsonNode plan = plan(bert, "{\"model_type\": \"bert\"}", "--seq", 512);
+    long lora = 12 * 2 * 8 * (768 + 768);
+    assertEquals(lora + 2 * 768 + 2, plan.path("trained_parameters").longValue());
+    double linear = 12.0 * (4 * 768 * 768 + 2 * 768 * 3072) + 768 * 768; // the pooler is the last
+    assertEquals(2 * linear, plan.path("parts").path("weights").doubleValue());
+    long labels = plan.path("parts").path("loss").longValue();
+    assertEquals(2 * 512 * 768, labels, "no logits of a vocabulary");
+    JsonNode tokens = plan(bert, "{\"model_type\": \"bert\"}", "--task-type", "token_cls");
+    assertEquals(lora + 2 * 768 + 2, tokens.path("trained_parameters").longValue());
+  }
+
+  /** Decoders keep keys and values of the encoder's tokens, and of as many as they write. */
+  @Test
+  void encoderDecodersHaveTwoLengths(@TempDir Path t5) throws IOException {
+    String config = "{\"model_type\": \"t5\", \"dropout_rate\": 0.0}";
+    JsonNode whole = plan(t5, config, "--seq", 512);
+    JsonNode half = plan(t5, config, "--seq", 512, "--target-seq", 256);
+    assertEquals(6 * 3 * 2 * 8 * 1024, whole.path("trained_parameters").longValue());
+    double linear = 6.0 * (12 * 512 * 512 + 4 * 512 * 2048);
+    assertEquals(2 * linear, whole.path("parts").path("weights").doubleValue());
+    double saved = activations(whole) - activations(half);
+    assertTrue(saved > 0.2 * activations(whole) && saved < 0.4 * activations(whole), "" + saved);
+    JsonNode dropped = plan(t5, "{\"model_type\": \"t5\"}", "--seq", 512);
+    assertTrue(activations(dropped) > 2 * activations(whole), dropped::toString);
+  }
+
+  /** Twice as long is four times as much where scores are kept for their bound. */
+  @Test
+  void boundedScoresGrowWithTheSquare(@TempDir Path gemma) throws IOException {
+    double once = activations(plan(gemma, "{\"model_type\": \"gemma2\"}", "--seq", 8192));
+    double twice = activations(plan(gemma, "{\"model_type\": \"gemma2\"}", "--seq", 16384));
+    assertTrue(twice > 3.5 * once, () -> once + " and " + twice);
+  }
+
+  private static double activations(JsonNode plan) {
+    return plan.path("parts").path("activations").doubleValue();
+  }
+
+  private static JsonNode plan(Path folder, String config, Object... more) throws IOException {
+    Files.writeString(folder.resolve("config.json"), config);
+    Object[] all =
+        Arrays.copyOf(new Object[] {"plan", "--model", folder, "--json"}, 4 + more.length);
+    System.arraycopy(more, 0, all, 4, more.length);
+    return new ObjectMapper().readTree(PeftProcess.ok(all).out());
+  }
+
   @Test
   void wrongUsage() {
+    fails("'--optim': expected one of [adamw_torch, adamw_8bit, ", "--optim", "adam");
+    fails("Expected at least 1 row", "--target-seq", 0);
     fails("--card is \"24\"", "--card", "24");
     fails("Expected at least 1 row", "--batch", 0);
     fails("give --load-in-4bit", "--bnb-4bit-quant-type", "nf4");

@@ -13,6 +13,11 @@ public enum OptimizerNames {
    * parameters are, which on the CPU is the same thing.
    */
   PAGED_ADAMW_8BIT,
+  /**
+   * {@link org.peftjava.quant.bnb.AdamW8bit} with a float32 state: bitsandbytes' AdamW, where the
+   * weight decays after the step. Of its state the same holds.
+   */
+  PAGED_ADAMW_32BIT,
   /** {@link org.peftjava.torch.optim.SGD} without momentum, as in transformers. */
   SGD
 }

@@ -69,6 +69,7 @@ final class OptimizerSetup {
       case ADAMW_TORCH -> new AdamW(parameters, adam);
       case ADAMW_8BIT, ADAMW_BNB_8BIT, PAGED_ADAMW_8BIT ->
           new AdamW8bit(parameters, adam, embeddings(model));
+      case PAGED_ADAMW_32BIT -> new AdamW8bit(parameters, adam, parameters.keySet());
       case SGD ->
           new SGD(parameters, new SGD.Options(args.learningRate(), 0, 0, weightDecay, false));
     };

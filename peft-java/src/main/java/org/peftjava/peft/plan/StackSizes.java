@@ -1,0 +1,72 @@
+package org.peftjava.peft.plan;
+
+/**
+ * What the layers of a decoder, or of an encoder, keep for the backward pass.
+ *
+ * @param layers their number
+ * @param decoder whether its tokens are those that an encoder-decoder writes
+ * @param heads of its attention
+ * @param kept numbers that one layer keeps a token
+ * @param crossKept numbers that it keeps for each token of the encoder
+ * @param low adapters' small results, numbers a token and layer
+ * @param attention how scores are computed
+ */
+record StackSizes(
+    long layers,
+    boolean decoder,
+    long heads,
+    long kept,
+    long crossKept,
+    long low,
+    AttentionKind attention) {
+
+  /** How attention's scores are computed, which decides whether they are kept. */
+  enum AttentionKind {
+    /** In a kernel that keeps one number a row of scores. */
+    FUSED,
+    /** With dropout: float32 scores and the mask of what was dropped. */
+    DROPPED,
+    /** By their formula, with a bound: what tanh and softmax gave. */
+    BOUNDED
+  }
+
+  private static final int WIDE = 4;
+
+  long tokens(StepOptions options) {
+    return options.batch() * length(options);
+  }
+
+  private long length(StepOptions options) {
+    return decoder ? options.targetSequence() : options.sequence();
+  }
+
+  /** Bytes that one layer keeps. */
+  long layerBytes(StepOptions options) {
+    int size = options.dtype().byteSize();
+    long statistics = WIDE * (heads * (decoder ? 2 : 1) + 4 + low);
+    return tokens(options) * (kept * size + statistics)
+        + (decoder ? options.tokens() * crossKept * size : 0)
+        + scores(options) * keptBytesOfAScore(size);
+  }
+
+  /** Numbers of one attention's scores; of both that a decoder behind an encoder has. */
+  private long scores(StepOptions options) {
+    long row = length(options) + (decoder ? options.sequence() : 0);
+    return heads * tokens(options) * row;
+  }
+
+  private int keptBytesOfAScore(int size) {
+    return switch (attention) {
+      case FUSED -> 0;
+      // softmax and what dropout made of it in float32, and the mask
+      case DROPPED -> 2 * WIDE + 1;
+      // tanh, a mask, softmax in float32, and the same in the model's type
+      case BOUNDED -> size + 1 + WIDE + (size == WIDE ? 0 : size);
+    };
+  }
+
+  /** Bytes of scores' gradients in one layer's backward pass. */
+  long scoreTemporaries(StepOptions options) {
+    return attention == AttentionKind.FUSED ? 0 : scores(options) * 6 * WIDE;
+  }
+}
