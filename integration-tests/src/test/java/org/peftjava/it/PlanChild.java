@@ -37,20 +37,10 @@ import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.config.PretrainedConfig;
-import org.peftjava.transformers.model.bert.BertConfig;
-import org.peftjava.transformers.model.gemma2.Gemma2Config;
-import org.peftjava.transformers.model.gpt2.Gpt2Config;
-import org.peftjava.transformers.model.llama.LlamaConfig;
-import org.peftjava.transformers.model.opt.OptConfig;
-import org.peftjava.transformers.model.t5.T5Config;
 import org.peftjava.transformers.training.OptimizerNames;
 
 /** Prints a training step's peak of resident memory beside the plan of it. */
 public final class PlanChild {
-  private static final int H = 512;
-  private static final int F = 1408;
-  private static final int VOCABULARY = 4000;
-  private static final int LAYERS = 6;
   private static final long TOKENS = 768;
 
   private PlanChild() {}
@@ -67,18 +57,20 @@ public final class PlanChild {
     StepOptions full = options(DType.FLOAT32).build();
     StepOptions half = options(DType.BFLOAT16).build();
     Map<String, Case> cases = new LinkedHashMap<>();
-    cases.put("llama float32", new Case(llama(8), full));
-    cases.put("llama float32 checkpointed", new Case(llama(8), checkpointed(full)));
-    cases.put("llama bfloat16", new Case(llama(2), half));
-    cases.put("llama bfloat16 checkpointed", new Case(llama(2), checkpointed(half)));
-    cases.put("opt float32", new Case(opt(), full));
-    cases.put("gpt2 float32 checkpointed", new Case(gpt2(), checkpointed(full)));
-    cases.put("llama nf4", new Case(llama(8), quantized(true, false, DType.BFLOAT16)));
-    cases.put("llama nf4 checkpointed", new Case(llama(8), quantized(true, true, DType.FLOAT32)));
-    cases.put("gemma2 float32", new Case(gemma2(), full));
-    cases.put("bert bfloat16", new Case(bert(), forTask(half, TaskType.SEQ_CLS)));
-    cases.put("t5 float32", new Case(t5(), forTask(full, TaskType.SEQ_2_SEQ_LM)));
-    cases.put("llama int8", new Case(llama(8), quantized(false, false, DType.FLOAT32)));
+    cases.put("llama float32", new Case(PlanModels.llama(8), full));
+    cases.put("llama float32 checkpointed", new Case(PlanModels.llama(8), checkpointed(full)));
+    cases.put("llama bfloat16", new Case(PlanModels.llama(2), half));
+    cases.put("llama bfloat16 checkpointed", new Case(PlanModels.llama(2), checkpointed(half)));
+    cases.put("opt float32", new Case(PlanModels.opt(), full));
+    cases.put("gpt2 float32 checkpointed", new Case(PlanModels.gpt2(), checkpointed(full)));
+    cases.put("llama nf4", new Case(PlanModels.llama(8), quantized(true, false, DType.BFLOAT16)));
+    cases.put(
+        "llama nf4 checkpointed",
+        new Case(PlanModels.llama(8), quantized(true, true, DType.FLOAT32)));
+    cases.put("gemma2 float32", new Case(PlanModels.gemma2(), full));
+    cases.put("bert bfloat16", new Case(PlanModels.bert(), forTask(half, TaskType.SEQ_CLS)));
+    cases.put("t5 float32", new Case(PlanModels.t5(), forTask(full, TaskType.SEQ_2_SEQ_LM)));
+    cases.put("llama int8", new Case(PlanModels.llama(8), quantized(false, false, DType.FLOAT32)));
     return cases;
   }
 
@@ -90,7 +82,7 @@ public final class PlanChild {
     Case measured = Objects.requireNonNull(cases().get(arguments[1]));
     StepOptions options = measured.options();
     StepOptions small = options.toBuilder().adapter(lora().build()).build().withSize(1, 16);
-    peak(tiny(), small, folder.resolve("tiny"), 0);
+    peak(PlanModels.tiny(), small, folder.resolve("tiny"), 0);
     save(measured.config(), options, folder.resolve("model"));
     collect();
     long before = NativeRuntime.residentBytes();
@@ -248,89 +240,5 @@ public final class PlanChild {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-  }
-
-  private static PretrainedConfig tiny() {
-    return LlamaConfig.builder()
-        .hiddenSize(64)
-        .intermediateSize(128)
-        .numHiddenLayers(1)
-        .numAttentionHeads(2)
-        .vocabSize(64)
-        .build();
-  }
-
-  private static PretrainedConfig llama(int keyValueHeads) {
-    return LlamaConfig.builder()
-        .hiddenSize(H)
-        .intermediateSize(F)
-        .numHiddenLayers(LAYERS)
-        .numAttentionHeads(8)
-        .numKeyValueHeads(keyValueHeads)
-        .vocabSize(VOCABULARY)
-        .build();
-  }
-
-  private static PretrainedConfig opt() {
-    return OptConfig.builder()
-        .hiddenSize(H)
-        .wordEmbedProjDim(H)
-        .ffnDim(4 * H)
-        .numHiddenLayers(LAYERS)
-        .numAttentionHeads(8)
-        .maxPositionEmbeddings(1024)
-        .vocabSize(VOCABULARY)
-        .dropout(0)
-        .build();
-  }
-
-  private static PretrainedConfig gpt2() {
-    return Gpt2Config.builder()
-        .nEmbd(H)
-        .nLayer(LAYERS)
-        .nHead(8)
-        .vocabSize(VOCABULARY)
-        .residPdrop(0)
-        .attnPdrop(0)
-        .embdPdrop(0)
-        .build();
-  }
-
-  private static PretrainedConfig gemma2() {
-    return Gemma2Config.builder()
-        .hiddenSize(H)
-        .intermediateSize(F)
-        .numHiddenLayers(LAYERS)
-        .numAttentionHeads(8)
-        .numKeyValueHeads(4)
-        .headDim(H / 8)
-        .vocabSize(VOCABULARY)
-        .build();
-  }
-
-  private static PretrainedConfig t5() {
-    return T5Config.builder()
-        .dModel(H)
-        .dKv(H / 8)
-        .dFf(4 * H)
-        .numLayers(LAYERS / 2)
-        .numDecoderLayers(LAYERS / 2)
-        .numHeads(8)
-        .vocabSize(VOCABULARY)
-        .dropoutRate(0)
-        .decoderStartTokenId(0)
-        .build();
-  }
-
-  /** With its usual dropout, for which attention keeps its scores. */
-  private static PretrainedConfig bert() {
-    return BertConfig.builder()
-        .hiddenSize(H)
-        .intermediateSize(4 * H)
-        .numHiddenLayers(LAYERS)
-        .numAttentionHeads(8)
-        .maxPositionEmbeddings(1024)
-        .vocabSize(VOCABULARY)
-        .build();
   }
 }

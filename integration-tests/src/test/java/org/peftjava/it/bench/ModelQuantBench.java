@@ -34,8 +34,8 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  * model in bfloat16, call by call in turns; each one's best time counts.
  *
  * <p>{@code ModelQuantBench decode <model> <new tokens> <rounds>}: greedy decoding of one row after
- * 8 tokens, and all its linear layers alone. {@code ModelQuantBench step <model> <batch> <tokens> <rounds>}: a step of LoRA with r =
- * 16 in all linear layers and AdamW.
+ * 8 tokens, and all its linear layers alone. {@code ModelQuantBench step <model> <batch> <tokens>
+ * <rounds>}: a step of LoRA with r = 16 in all linear layers and AdamW.
  */
 public final class ModelQuantBench {
   private static final int PROMPT = 8;
