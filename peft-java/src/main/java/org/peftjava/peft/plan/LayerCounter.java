@@ -25,7 +25,7 @@ final class LayerCounter {
       Pattern.compile("(?:^|.*\\.)(?:layers?|block|h)\\.(\\d+)\\.(.+)");
   private static final Pattern LAST_PROJECTION =
       Pattern.compile(
-          "(?:.*\\.)?(?:o_proj|out_proj|c_proj|out_lin|lin2|o|wo|fc2|down_proj|dense_4h_to_h"
+          "(?:.*\\.)?(?:o_proj|out_proj|c_proj|out_lin|lin2|o|wo|fc2|fc_out|down_proj|dense_4h_to_h"
               + "|(?:output|attention|self_attention)\\.dense|self_attn\\.dense)");
   private static final Pattern ATTENTION = Pattern.compile("attn|attention|Attention");
   private static final String CROSS = ".EncDecAttention.";
