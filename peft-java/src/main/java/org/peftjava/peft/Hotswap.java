@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
 import org.peftjava.peft.tuner.TunedModel;
@@ -41,12 +42,21 @@ public final class Hotswap {
 
   /** The same for a folder. */
   public static void hotswapAdapter(Module model, Path folder, String adapterName) {
-    LoraHotswap swap = new LoraHotswap(Adapted.of(model).tuned(), adapterName);
+    swap(Adapted.of(model).tuned(), folder, adapterName, key -> key);
+  }
+
+  /**
+   * The same.
+   *
+   * @param names turns a key of the file into the one that it has for this model
+   */
+  static void swap(TunedModel model, Path folder, String adapterName, UnaryOperator<String> names) {
+    LoraHotswap swap = new LoraHotswap(model, adapterName);
     LoraConfig config = swap.compatible(AdapterConfigJson.read(folder));
     try (WeightSource source = AdapterCheckpoint.open(folder);
         TensorScope scope = TensorScope.open("hotswap")) {
       Map<String, Tensor> state = new LinkedHashMap<>();
-      source.names().forEach(key -> state.put(bare(key), source.tensor(key)));
+      source.names().forEach(key -> state.put(bare(names.apply(key)), source.tensor(key)));
       swap.swap(state, config);
     }
   }

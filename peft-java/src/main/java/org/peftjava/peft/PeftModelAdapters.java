@@ -15,6 +15,8 @@ import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.AddOptions;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.peft.tuner.lora.LoraConfig;
+import org.peftjava.peft.tuner.lora.LoraHotswap;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.AdapterConfig;
 import org.peftjava.transformers.ModelAdapters;
@@ -64,6 +66,22 @@ final class PeftModelAdapters implements ModelAdapters {
         tuned, folder, AdapterConfigJson.read(folder), options, new BackboneKeys(model)::own);
     if (!isTrainable) {
       model.module().eval();
+    }
+  }
+
+  @Override
+  public void hotswap(Path folder, String name, boolean isTrainable) {
+    Hotswap.swap(tuned, folder, name, new BackboneKeys(model)::own);
+    tuned.trainable(name, isTrainable);
+    if (!isTrainable) {
+      model.module().eval();
+    }
+  }
+
+  @Override
+  public void pad(String name, int rank) {
+    if (tuned.configs().get(name) instanceof LoraConfig) {
+      new LoraHotswap(tuned, name).pad(rank);
     }
   }
 

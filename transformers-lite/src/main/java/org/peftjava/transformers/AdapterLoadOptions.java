@@ -1,5 +1,6 @@
 package org.peftjava.transformers;
 
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.transformers.hub.HubOptions;
 
@@ -9,10 +10,15 @@ import org.peftjava.transformers.hub.HubOptions;
  * @param adapterName its name in the model; "default"
  * @param isTrainable whether it is to be trained further; false, which also switches the model to
  *     evaluation mode
+ * @param hotswap whether it takes the place of the adapter of that name; if not said, it does if
+ *     {@link PeftAdapterMixin#enablePeftHotswap} was called and there is one
  * @param hub how a name that is no folder is looked up
  */
 public record AdapterLoadOptions(
-    String adapterName, boolean isTrainable, Consumer<HubOptions.Builder> hub) {
+    String adapterName,
+    boolean isTrainable,
+    Optional<Boolean> hotswap,
+    Consumer<HubOptions.Builder> hub) {
   /** The defaults. */
   public static Builder builder() {
     return new Builder();
@@ -28,6 +34,7 @@ public record AdapterLoadOptions(
   public static final class Builder {
     private String adapterName = PeftAdapterMixin.DEFAULT_ADAPTER;
     private boolean isTrainable;
+    private Optional<Boolean> hotswap = Optional.empty();
     private Consumer<HubOptions.Builder> hub = options -> {};
 
     private Builder() {}
@@ -44,6 +51,12 @@ public record AdapterLoadOptions(
       return this;
     }
 
+    /** Whether it takes the place of the LoRA adapter of that name. */
+    public Builder hotswap(boolean value) {
+      hotswap = Optional.of(value);
+      return this;
+    }
+
     /** The branch, tag or commit of the adapter's repository on the hub. */
     public Builder revision(String value) {
       return hub(options -> options.revision(value));
@@ -57,7 +70,7 @@ public record AdapterLoadOptions(
 
     /** The options. */
     public AdapterLoadOptions build() {
-      return new AdapterLoadOptions(adapterName, isTrainable, hub);
+      return new AdapterLoadOptions(adapterName, isTrainable, hotswap, hub);
     }
   }
 }

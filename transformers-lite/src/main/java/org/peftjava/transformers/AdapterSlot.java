@@ -11,6 +11,7 @@ final class AdapterSlot {
   private final PretrainedModel model;
   private @Nullable ModelAdapters adapters;
   private boolean resizedEmbeddings;
+  private int hotswapRank; // 0 while swapping is not enabled
 
   AdapterSlot(PretrainedModel model) {
     this.model = model;
@@ -52,14 +53,58 @@ final class AdapterSlot {
   }
 
   void load(String nameOrPath, AdapterLoadOptions options) {
-    load(
-        PretrainedFolder.resolve(nameOrPath, PretrainedFolder.ADAPTER, options.hub()),
-        options.adapterName(),
-        options.isTrainable());
+    String name = options.adapterName();
+    boolean known = adapters != null && adapters.names().contains(name);
+    boolean swap = options.hotswap().orElse(hotswapRank > 0 && known);
+    if (swap && !known) {
+      throw new IllegalArgumentException(
+          "To hotswap an adapter, there must be one of its name, and the model has no adapter \""
+              + name
+              + "\". Load it without hotswap first.");
+    }
+    Path folder = PretrainedFolder.resolve(nameOrPath, PretrainedFolder.ADAPTER, options.hub());
+    if (swap) {
+      get().hotswap(folder, name, options.isTrainable());
+    } else {
+      load(folder, name, options.isTrainable());
+    }
+  }
+
+  /** Lets adapters take each other's places, with matrices of this rank. */
+  void enableHotswap(int targetRank) {
+    if (targetRank <= 0) {
+      throw new IllegalArgumentException("targetRank is " + targetRank + "; expected 1 or more.");
+    }
+    if (isFilled()) {
+      throw new IllegalStateException(
+          "The model has adapters "
+              + get().names()
+              + " already. Call enablePeftHotswap before loading the first one.");
+    }
+    hotswapRank = targetRank;
   }
 
   void load(Path folder, String name, boolean isTrainable) {
-    grow(name, folder + " holds an adapter", grown -> grown.load(folder, name, isTrainable));
+    grow(
+        name,
+        folder + " holds an adapter",
+        grown -> {
+          grown.load(folder, name, isTrainable);
+          if (hotswapRank > 0) {
+            padOrRemove(grown, name);
+          }
+        });
+  }
+
+  private void padOrRemove(ModelAdapters grown, String name) {
+    try {
+      grown.pad(name, hotswapRank);
+    } catch (RuntimeException e) {
+      if (grown.names().size() > 1) { // a first one goes with all that was attached
+        grown.delete(name);
+      }
+      throw e;
+    }
   }
 
   /** A change that adds an adapter. */

@@ -49,6 +49,11 @@ interface CheckpointModel extends PretrainedModel, PeftAdapterMixin {
   }
 
   @Override
+  default void enablePeftHotswap(int targetRank) {
+    adapters().enableHotswap(targetRank);
+  }
+
+  @Override
   default void setAdapter(String... adapterNames) {
     adapters().activate(List.of(adapterNames));
   }

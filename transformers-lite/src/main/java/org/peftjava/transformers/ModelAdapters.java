@@ -25,6 +25,12 @@ public interface ModelAdapters {
    */
   void load(Path folder, String name, boolean isTrainable);
 
+  /** Puts a saved adapter in the place of one. Nothing changes if it throws. */
+  void hotswap(Path folder, String name, boolean isTrainable);
+
+  /** Gives an adapter a rank, by zeros, if it is one of ranks; it does what it did. */
+  void pad(String name, int rank);
+
   /** Lets exactly these adapters act. */
   void activate(List<String> names);
 

@@ -41,8 +41,28 @@ public interface PeftAdapterMixin {
   /**
    * Adds the saved adapter of a folder or the hub and lets it alone act. One that is not to be
    * trained switches the model to evaluation mode. Nothing changes if it throws.
+   *
+   * <p>With {@code hotswap} a LoRA adapter takes the place of the one of that name, whose layers
+   * stay as they are; which adapters act stays too. Layers that the new one does not adapt are left
+   * without effect. An error, if it adapts others or is of another kind.
    */
   void loadAdapter(String nameOrPath, Consumer<AdapterLoadOptions.Builder> options);
+
+  /** Makes room for adapters of ranks up to 128; see the other overload. */
+  default void enablePeftHotswap() {
+    enablePeftHotswap(128);
+  }
+
+  /**
+   * From now on {@code loadAdapter} with the name of an adapter that is there puts the new one in
+   * its place, unless the option {@code hotswap} says otherwise. LoRA adapters are given the target
+   * rank when they are loaded, by zeros, so that later ones need no other memory; a later one of a
+   * higher rank works too.
+   *
+   * @param targetRank the highest rank of the adapters that will be loaded
+   * @throws IllegalStateException if the model has adapters already
+   */
+  void enablePeftHotswap(int targetRank);
 
   /** Lets exactly these adapters act, and trains them. */
   void setAdapter(String... adapterNames);
