@@ -28,6 +28,7 @@ def case(config, note, base="opt_lora/base", model=opt, scale=0.3, offset=0.0, b
     return {"config": config, "note": note, "base": base, "model": model, "scale": scale, "offset": offset, "further": batch or {}, "facts": facts}
 
 
+SHARED = ["vblora_vector_bank", "tinylora_v", "unilora_theta_d"]
 CASES = {}  # all of all modules
 
 
@@ -104,8 +105,11 @@ def canonical(name):
     """Java's name: what layers share stands beside the base model, not in the first layer that torch finds it in."""
     if name.endswith((".adaption_prompt", ".adaption_gate")):  # Python has only the acting adapter's, under no name
         return f"{name}.default"
-    kind, bank, adapter = name.partition(".vblora_vector_bank.")
-    return f"{kind.partition('base_model')[0]}base_model{bank}{adapter}" if bank else name
+    for group in SHARED:
+        kind, shared, rest = name.partition(f".{group}.")
+        if shared:
+            return f"{kind.partition('base_model')[0]}base_model{shared}{rest}"
+    return name
 
 
 def merge(tuned, batch, tensors):

@@ -46,21 +46,55 @@ public final class LinearAlgebra {
   }
 
   /**
+   * The same of one matrix (m, n), with the signs of singular vectors that Python's PyTorch gives
+   * on x86 (MKL): it does not begin with an LQ decomposition of wide matrices. Zero rows keep other
+   * LAPACKs from that.
+   */
+  public static Svd svdAsPython(Tensor a) {
+    long m = a.size(0);
+    long n = a.size(1);
+    long rows = m;
+    while (rows < n && n >= rows * 11 / 6) { // LAPACK's bound, MNTHR of sgesdd
+      rows++;
+    }
+    if (rows == m) {
+      return svd(a);
+    }
+    Tensor zeros = Creation.zeros(a.dtype(), a.device(), rows - m, n);
+    Svd wide = svd(Creation.cat(List.of(a, zeros), 0));
+    return new Svd(
+        wide.u().narrow(0, 0, m).narrow(1, 0, m),
+        wide.s().narrow(0, 0, m),
+        wide.vh().narrow(0, 0, m));
+  }
+
+  /**
    * An approximate decomposition of a matrix (m, n) from {@code rank} random directions: {@code
    * torch.svd_lowrank}, arXiv:0909.4061 algorithm 5.1. The same seed gives Python's numbers.
    *
    * @param iterations of the subspace iteration, 0 or more
    */
   public static Svd svdLowRank(Tensor a, long rank, int iterations) {
+    return svdLowRank(
+        a, iterations, Creation.randn(a.dtype(), Math.min(a.size(0), a.size(1)), rank));
+  }
+
+  /** The same with random numbers of its own, drawn on the CPU. */
+  public static Svd svdLowRank(Tensor a, long rank, int iterations, SeededRandom random) {
+    Tensor start = Creation.empty(a.dtype(), Device.CPU, Math.min(a.size(0), a.size(1)), rank);
+    return svdLowRank(a, iterations, random.normal(start, 0, 1));
+  }
+
+  private static Svd svdLowRank(Tensor a, int iterations, Tensor directions) {
     boolean wide = a.size(0) < a.size(1);
     Tensor tall = wide ? a.t() : a;
-    Tensor start = Creation.randn(a.dtype(), tall.size(1), rank).to(a.device());
+    Tensor start = directions.to(a.device());
     Tensor basis = qr(tall.matmul(start)).q();
     for (int i = 0; i < iterations; i++) {
       basis = qr(tall.t().matmul(basis)).q();
       basis = qr(tall.matmul(basis)).q();
     }
-    Svd small = svd(basis.t().matmul(tall));
+    Svd small = svdAsPython(basis.t().matmul(tall));
     Tensor u = basis.matmul(small.u());
     return wide ? new Svd(small.vh().t(), small.s(), u.t()) : new Svd(u, small.s(), small.vh());
   }

@@ -150,6 +150,11 @@ class HostileAdaptersTest {
     refused("tuner_fourierft", c -> c.put("n_frequency", 9_000_000), w -> {}, "n_frequency says 9");
     refused("tuner_vera", c -> c.put("r", 40_000_000), w -> {}, "r says 40000000");
     refused("tuner_hira", c -> c.put("r", 40_000_000), w -> {}, "r says 40000000");
+    refused("tuner_tinylora", c -> c.put("u", 50_000_000), w -> {}, "u says 50000000");
+    refused("tuner_unilora", c -> c.put("theta_d_length", 1 << 30), w -> {}, "theta_d_length says");
+    refused("tuner_lily", c -> c.put("num_B", 60_000_000), w -> {}, "num_B says 60000000");
+    refused("tuner_glora", c -> c.put("r", 40_000_000), w -> {}, "r says 40000000");
+    refused("tuner_psoft", c -> c.put("r", 4000), w -> {}, "r 4000 is above");
   }
 
   @Test

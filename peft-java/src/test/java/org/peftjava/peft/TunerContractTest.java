@@ -41,6 +41,11 @@ class TunerContractTest {
   private static final String QUANTIZABLE = "org.peftjava.peft.TunerCase#quantizable";
   private static final String OTHER = "other";
 
+  /** Without those of which only one can act. */
+  static List<String> mergeableTogether() {
+    return TunerCase.mergeable().stream().filter(name -> !name.contains("_tokens")).toList();
+  }
+
   private static TunerConfig config(TunerCase tuner) {
     return PeftConfig.fromPretrained(tuner.adapter()).with("inference_mode", false);
   }
@@ -286,6 +291,30 @@ class TunerContractTest {
           assertArrayEquals(row(alone, second, 1), mixed.select(0, 1).toFloats(), 2e-5f, second);
         }
       }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("mergeableTogether")
+  void twoMergedAdaptersComeOutAgain(String name) {
+    try (TunerCase tuner = new TunerCase(name);
+        PeftModelForCausalLM model = tuner.load()) {
+      model.addAdapter(OTHER, config(tuner));
+      model.setAdapter(OTHER);
+      model.eval();
+      disturb(model, OTHER, 15);
+      Tensor second = tuner.logits(model);
+      model.setAdapter("default");
+      Tensor first = tuner.logits(model);
+      float[] plain = model.withoutAdapter(() -> tuner.logits(model)).toFloats();
+      model.mergeAdapter(o -> o.adapterNames("default", OTHER));
+      model.unmergeAdapter();
+      double tolerance = 8 * tuner.tolerance("forward");
+      Goldens.assertClose(first, tuner.logits(model), tolerance, "first");
+      assertArrayEquals(
+          plain, model.withoutAdapter(() -> tuner.logits(model)).toFloats(), 1e-4f, "base");
+      model.setAdapter(OTHER);
+      Goldens.assertClose(second, tuner.logits(model), tolerance, "second");
     }
   }
 

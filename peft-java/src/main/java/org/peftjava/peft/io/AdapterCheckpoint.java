@@ -43,7 +43,16 @@ public final class AdapterCheckpoint {
 
   /** Fields that say how many rows a weight has. */
   private static final List<String> SIZES =
-      List.of("r", "init_r", "rank_pattern", "num_virtual_tokens", "num_vectors", "n_frequency");
+      List.of(
+          "r",
+          "init_r",
+          "rank_pattern",
+          "num_virtual_tokens",
+          "num_vectors",
+          "n_frequency",
+          "u",
+          "theta_d_length",
+          "num_B");
 
   private static final long SMALL = 4096; // no harm, whatever the file holds
   private static final String PICKLE = "adapter_model.bin"; // what PEFT wrote before 0.5

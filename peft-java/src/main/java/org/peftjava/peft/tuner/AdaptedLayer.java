@@ -214,6 +214,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
         tie.untie(original(), shared);
       }
       writeWeight(weight);
+      baseBias().ifPresent(bias -> adapter.prepareMergeOfBias(() -> unmergedBias(bias)));
       changeBias(adapter::mergedIntoBias);
     }
   }
@@ -238,6 +239,18 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     return weight;
   }
 
+  private Tensor unmergedBias(Parameter parameter) {
+    List<String> merged = merged();
+    Tensor bias = parameter.tensor().detach().copy();
+    for (int i = merged.size() - 1; i >= 0; i--) {
+      LayerAdapter adapter = adapters.get(merged.get(i));
+      if (adapter != null) {
+        bias = adapter.removedFromBias(bias);
+      }
+    }
+    return bias;
+  }
+
   /** The reverse of {@link #merge}; a weight that had to be copied is the shared one again. */
   final void unmerge(String name) {
     LayerAdapter adapter = adapters.get(name);
@@ -252,6 +265,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
       }
       writeWeight(adapter.removedFrom(readWeight()));
       changeBias(adapter::removedFromBias);
+      adapter.afterUnmerge();
     }
   }
 

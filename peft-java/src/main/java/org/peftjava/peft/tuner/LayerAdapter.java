@@ -139,6 +139,16 @@ public interface LayerAdapter {
    */
   default void prepareMerge(Supplier<Tensor> unmerged) {}
 
+  /**
+   * Called before each {@link #mergedIntoBias}, for methods whose change depends on the bias.
+   *
+   * @param unmerged gives the bias without any adapter in it, fresh
+   */
+  default void prepareMergeOfBias(Supplier<Tensor> unmerged) {}
+
+  /** Called when this adapter is no longer part of the weight and the bias. */
+  default void afterUnmerge() {}
+
   /** The weight with this adapter in it, of the same type; {@code weight} may be overwritten. */
   Tensor mergedInto(Tensor weight);
 

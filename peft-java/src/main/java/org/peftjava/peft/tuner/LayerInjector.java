@@ -75,6 +75,12 @@ public final class LayerInjector<C extends TunerConfig> {
 
   private Injection add(C given, String name, AddOptions options) {
     set.checkNew(name);
+    if (method.readsBaseWeights() && !set.merged().isEmpty()) {
+      throw new IllegalStateException(
+          "Adapters "
+              + set.merged()
+              + " are merged, and the new one is made from the base weights. Unmerge them first.");
+    }
     method.checkSupported(given);
     C prepared = method.prepared(given, model);
     Match match = method.match(prepared, model);

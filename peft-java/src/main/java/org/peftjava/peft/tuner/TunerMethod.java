@@ -27,6 +27,11 @@ public interface TunerMethod<C extends TunerConfig> extends AdapterMethod<C> {
   /** Throws if the config asks for something that this version cannot do. */
   void checkSupported(C config);
 
+  /** Whether new adapters are made from the base weights again whenever their file is loaded. */
+  default boolean readsBaseWeights() {
+    return false;
+  }
+
   /** The config with defaults that depend on the model. */
   default C prepared(C config, BaseModel model) {
     return config;

@@ -56,9 +56,12 @@ abstract class HiraAdapter implements LayerAdapter {
 
   @Override
   public final Tensor removedFrom(Tensor weight) {
-    Tensor result = weight.subInPlace(change(weight), 1);
+    return weight.subInPlace(change(weight), 1);
+  }
+
+  @Override
+  public final void afterUnmerge() {
     unmerged.drop();
-    return result;
   }
 
   private Tensor change(Tensor weight) {

@@ -100,9 +100,12 @@ final class PeanutAdapter implements LayerAdapter {
 
   @Override
   public Tensor removedFrom(Tensor weight) {
-    Tensor result = weight.subInPlace(mergedChange(weight), 1);
+    return weight.subInPlace(mergedChange(weight), 1);
+  }
+
+  @Override
+  public void afterUnmerge() {
     unmerged.drop();
-    return result;
   }
 
   private Tensor mergedChange(Tensor weight) {
