@@ -1,21 +1,15 @@
 package org.peftjava.peft;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.peftjava.peft.io.AdapterStateDict;
-import org.peftjava.peft.tuner.AdapterScales;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
-import org.peftjava.peft.tuner.lora.EvaOptions;
-import org.peftjava.peft.tuner.lora.LoraConfig;
-import org.peftjava.peft.tuner.lora.LoraConversion;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
-import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.StateDict.LoadReport;
@@ -24,10 +18,9 @@ import org.peftjava.transformers.FeatureExtraction;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
-import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** Adds adapters to models: the functions of Python's {@code peft} module. */
-public final class Peft {
+public final class Peft extends LoraFunctions {
   private Peft() {}
 
   /**
@@ -238,100 +231,6 @@ public final class Peft {
     for (Parameter parameter : model.namedParameters().values()) {
       parameter.to(parameter.requiresGrad() ? DType.FLOAT32 : dtype);
     }
-  }
-
-  /**
-   * Multiplies the strength of all adapters of a model until the result is closed; with a
-   * multiplier between 0 and 1 this is wise-ft, arXiv:2109.01903.
-   */
-  public static PeftModel.AdapterSwitch rescaleAdapterScale(PeftModel model, double multiplier) {
-    return new AdapterScales(model.tuned()).rescale(multiplier)::close;
-  }
-
-  /**
-   * LoRA that stands for an adapter of another method as closely as the rank allows.
-   *
-   * @return config and weights, owned by the current scope
-   * @throws UnsupportedOperationException if the adapter does more than to add to weights
-   */
-  public static ConvertedLora convertToLora(PeftModel model, int rank, String adapterName) {
-    return ConvertedLora.of(
-        model.tuned(), adapterName, LoraConversion.ofRank(model.tuned(), adapterName, rank));
-  }
-
-  /**
-   * The same with the smallest rank in each layer that keeps a share of the squared singular
-   * values.
-   *
-   * @param rank the share, in (0, 1]
-   */
-  public static ConvertedLora convertToLora(PeftModel model, double rank, String adapterName) {
-    return ConvertedLora.of(
-        model.tuned(), adapterName, LoraConversion.ofShare(model.tuned(), adapterName, rank));
-  }
-
-  /** Saves what {@link #convertToLora(PeftModel, int, String)} gives for adapter "default". */
-  public static void saveAsLora(Path folder, PeftModel model, int rank) {
-    try (TensorScope scope = TensorScope.open("save as lora")) {
-      convertToLora(model, rank, PeftModel.DEFAULT_ADAPTER).save(folder);
-    }
-  }
-
-  /** Saves what {@link #convertToLora(PeftModel, double, String)} gives for adapter "default". */
-  public static void saveAsLora(Path folder, PeftModel model, double rank) {
-    try (TensorScope scope = TensorScope.open("save as lora")) {
-      convertToLora(model, rank, PeftModel.DEFAULT_ADAPTER).save(folder);
-    }
-  }
-
-  /**
-   * Starts an adapter with the principal components of what its layers get, and shares its ranks
-   * out among them (EVA, arXiv:2410.07170). The adapter must have been made with {@code
-   * initLoraWeights(new LoraInit.Eva())}; layers that get no rank lose it.
-   *
-   * @param dataloader batches, which are gone through again until the components settle
-   */
-  public static void initializeLoraEvaWeights(PeftModel model, Iterable<TokenBatch> dataloader) {
-    initializeLoraEvaWeights(model, dataloader, options -> {});
-  }
-
-  /** The same with options, for batches of any kind with {@code forwardFn}. */
-  public static <B> void initializeLoraEvaWeights(
-      PeftModel model, Iterable<B> dataloader, Consumer<EvaOptions.Builder<B>> options) {
-    EvaData.initialize(model, dataloader, EvaData.options(model, options));
-  }
-
-  /** The same with what {@link #getEvaStateDict} gave. */
-  public static void initializeLoraEvaWeights(PeftModel model, Map<String, Tensor> evaStateDict) {
-    EvaData.initialize(
-        model, null, EvaData.options(model, options -> options.evaStateDict(evaStateDict)));
-  }
-
-  /**
-   * What EVA would start an adapter with: A of each layer, by its name, with as many ranks as the
-   * layer gets.
-   *
-   * @return owned by the current scope
-   */
-  public static Map<String, Tensor> getEvaStateDict(
-      PeftModel model, Iterable<TokenBatch> dataloader) {
-    return getEvaStateDict(model, dataloader, options -> {});
-  }
-
-  /** The same with options. */
-  public static <B> Map<String, Tensor> getEvaStateDict(
-      PeftModel model, Iterable<B> dataloader, Consumer<EvaOptions.Builder<B>> options) {
-    return EvaData.stateDict(model, dataloader, EvaData.options(model, options));
-  }
-
-  /** The same for a model without adapters, by the layers' names in it. */
-  public static Map<String, Tensor> getEvaStateDict(
-      PretrainedModel model, Iterable<TokenBatch> dataloader, LoraConfig peftConfig) {
-    return EvaData.stateDict(
-        model.module(),
-        dataloader,
-        peftConfig,
-        EvaData.<TokenBatch>options(model.module(), options -> {}));
   }
 
   private static StateDictOptions stateDict(Consumer<StateDictOptions.Builder> options) {

@@ -35,10 +35,7 @@ import org.peftjava.transformers.hub.PushToHubMixin;
  * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
  */
 public sealed class PeftModel extends AdapterHost implements AdapterReports, PushToHubMixin
-    permits PeftModelForCausalLM,
-        PeftModelForSeq2SeqLM,
-        PeftModelForTask,
-        PeftModelForFeatureExtraction {
+    permits PeftModelOver, PeftModelForFeatureExtraction {
   /** The name of an adapter that is not given one. It is saved in the folder itself. */
   public static final String DEFAULT_ADAPTER = "default";
 

@@ -27,12 +27,10 @@ import org.peftjava.transformers.tokenizer.TokenIds;
  *
  * <p>Saving writes the adapters only. Reference: PEFT {@code peft_model.py::PeftModelForCausalLM}.
  */
-public final class PeftModelForCausalLM extends PeftModel implements CausalLanguageModel, OverBase {
-  private final CausalLM base;
-
+public final class PeftModelForCausalLM extends PeftModelOver<CausalLM>
+    implements CausalLanguageModel {
   PeftModelForCausalLM(CausalLM base, boolean ownsBase) {
-    super(BaseModels.of(base), ownsBase);
-    this.base = base;
+    super(base, ownsBase);
   }
 
   @Override
@@ -41,7 +39,7 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       ModelOutput output =
           prompt.isPresent()
-              ? CausalPrompt.forward(prompt.get(), base, input)
+              ? CausalPrompt.forward(prompt.get(), base(), input)
               : XLoraPasses.forward(tuned(), input, this::single);
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
@@ -49,7 +47,7 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
 
   /** One pass through the base. */
   private ModelOutput single(ModelInput input) {
-    return Tasks.forward(tuned(), input, in -> Invoked.forward(tuned(), in, base::forward));
+    return Tasks.forward(tuned(), input, in -> Invoked.forward(tuned(), in, base()::forward));
   }
 
   /** Generates from rows that have adapters or tasks of their own. */
@@ -96,13 +94,7 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
 
   @Override
   public GenerationConfig generationConfig() {
-    return base.generationConfig();
-  }
-
-  /** The model below the adapters. */
-  @Override
-  public CausalLM base() {
-    return base;
+    return base().generationConfig();
   }
 
   /** This model: its parameters have Python's names. */
@@ -113,36 +105,12 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
 
   @Override
   public KvCache newCache(long capacity) {
-    return base.newCache(capacity);
-  }
-
-  /** The base model, with the adapters in its layers. */
-  @Override
-  public CausalLM getBaseModel() {
-    return base;
-  }
-
-  @Override
-  public CausalLM mergeAndUnload() {
-    super.mergeAndUnload();
-    return base;
-  }
-
-  @Override
-  public CausalLM mergeAndUnload(Consumer<MergeOptions.Builder> options) {
-    super.mergeAndUnload(options);
-    return base;
-  }
-
-  @Override
-  public CausalLM unload() {
-    super.unload();
-    return base;
+    return base().newCache(capacity);
   }
 
   @Override
   Optional<PromptShape> promptShape() {
-    return Optional.of(new PromptShape(base.config().json(), 1));
+    return Optional.of(new PromptShape(base().config().json(), 1));
   }
 
   @Override
@@ -152,6 +120,6 @@ public final class PeftModelForCausalLM extends PeftModel implements CausalLangu
 
   @Override
   ModelCard modelCard(String peftType) {
-    return ModelCard.of(base.config(), peftType, true);
+    return ModelCard.of(base().config(), peftType, true);
   }
 }

@@ -28,13 +28,10 @@ import org.peftjava.transformers.tokenizer.TokenIds;
  *
  * <p>Saving writes the adapters only. Reference: PEFT {@code peft_model.py::PeftModelForSeq2SeqLM}.
  */
-public final class PeftModelForSeq2SeqLM extends PeftModel
-    implements Seq2SeqLanguageModel, OverBase {
-  private final Seq2SeqLM base;
-
+public final class PeftModelForSeq2SeqLM extends PeftModelOver<Seq2SeqLM>
+    implements Seq2SeqLanguageModel {
   PeftModelForSeq2SeqLM(Seq2SeqLM base, boolean ownsBase) {
-    super(BaseModels.of(base), ownsBase);
-    this.base = base;
+    super(base, ownsBase);
   }
 
   @Override
@@ -43,8 +40,8 @@ public final class PeftModelForSeq2SeqLM extends PeftModel
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       ModelOutput output =
           prompt.isPresent()
-              ? Seq2SeqPrompt.forward(prompt.get(), base, input)
-              : Tasks.forward(tuned(), input, base::forward);
+              ? Seq2SeqPrompt.forward(prompt.get(), base(), input)
+              : Tasks.forward(tuned(), input, base()::forward);
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
   }
@@ -54,8 +51,8 @@ public final class PeftModelForSeq2SeqLM extends PeftModel
     try (AdapterSet.Running pass = tuned().adapters().run()) {
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       return prompt.isPresent()
-          ? Seq2SeqPrompt.encode(prompt.get(), base, input)
-          : Tasks.forward(tuned(), input, base::encode);
+          ? Seq2SeqPrompt.encode(prompt.get(), base(), input)
+          : Tasks.forward(tuned(), input, base()::encode);
     }
   }
 
@@ -86,13 +83,7 @@ public final class PeftModelForSeq2SeqLM extends PeftModel
 
   @Override
   public GenerationConfig generationConfig() {
-    return base.generationConfig();
-  }
-
-  /** The model below the adapters. */
-  @Override
-  public Seq2SeqLM base() {
-    return base;
+    return base().generationConfig();
   }
 
   /** This model: its parameters have Python's names. */
@@ -103,40 +94,16 @@ public final class PeftModelForSeq2SeqLM extends PeftModel
 
   @Override
   public EncoderDecoderCache newCache(long capacity) {
-    return base.newCache(capacity);
-  }
-
-  /** The base model, with the adapters in its layers. */
-  @Override
-  public Seq2SeqLM getBaseModel() {
-    return base;
-  }
-
-  @Override
-  public Seq2SeqLM mergeAndUnload() {
-    super.mergeAndUnload();
-    return base;
-  }
-
-  @Override
-  public Seq2SeqLM mergeAndUnload(Consumer<MergeOptions.Builder> options) {
-    super.mergeAndUnload(options);
-    return base;
-  }
-
-  @Override
-  public Seq2SeqLM unload() {
-    super.unload();
-    return base;
+    return base().newCache(capacity);
   }
 
   @Override
   Optional<PromptShape> promptShape() {
-    return Optional.of(new PromptShape(base.config().json(), 2));
+    return Optional.of(new PromptShape(base().config().json(), 2));
   }
 
   @Override
   ModelCard modelCard(String peftType) {
-    return ModelCard.of(base.config(), peftType, false);
+    return ModelCard.of(base().config(), peftType, false);
   }
 }

@@ -1,7 +1,6 @@
 package org.peftjava.peft;
 
 import java.util.Optional;
-import java.util.function.Consumer;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.prompt.TaskPrompt;
@@ -15,12 +14,9 @@ import org.peftjava.transformers.TaskModel;
  * A model with a head, such as a text classifier, with adapters: computes and trains as the base
  * does. Saving writes the adapters, and with them a head that is trained in full.
  */
-public final class PeftModelForTask extends PeftModel implements OverBase {
-  private final TaskModel base;
-
+public final class PeftModelForTask extends PeftModelOver<TaskModel> {
   PeftModelForTask(TaskModel base, boolean ownsBase) {
-    super(BaseModels.of(base), ownsBase);
-    this.base = base;
+    super(base, ownsBase);
   }
 
   @Override
@@ -29,32 +25,26 @@ public final class PeftModelForTask extends PeftModel implements OverBase {
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       ModelOutput output =
           prompt.isPresent()
-              ? TaskPrompt.forward(prompt.get(), base, input)
+              ? TaskPrompt.forward(prompt.get(), base(), input)
               : XLoraPasses.forward(
-                  tuned(), input, given -> Tasks.forward(tuned(), given, base::forward));
+                  tuned(), input, given -> Tasks.forward(tuned(), given, base()::forward));
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
   }
 
   @Override
   public long labelCount() {
-    return base.labelCount();
+    return base().labelCount();
   }
 
   @Override
   public boolean learnsSpans() {
-    return base.learnsSpans();
+    return base().learnsSpans();
   }
 
   @Override
   public boolean shiftsLabels() {
-    return base.shiftsLabels();
-  }
-
-  /** The model below the adapters. */
-  @Override
-  public TaskModel base() {
-    return base;
+    return base().shiftsLabels();
   }
 
   /** This model: its parameters have Python's names. */
@@ -63,33 +53,9 @@ public final class PeftModelForTask extends PeftModel implements OverBase {
     return this;
   }
 
-  /** The base model, with the adapters in its layers. */
-  @Override
-  public TaskModel getBaseModel() {
-    return base;
-  }
-
-  @Override
-  public TaskModel mergeAndUnload() {
-    super.mergeAndUnload();
-    return base;
-  }
-
-  @Override
-  public TaskModel mergeAndUnload(Consumer<MergeOptions.Builder> options) {
-    super.mergeAndUnload(options);
-    return base;
-  }
-
-  @Override
-  public TaskModel unload() {
-    super.unload();
-    return base;
-  }
-
   @Override
   Optional<PromptShape> promptShape() {
-    return Optional.of(new PromptShape(base.config().json(), 1));
+    return Optional.of(new PromptShape(base().config().json(), 1));
   }
 
   @Override
@@ -99,6 +65,6 @@ public final class PeftModelForTask extends PeftModel implements OverBase {
 
   @Override
   ModelCard modelCard(String peftType) {
-    return ModelCard.of(base.config(), peftType, false);
+    return ModelCard.of(base().config(), peftType, false);
   }
 }
