@@ -34,13 +34,15 @@ public final class Cartridges {
   private Cartridges() {}
 
   /**
-   * The first keys and values of a cache as an adapter's file holds them.
+   * The first keys and values of a cache, as an adapter's file and {@link
+   * Peft#setPeftModelStateDict} have them.
    *
    * @param pastKeyValues the cache of one text
-   * @return (n, 2 l d), each layer's keys and then its values, owned by the current scope
+   * @return {@code prompt_embeddings} (n, 2 l d), each layer's keys and then its values, owned by the
+   *     current scope
    * @throws IllegalArgumentException if the cache has several rows, or fewer tokens
    */
-  public static Tensor promptEmbeddingsFromPastKeyValues(
+  public static Map<String, Tensor> promptEmbeddingsFromPastKeyValues(
       KvCache pastKeyValues, int numVirtualTokens) {
     if (numVirtualTokens < 1 || pastKeyValues.length() < numVirtualTokens) {
       throw new IllegalArgumentException(
@@ -58,7 +60,7 @@ public final class Cartridges {
         parts.add(rows(of.keys(), numVirtualTokens));
         parts.add(rows(of.values(), numVirtualTokens));
       }
-      return scope.keep(Creation.cat(parts, 1));
+      return Map.of(PromptEncoder.KEY, scope.keep(Creation.cat(parts, 1)));
     }
   }
 
@@ -79,24 +81,26 @@ public final class Cartridges {
   /**
    * Lets the adapter that acts begin with the first keys and values of a cache.
    *
-   * @return what it begins with, (n, 2 l d), owned by the current scope
+   * @return what it begins with, {@code prompt_embeddings} (n, 2 l d), owned by the current scope
    * @throws IllegalArgumentException if it is no cartridge or prefix, or has a network that
    *     computes it, or the cache is of another model
    */
   @CanIgnoreReturnValue
-  public static Tensor initializeKvPrefixFromPastKeyValues(
+  public static Map<String, Tensor> initializeKvPrefixFromPastKeyValues(
       PeftModelForCausalLM model, KvCache pastKeyValues) {
     return initializeKvPrefixFromPastKeyValues(model, pastKeyValues, options -> {});
   }
 
   /** The same for another adapter. */
   @CanIgnoreReturnValue
-  public static Tensor initializeKvPrefixFromPastKeyValues(
+  public static Map<String, Tensor> initializeKvPrefixFromPastKeyValues(
       PeftModelForCausalLM model,
       KvCache pastKeyValues,
       Consumer<KvPrefixOptions.Builder> options) {
     ActingPrompt prompt = prefix(model, KvPrefixOptions.of(options));
-    Tensor values = promptEmbeddingsFromPastKeyValues(pastKeyValues, prompt.tokens());
+    Map<String, Tensor> state =
+        promptEmbeddingsFromPastKeyValues(pastKeyValues, prompt.tokens());
+    Tensor values = Objects.requireNonNull(state.get(PromptEncoder.KEY));
     AdapterTensor place = place(prompt);
     if (!place.shape().equals(values.shape())) {
       throw new IllegalArgumentException(
@@ -107,25 +111,25 @@ public final class Cartridges {
               + ". Use a cache that this adapter's base model has filled.");
     }
     place.write().accept(values);
-    return values;
+    return state;
   }
 
   /**
    * Lets the adapter that acts begin with the first keys and values that the base model has of a
    * text, which is the system's message of a chat where the tokenizer has a chat template.
    *
-   * @return what it begins with, (n, 2 l d), owned by the current scope
+   * @return what it begins with, {@code prompt_embeddings} (n, 2 l d), owned by the current scope
    * @throws IllegalArgumentException if the text has fewer tokens than the adapter
    */
   @CanIgnoreReturnValue
-  public static Tensor initializeKvPrefixFromText(
+  public static Map<String, Tensor> initializeKvPrefixFromText(
       PeftModelForCausalLM model, Tokenizer tokenizer, String text) {
     return initializeKvPrefixFromText(model, tokenizer, text, options -> {});
   }
 
   /** The same with options. */
   @CanIgnoreReturnValue
-  public static Tensor initializeKvPrefixFromText(
+  public static Map<String, Tensor> initializeKvPrefixFromText(
       PeftModelForCausalLM model,
       Tokenizer tokenizer,
       String text,
@@ -148,7 +152,9 @@ public final class Cartridges {
       } finally {
         model.train(training);
       }
-      return scope.keep(initializeKvPrefixFromPastKeyValues(model, cache, options));
+      Map<String, Tensor> state = initializeKvPrefixFromPastKeyValues(model, cache, options);
+      state.values().forEach(scope::keep);
+      return state;
     }
   }
 

@@ -5,14 +5,18 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
+import org.peftjava.peft.io.ModelCard;
+import org.peftjava.peft.prompt.PromptShape;
 import org.peftjava.peft.tuner.AdapterRows;
-import org.peftjava.peft.tuner.AdapterScales;
-import org.peftjava.peft.tuner.AdapterSet;
+import org.peftjava.peft.tuner.AddOptions;
 import org.peftjava.peft.tuner.BaseModel;
+import org.peftjava.peft.tuner.LayerInjector.Injection;
+import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.peft.tuner.xlora.XLoraConfig;
 import org.peftjava.peft.tuner.xlora.XLoraRouting;
-import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
@@ -34,13 +38,22 @@ import org.peftjava.transformers.hub.PushToHubMixin;
  *
  * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
  */
-public sealed class PeftModel extends AdapterHost implements AdapterReports, PushToHubMixin
-    permits PeftModelOver, PeftModelForFeatureExtraction {
+public sealed class PeftModel extends Module
+    implements AdapterHost, AdapterControls, AdapterReports, PushToHubMixin
+    permits PeftModelForCausalLM,
+        PeftModelForSeq2SeqLM,
+        PeftModelForTask,
+        PeftModelForFeatureExtraction {
   /** The name of an adapter that is not given one. It is saved in the folder itself. */
   public static final String DEFAULT_ADAPTER = "default";
 
+  private final TunedModel tuned;
+  private final boolean ownsBase;
+  private boolean givenBack;
+
   PeftModel(BaseModel base, boolean ownsBase) {
-    super(base, ownsBase);
+    this.ownsBase = ownsBase;
+    tuned = PeftConstruction.tune(base);
   }
 
   /** Loads an adapter, from a folder or the hub, onto a model. */
@@ -118,71 +131,10 @@ public sealed class PeftModel extends AdapterHost implements AdapterReports, Pus
         .orElseThrow(() -> new IllegalStateException("No X-LoRA adapter acts."));
   }
 
-  /** Lets exactly these adapters act, and trains them. Merged adapters are unmerged first. */
-  public final void setAdapter(String... adapterNames) {
-    tuned().activate(List.of(adapterNames));
-    for (String name : adapterNames) {
-      tuned().trainable(name, true);
-    }
-  }
-
-  /**
-   * Lets exactly these adapters act.
-   *
-   * @param inferenceMode whether they are frozen
-   */
-  public final void setAdapter(List<String> adapterNames, boolean inferenceMode) {
-    Functional.setAdapter(this, adapterNames, inferenceMode);
-  }
-
-  /** Trains adapters while they act, or freezes them. */
-  public final void setRequiresGrad(List<String> adapterNames, boolean requiresGrad) {
-    Functional.setRequiresGrad(this, adapterNames, requiresGrad);
-  }
-
-  /** Trains an adapter while it acts, or freezes it. */
-  public final void setRequiresGrad(String adapterName, boolean requiresGrad) {
-    tuned().trainable(adapterName, requiresGrad);
-  }
-
-  /** Sets an adapter to so many times the strength that its config gives. */
-  public final void setScale(String adapterName, double scale) {
-    new AdapterScales(tuned()).set(List.of(adapterName), scale);
-  }
-
-  /** Multiplies the strength of the adapters that act. */
-  public final void scaleLayer(double scale) {
-    new AdapterScales(tuned()).multiply(activeAdapters(), scale);
-  }
-
-  /** Gives the adapters that act the strength of their configs again. */
-  public final void unscaleLayer() {
-    new AdapterScales(tuned()).set(activeAdapters(), 1);
-  }
-
-  /** Lets the base model alone work until the switch is closed. Unmerges what is merged. */
-  public final AdapterSwitch disableAdapter() {
-    AdapterSet set = tuned().adapters();
-    boolean before = set.isEnabled();
-    set.enable(false);
-    if (!set.merged().isEmpty()) {
-      tuned().unmerge();
-    }
-    PeftConstruction.warnAboutBiases(peftConfig());
-    return () -> set.enable(before);
-  }
-
   /** What {@link #disableAdapter} returns: closing it restores what was before. */
   public interface AdapterSwitch extends AutoCloseable {
     @Override
     void close();
-  }
-
-  /** The result of {@code work} with the base model alone. */
-  public final <T> T withoutAdapter(Supplier<T> work) {
-    try (AdapterSwitch disabled = disableAdapter()) {
-      return work.get();
-    }
   }
 
   /**
@@ -194,38 +146,6 @@ public sealed class PeftModel extends AdapterHost implements AdapterReports, Pus
    */
   public final <T> T withAdapterNames(List<String> adapterNames, Supplier<T> work) {
     return MixedRows.during(tuned(), adapterNames, work);
-  }
-
-  /**
-   * Lets the adapters that are trained share out their rank anew: AdaLoRA's {@code
-   * update_and_allocate}. In a training loop of your own, call it after the optimizer's step and
-   * before {@code zeroGrad}; a {@code Trainer} does it. A second call for the same step does
-   * nothing.
-   *
-   * @param globalStep the step, counted from 0
-   * @throws UnsupportedOperationException if no adapter does such a thing
-   */
-  public final void updateAndAllocate(int globalStep) {
-    if (tuned().trainings().isEmpty()) {
-      throw new UnsupportedOperationException(
-          "updateAndAllocate is for AdaLoRA; the adapters of this model are "
-              + peftConfig().values().stream().map(TunerConfig::peftType).distinct().toList()
-              + ".");
-    }
-    tuned().trainings().afterStep(globalStep);
-  }
-
-  /**
-   * What the adapters that are trained add to a loss, a scalar in the graph, such as AdaLoRA's
-   * penalty. Models of this library have it in their loss already.
-   */
-  public final Optional<Tensor> trainingPenalty() {
-    return tuned().trainings().penalty();
-  }
-
-  /** The base model, with the adapters in its layers. */
-  public Module getBaseModel() {
-    return tuned().base().root();
   }
 
   /** Adds a saved adapter; it does not act before {@link #setAdapter}. */
@@ -270,5 +190,104 @@ public sealed class PeftModel extends AdapterHost implements AdapterReports, Pus
   @Override
   public final String hubName() {
     return "model";
+  }
+
+  // ---- the adapters' life ----
+
+  final void add(TunerConfig config, AdapterOptions options) {
+    if (options.mixed()) {
+      tuned().allowMixing();
+    }
+    add(
+        options.adapterName(),
+        PeftConstruction.completed(config, baseModelName(), promptShape()),
+        options.weights(),
+        injection -> injection);
+  }
+
+  /**
+   * Adds an adapter with a complete config and gives it its values. The first one decides how
+   * parameters are named.
+   */
+  final <T> T add(
+      String adapterName, TunerConfig config, AddOptions options, Function<Injection, T> fill) {
+    TunerConfig resolved = XLoraFiles.resolved(config);
+    if (resolved instanceof XLoraConfig && !hasTokenStates()) {
+      throw new IllegalArgumentException(
+          "X-LoRA needs one hidden state of each token: a language model, a model with a head or"
+              + " one without.");
+    }
+    T result =
+        tuned()
+            .add(
+                adapterName,
+                resolved,
+                options,
+                injection -> {
+                  XLoraFiles.load(tuned, adapterName, resolved);
+                  return fill.apply(injection);
+                });
+    if (children().isEmpty()) {
+      if (tuned.prompts().all().isEmpty()) {
+        child("base_model", tuned);
+      } else {
+        child("base_model", tuned.base().root());
+        child("prompt_encoder", tuned.prompts());
+      }
+      train(tuned.base().root().isTraining());
+    }
+    return result;
+  }
+
+  /** The base model, after {@code how} has taken the adapters off it. */
+  final Module giveBack(Function<TunedModel, Module> how) {
+    Module base = how.apply(tuned());
+    givenBack = true;
+    return base;
+  }
+
+  /** Gives the base model back as it was and frees the adapters. Closing twice does nothing. */
+  @Override
+  public void close() {
+    if (!givenBack) {
+      Module base = tuned.unload();
+      tuned.restoreBaseTrainability();
+      givenBack = true;
+      if (ownsBase) {
+        base.close();
+      }
+    }
+  }
+
+  final TunedModel tuned() {
+    if (givenBack) {
+      throw new IllegalStateException(
+          "This PeftModel has given its base model back and has no adapters any more. Wrap the base"
+              + " again with Peft.getPeftModel or PeftModel.fromPretrained.");
+    }
+    return tuned;
+  }
+
+  // ---- what kinds of models say of themselves ----
+
+  /** Folder or id that the base model was loaded from. */
+  final Optional<String> baseModelName() {
+    return this instanceof OverBase model
+        ? model.base().config().nameOrPath().filter(name -> !name.isEmpty())
+        : Optional.empty();
+  }
+
+  /** What virtual tokens need to know of the model; empty if it cannot take any. */
+  Optional<PromptShape> promptShape() {
+    return Optional.empty();
+  }
+
+  /** Whether each token has one last hidden state, of which X-LoRA makes shares. */
+  boolean hasTokenStates() {
+    return false;
+  }
+
+  ModelCard modelCard(String peftType) {
+    return ModelCard.ofCustom(peftType);
   }
 }

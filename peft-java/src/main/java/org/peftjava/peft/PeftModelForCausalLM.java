@@ -27,10 +27,19 @@ import org.peftjava.transformers.tokenizer.TokenIds;
  *
  * <p>Saving writes the adapters only. Reference: PEFT {@code peft_model.py::PeftModelForCausalLM}.
  */
-public final class PeftModelForCausalLM extends PeftModelOver<CausalLM>
-    implements CausalLanguageModel {
+public final class PeftModelForCausalLM extends PeftModel
+    implements CausalLanguageModel, OverModel<CausalLM> {
+  private final CausalLM base;
+
   PeftModelForCausalLM(CausalLM base, boolean ownsBase) {
-    super(base, ownsBase);
+    super(BaseModels.of(base), ownsBase);
+    this.base = base;
+  }
+
+  /** The model below the adapters. */
+  @Override
+  public CausalLM base() {
+    return base;
   }
 
   @Override
@@ -39,7 +48,7 @@ public final class PeftModelForCausalLM extends PeftModelOver<CausalLM>
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       ModelOutput output =
           prompt.isPresent()
-              ? CausalPrompt.forward(prompt.get(), base(), input)
+              ? CausalPrompt.forward(prompt.get(), base, input)
               : XLoraPasses.forward(tuned(), input, this::single);
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
@@ -47,7 +56,7 @@ public final class PeftModelForCausalLM extends PeftModelOver<CausalLM>
 
   /** One pass through the base. */
   private ModelOutput single(ModelInput input) {
-    return Tasks.forward(tuned(), input, in -> Invoked.forward(tuned(), in, base()::forward));
+    return Tasks.forward(tuned(), input, in -> Invoked.forward(tuned(), in, base::forward));
   }
 
   /** Generates from rows that have adapters or tasks of their own. */
@@ -94,7 +103,7 @@ public final class PeftModelForCausalLM extends PeftModelOver<CausalLM>
 
   @Override
   public GenerationConfig generationConfig() {
-    return base().generationConfig();
+    return base.generationConfig();
   }
 
   /** This model: its parameters have Python's names. */
@@ -105,12 +114,12 @@ public final class PeftModelForCausalLM extends PeftModelOver<CausalLM>
 
   @Override
   public KvCache newCache(long capacity) {
-    return base().newCache(capacity);
+    return base.newCache(capacity);
   }
 
   @Override
   Optional<PromptShape> promptShape() {
-    return Optional.of(new PromptShape(base().config().json(), 1));
+    return Optional.of(new PromptShape(base.config().json(), 1));
   }
 
   @Override
@@ -120,6 +129,6 @@ public final class PeftModelForCausalLM extends PeftModelOver<CausalLM>
 
   @Override
   ModelCard modelCard(String peftType) {
-    return ModelCard.of(base().config(), peftType, true);
+    return ModelCard.of(base.config(), peftType, true);
   }
 }

@@ -28,10 +28,19 @@ import org.peftjava.transformers.tokenizer.TokenIds;
  *
  * <p>Saving writes the adapters only. Reference: PEFT {@code peft_model.py::PeftModelForSeq2SeqLM}.
  */
-public final class PeftModelForSeq2SeqLM extends PeftModelOver<Seq2SeqLM>
-    implements Seq2SeqLanguageModel {
+public final class PeftModelForSeq2SeqLM extends PeftModel
+    implements Seq2SeqLanguageModel, OverModel<Seq2SeqLM> {
+  private final Seq2SeqLM base;
+
   PeftModelForSeq2SeqLM(Seq2SeqLM base, boolean ownsBase) {
-    super(base, ownsBase);
+    super(BaseModels.of(base), ownsBase);
+    this.base = base;
+  }
+
+  /** The model below the adapters. */
+  @Override
+  public Seq2SeqLM base() {
+    return base;
   }
 
   @Override
@@ -40,8 +49,8 @@ public final class PeftModelForSeq2SeqLM extends PeftModelOver<Seq2SeqLM>
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       ModelOutput output =
           prompt.isPresent()
-              ? Seq2SeqPrompt.forward(prompt.get(), base(), input)
-              : Tasks.forward(tuned(), input, base()::forward);
+              ? Seq2SeqPrompt.forward(prompt.get(), base, input)
+              : Tasks.forward(tuned(), input, base::forward);
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
   }
@@ -51,8 +60,8 @@ public final class PeftModelForSeq2SeqLM extends PeftModelOver<Seq2SeqLM>
     try (AdapterSet.Running pass = tuned().adapters().run()) {
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       return prompt.isPresent()
-          ? Seq2SeqPrompt.encode(prompt.get(), base(), input)
-          : Tasks.forward(tuned(), input, base()::encode);
+          ? Seq2SeqPrompt.encode(prompt.get(), base, input)
+          : Tasks.forward(tuned(), input, base::encode);
     }
   }
 
@@ -83,7 +92,7 @@ public final class PeftModelForSeq2SeqLM extends PeftModelOver<Seq2SeqLM>
 
   @Override
   public GenerationConfig generationConfig() {
-    return base().generationConfig();
+    return base.generationConfig();
   }
 
   /** This model: its parameters have Python's names. */
@@ -94,16 +103,16 @@ public final class PeftModelForSeq2SeqLM extends PeftModelOver<Seq2SeqLM>
 
   @Override
   public EncoderDecoderCache newCache(long capacity) {
-    return base().newCache(capacity);
+    return base.newCache(capacity);
   }
 
   @Override
   Optional<PromptShape> promptShape() {
-    return Optional.of(new PromptShape(base().config().json(), 2));
+    return Optional.of(new PromptShape(base.config().json(), 2));
   }
 
   @Override
   ModelCard modelCard(String peftType) {
-    return ModelCard.of(base().config(), peftType, false);
+    return ModelCard.of(base.config(), peftType, false);
   }
 }

@@ -14,9 +14,18 @@ import org.peftjava.transformers.TaskModel;
  * A model with a head, such as a text classifier, with adapters: computes and trains as the base
  * does. Saving writes the adapters, and with them a head that is trained in full.
  */
-public final class PeftModelForTask extends PeftModelOver<TaskModel> {
+public final class PeftModelForTask extends PeftModel implements OverModel<TaskModel> {
+  private final TaskModel base;
+
   PeftModelForTask(TaskModel base, boolean ownsBase) {
-    super(base, ownsBase);
+    super(BaseModels.of(base), ownsBase);
+    this.base = base;
+  }
+
+  /** The model below the adapters. */
+  @Override
+  public TaskModel base() {
+    return base;
   }
 
   @Override
@@ -25,26 +34,26 @@ public final class PeftModelForTask extends PeftModelOver<TaskModel> {
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       ModelOutput output =
           prompt.isPresent()
-              ? TaskPrompt.forward(prompt.get(), base(), input)
+              ? TaskPrompt.forward(prompt.get(), base, input)
               : XLoraPasses.forward(
-                  tuned(), input, given -> Tasks.forward(tuned(), given, base()::forward));
+                  tuned(), input, given -> Tasks.forward(tuned(), given, base::forward));
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
   }
 
   @Override
   public long labelCount() {
-    return base().labelCount();
+    return base.labelCount();
   }
 
   @Override
   public boolean learnsSpans() {
-    return base().learnsSpans();
+    return base.learnsSpans();
   }
 
   @Override
   public boolean shiftsLabels() {
-    return base().shiftsLabels();
+    return base.shiftsLabels();
   }
 
   /** This model: its parameters have Python's names. */
@@ -55,7 +64,7 @@ public final class PeftModelForTask extends PeftModelOver<TaskModel> {
 
   @Override
   Optional<PromptShape> promptShape() {
-    return Optional.of(new PromptShape(base().config().json(), 1));
+    return Optional.of(new PromptShape(base.config().json(), 1));
   }
 
   @Override
@@ -65,6 +74,6 @@ public final class PeftModelForTask extends PeftModelOver<TaskModel> {
 
   @Override
   ModelCard modelCard(String peftType) {
-    return ModelCard.of(base().config(), peftType, false);
+    return ModelCard.of(base.config(), peftType, false);
   }
 }
