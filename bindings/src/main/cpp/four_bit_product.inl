@@ -13,6 +13,26 @@ inline Vec lookupElement(Table16 table, Words words, int e) {
   return lookup(table, shiftRight(words, 4 * (e ^ 1)));
 }
 
+/// Scales of the blocks [first, first + count) of w, and a zero.
+inline void blockScales(const FourBitArray& w, int64_t first, int64_t count, float* scales) {
+  if (w.absmax != nullptr) {
+    std::memcpy(scales, w.absmax + first, static_cast<size_t>(count) * sizeof(float));
+  } else {
+    int64_t i = 0;
+    for (; i + kLanes <= count; i += kLanes) {
+      int64_t block = first + i;
+      Vec values = gather(w.nestedValues, w.absmax8 + block);
+      if ((block & 255) <= 256 - kLanes) {
+        store(scales + i, values * splat(w.nestedAbsmax[block >> 8]) + splat(w.offset));
+      } else {
+        for (int64_t b = i; b < i + kLanes; b++) scales[b] = scaleOf(w, first + b);
+      }
+    }
+    for (; i < count; i++) scales[i] = scaleOf(w, first + i);
+  }
+  scales[count] = 0.0f;
+}
+
 /// Scales of the 32-element groups [first, first + count) of w, and zeros up to a whole run.
 inline void groupScales(const FourBitArray& w, int64_t first, int64_t count, float* scales) {
   const int shift = w.blockShift - 5;
@@ -80,11 +100,16 @@ PEFTJAVA_UNROLL_8
     for (int r = 0; r < R; r++) sum[r][0] = fma(part[r], scale[r], sum[r][0]);
 }
 
-template <typename T, int M, int R>
+/// Whole blocks of 64 in a row, the usual case, have a scale each in the buffer; else each group of 32.
+template <typename T, int M, int R, bool Blocks64>
 inline void fourBitRows(const FourBitProductArgs& a, Table16 table, int64_t row, float* buffer) {
-  const int64_t groups = a.columns / 32, stride = groups + kLanes;
-  for (int r = 0; r < R; r++)
-    groupScales(a.w, (row + r) * groups, groups, buffer + r * stride);
+  const int64_t groups = a.columns / 32, stride = Blocks64 ? a.columns / 64 : groups + kLanes;
+  if (Blocks64) {
+    blockScales(a.w, row * stride, R * stride, buffer);
+  } else {
+    for (int r = 0; r < R; r++)
+      groupScales(a.w, (row + r) * groups, groups, buffer + r * stride);
+  }
   const uint8_t* packed = a.w.packed + row * a.columns / 2;
   Vec sum[R][M], scale[R];
   Words words[R];
@@ -97,28 +122,30 @@ inline void fourBitRows(const FourBitProductArgs& a, Table16 table, int64_t row,
       const uint8_t* at = packed + r * rowBytes + k / 2;
       prefetch(reinterpret_cast<const char*>(at + R * rowBytes));
       words[r] = loadWords(at);
-      scale[r] = spread4(buffer + r * stride + k / 32);
+      scale[r] = Blocks64 ? spread8(buffer + r * stride + k / 64)
+                          : spread4(buffer + r * stride + k / 32);
     }
     addRun<M, R>(a, table, words, a.x + k, scale, sum);
   }
   if (k < a.columns) {
     for (int r = 0; r < R; r++) {
       words[r] = loadWordsPart(packed + r * rowBytes + k / 2, static_cast<int>(a.columns - k) / 8);
-      scale[r] = spread4(buffer + r * stride + k / 32);
+      scale[r] = Blocks64 ? spread8(buffer + r * stride + k / 64)
+                          : spread4(buffer + r * stride + k / 32);
     }
     addRun<M, R>(a, table, words, a.x + k, scale, sum);
   }
   for (int r = 0; r < R; r++) writeRow<T, M>(a, row + r, sum[r]);
 }
 
-template <typename T, int M>
+template <typename T, int M, bool Blocks64>
 void fourBitRange(const FourBitProductArgs& a, int64_t begin, int64_t end) {
   constexpr int R = rowsAtOnce(M);
   const Table16 table = loadTable(a.w.values);
   std::vector<float> buffer(static_cast<size_t>(R * (a.columns / 32 + kLanes)));
   int64_t row = begin;
-  for (; row + R <= end; row += R) fourBitRows<T, M, R>(a, table, row, buffer.data());
-  for (; row < end; row++) fourBitRows<T, M, 1>(a, table, row, buffer.data());
+  for (; row + R <= end; row += R) fourBitRows<T, M, R, Blocks64>(a, table, row, buffer.data());
+  for (; row < end; row++) fourBitRows<T, M, 1, Blocks64>(a, table, row, buffer.data());
 }
 
 /// For columns that are no multiple of 32: x is in its own order, zeros behind.
@@ -139,8 +166,10 @@ void fourBitDenseRows(const FourBitProductArgs& a, int64_t begin, int64_t end) {
 
 template <typename T, int M>
 void fourBitRowsOrDense(const FourBitProductArgs& a, int64_t begin, int64_t end) {
-  if (a.columns % 32 == 0) {
-    fourBitRange<T, M>(a, begin, end);
+  if (a.w.blockShift == 6 && a.columns % 64 == 0) {
+    fourBitRange<T, M, true>(a, begin, end);
+  } else if (a.columns % 32 == 0) {
+    fourBitRange<T, M, false>(a, begin, end);
   } else {
     fourBitDenseRows<T, M>(a, begin, end);
   }

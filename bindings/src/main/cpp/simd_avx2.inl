@@ -181,6 +181,9 @@ inline Vec spread4(const float* p) {
   return {_mm256_setr_ps(p[0], p[0], p[0], p[0], p[1], p[1], p[1], p[1])};
 }
 
+/// Eight lanes of a float.
+inline Vec spread8(const float* p) { return splat(p[0]); }
+
 /// The nearest integers, halves to even.
 inline Words toWords(Vec a) { return {_mm256_cvtps_epi32(a.v)}; }
 /// The floats of signed bytes.

@@ -164,6 +164,11 @@ inline Vec spread4(const float* p) {
   return {_mm512_permutexvar_ps(lanes, _mm512_broadcast_f32x4(_mm_loadu_ps(p)))};
 }
 
+/// Eight lanes of each of two floats.
+inline Vec spread8(const float* p) {
+  return {_mm512_mask_broadcastss_ps(_mm512_set1_ps(p[0]), 0xff00, _mm_load_ss(p + 1))};
+}
+
 /// The nearest integers, halves to even.
 inline Words toWords(Vec a) { return {_mm512_cvtps_epi32(a.v)}; }
 /// The floats of signed bytes.

@@ -195,6 +195,9 @@ inline Words bitsOf(Vec a) {
 /// Four lanes of each of the next kLanes / 4 floats.
 inline Vec spread4(const float* p) { return splat(p[0]); }
 
+/// The float of the eight lanes that these four are of.
+inline Vec spread8(const float* p) { return splat(p[0]); }
+
 /// The nearest integers, halves to even, of |a| < 2^22; 0 for NaN.
 inline Words toWords(Vec a) {
   Words result;
