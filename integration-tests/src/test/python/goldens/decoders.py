@@ -150,6 +150,9 @@ CASES = {
     ),
 }
 
+# encoders whose tokens see those before them only
+DECODING = {"is_decoder": True, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
 CASES |= {
     "opt": (
         "OPTConfig",
@@ -183,6 +186,8 @@ CASES |= {
         },
         {},
     ),
+    "bert": ("BertConfig", "BertLMHeadModel", DECODING, {}),
+    "roberta": ("RobertaConfig", "RobertaForCausalLM", {**DECODING, "layer_norm_eps": 1e-5}, {}),
     "starcoder2": (
         "Starcoder2Config",
         "Starcoder2ForCausalLM",
@@ -302,14 +307,16 @@ def audible(model, grads):
     first = [n for n in grads if ".0." in n]
     matrices = [n for n in grads if last in n and grads[n].dim() > 1]
     kept = [next(iter(grads)), matrices[0], matrices[-1]]
-    kept += [n for n in grads if last not in n and ".0." not in n and ("norm" in n or "ln_f" in n)][-1:]
-    kept += [n for n in first if n.endswith("bias")][:1] + [n for n in first if "norm" in n or "ln_" in n][:1]
+    kept += [n for n in grads if last not in n and ".0." not in n and ("norm" in n.lower() or "ln_f" in n)][-1:]
+    kept += [n for n in first if n.endswith("bias")][:1] + [n for n in first if "norm" in n.lower() or "ln_" in n][:1]
     return dict.fromkeys(kept)
 
 
 def generate(model, left):
     """Greedy ids of the left-padded batch, with a cache; the same as without."""
     model.generation_config.eos_token_id = None  # else it would stop the rows that find it
+    if model.config.model_type == "roberta":  # the positions that these tokens have in a forward pass
+        left = left | {"position_ids": left["attention_mask"].cumsum(1) * left["attention_mask"] + PAD}
     settings = GenerationConfig(max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=PAD, eos_token_id=None)
     output = model.generate(**left, generation_config=settings, return_dict_in_generate=True, output_logits=True)
     top = torch.stack(output.logits).topk(2, dim=-1).values

@@ -30,7 +30,9 @@ final class DecoderCase {
           "decoder_gptj",
           "decoder_phi",
           "decoder_granite",
-          "decoder_starcoder2");
+          "decoder_starcoder2",
+          "decoder_bert",
+          "decoder_roberta");
 
   private DecoderCase() {}
 

@@ -167,6 +167,11 @@ public record LoadOptions(
       return changed(json -> json.with("problem_type", type));
     }
 
+    /** Whether tokens of an encoder such as BERT see those before them only, to tell the next. */
+    public Builder isDecoder(boolean decoder) {
+      return changed(json -> json.with("is_decoder", decoder));
+    }
+
     private Builder changed(UnaryOperator<ConfigJson> change) {
       UnaryOperator<ConfigJson> before = configChanges;
       configChanges = json -> change.apply(before.apply(json));

@@ -230,15 +230,15 @@ class HeadInputTest {
     String message =
         assertThrows(
                 IllegalArgumentException.class,
-                () -> AutoModelForCausalLM.withoutWeights(TinyBert.config().build(), DType.FLOAT32))
+                () -> AutoModelForMaskedLM.withoutWeights(TinyOpt.config().build(), DType.FLOAT32))
             .getMessage();
     assertEquals(
-        "A model of type 'bert' has no head for causal lm. It has heads for: feature extraction,"
-            + " masked lm, sequence classification, token classification, question answering.",
+        "A model of type 'opt' has no head for masked lm. It has heads for: feature extraction,"
+            + " causal lm, sequence classification, question answering.",
         message);
     assertThrows(
         IllegalArgumentException.class,
-        () -> AutoModelForMaskedLM.withoutWeights(TinyOpt.config().build(), DType.FLOAT32));
+        () -> AutoModelForSeq2SeqLM.withoutWeights(TinyOpt.config().build(), DType.FLOAT32));
     assertThrows(
         IllegalArgumentException.class,
         () ->
@@ -253,7 +253,17 @@ class HeadInputTest {
     assertConfig("pad_token_id is 30", () -> TinyBert.config().padTokenId(OptionalLong.of(30)));
     assertConfig("classifier_dropout is 1.0", () -> TinyBert.config().classifierDropout(1));
     assertConfig("\"num_labels\" is 0", () -> TinyBert.config().numLabels(0));
-    assertConfig("is_decoder is true", "{\"model_type\": \"bert\", \"is_decoder\": true}");
+    assertConfig(
+        "add_cross_attention is true",
+        "{\"model_type\": \"bert\", \"is_decoder\": true, \"add_cross_attention\": true}");
+    String encoder =
+        assertThrows(
+                IllegalArgumentException.class,
+                () ->
+                    AutoModelForCausalLM.withoutWeights(TinyBert.config().build(), DType.FLOAT32))
+            .getMessage();
+    assertTrue(encoder.contains("is_decoder is false"), encoder);
+    assertTrue(encoder.contains("isDecoder(true)"), encoder);
     assertConfig(
         "\"position_embedding_type\" is \"relative_key\"",
         "{\"model_type\": \"bert\", \"position_embedding_type\": \"relative_key\"}");

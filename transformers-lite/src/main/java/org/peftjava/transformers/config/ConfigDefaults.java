@@ -90,7 +90,7 @@ public final class ConfigDefaults {
             key
                 + " is true, but models of type '"
                 + json.getString("model_type", "")
-                + "' are encoders here. Set it to false.");
+                + "' have no such layers here. Set it to false.");
       }
     }
   }

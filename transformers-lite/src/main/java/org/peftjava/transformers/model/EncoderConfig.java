@@ -75,6 +75,20 @@ public interface EncoderConfig extends PretrainedConfig {
     return own.orElse(hiddenDropoutProb());
   }
 
+  /** Whether a token sees those before it only, as a causal language model needs. */
+  default boolean isDecoder() {
+    return json().getBoolean("is_decoder", false);
+  }
+
+  /** Throws unless tokens see those before them only, for heads that tell the next one. */
+  static void checkDecoder(PretrainedConfig config) {
+    if (!config.json().getBoolean("is_decoder", false)) {
+      throw new IllegalArgumentException(
+          "is_decoder is false: every token would see the next one, which the model shall tell."
+              + " Load it with isDecoder(true), or set is_decoder in config.json.");
+    }
+  }
+
   @Override
   default boolean tieWordEmbeddings() {
     return json().getBoolean("tie_word_embeddings", true);
@@ -115,7 +129,7 @@ public interface EncoderConfig extends PretrainedConfig {
         json, "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout");
     ConfigDefaults.divisible(json, "hidden_size", "num_attention_heads");
     ConfigDefaults.padding(json);
-    ConfigDefaults.off(json, "is_decoder", "add_cross_attention");
+    ConfigDefaults.off(json, "add_cross_attention");
     String positions = json.getString("position_embedding_type", "absolute");
     if (!positions.equals("absolute")) {
       throw json.invalid("position_embedding_type", "expected \"absolute\".");

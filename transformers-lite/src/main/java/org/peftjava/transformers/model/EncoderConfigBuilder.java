@@ -114,6 +114,11 @@ public final class EncoderConfigBuilder<C extends EncoderConfig> {
     return set("problem_type", value);
   }
 
+  /** Whether tokens see those before them only, to tell the next one. */
+  public EncoderConfigBuilder<C> isDecoder(boolean value) {
+    return set("is_decoder", value);
+  }
+
   /** The config. */
   public C build() {
     return factory.apply(json);

@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model;
 
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -41,13 +42,12 @@ public final class EncoderModel extends Backbone {
   @Override
   public Tensor forward(BackboneInput input) {
     try (TensorScope scope = TensorScope.open("encoder")) {
+      List<EncoderLayer> layers = encoder.layers.list();
+      Tensor embedded = embeddings.forward(input);
       return scope.keep(
-          EncoderStack.run(
-              encoder.layers.list(),
-              input,
-              embeddings.forward(input),
-              recomputes(),
-              EncoderLayer::forward));
+          config.isDecoder()
+              ? EncoderStack.causal(layers, input, embedded, recomputes(), EncoderLayer::forward)
+              : EncoderStack.run(layers, input, embedded, recomputes(), EncoderLayer::forward));
     }
   }
 

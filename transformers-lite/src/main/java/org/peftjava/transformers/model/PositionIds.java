@@ -3,6 +3,7 @@ package org.peftjava.transformers.model;
 import java.util.OptionalLong;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
 
 /** Which row of an encoder's table of positions belongs to each token. */
@@ -31,6 +32,17 @@ public interface PositionIds {
               + ".");
     }
     return ids;
+  }
+
+  /** Positions from 0 on, counted over the tokens that are not padding: BERT's as a decoder. */
+  record Counted(long tableSize) implements PositionIds {
+    @Override
+    public Tensor of(BackboneInput input, Device device) {
+      // padding, -1, gets any vector: nobody looks at it
+      return input.positionIds() == null && input.attentionMask() == null
+          ? new Absolute(tableSize).of(input, device)
+          : Ops.relu(Positions.of(input, tableSize));
+    }
   }
 
   /** Positions from 0 on, or from behind a prefix, whatever is padded: BERT's. */

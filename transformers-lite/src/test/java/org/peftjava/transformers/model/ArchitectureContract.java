@@ -194,7 +194,7 @@ public abstract class ArchitectureContract {
           .namedParameters()
           .forEach(
               (name, parameter) ->
-                  result.put(name, parameter.tensor().grad().orElseThrow().toFloats()));
+                  parameter.tensor().grad().ifPresent(grad -> result.put(name, grad.toFloats())));
     }
     model.zeroGrad();
     return result;
@@ -260,6 +260,11 @@ public abstract class ArchitectureContract {
     assertEquals(before, TensorLedger.liveTensors());
   }
 
+  /** How many modules of the two layers have a name that a role has. */
+  protected int modulesNamed(String role) {
+    return 2;
+  }
+
   @Test
   final void theRolesNameLayersThatExist() {
     CausalLM model = AutoModelForCausalLM.withoutWeights(config(false), DType.FLOAT32);
@@ -273,7 +278,7 @@ public abstract class ArchitectureContract {
     all.add(roles.inputEmbedding());
     for (String name : all) {
       assertEquals(
-          name.equals(roles.inputEmbedding()) ? 1 : 2,
+          name.equals(roles.inputEmbedding()) ? 1 : modulesNamed(name),
           modules.keySet().stream().filter(path -> path.endsWith("." + name)).count(),
           name);
     }

@@ -8,6 +8,7 @@ import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.EncoderConfig;
 import org.peftjava.transformers.model.EncoderModel;
 import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.HeadParts;
@@ -61,6 +62,7 @@ public final class BertArchitecture implements Architecture {
   public Set<Task> tasks() {
     return EnumSet.of(
         Task.FEATURE_EXTRACTION,
+        Task.CAUSAL_LM,
         Task.MASKED_LM,
         Task.SEQUENCE_CLASSIFICATION,
         Task.TOKEN_CLASSIFICATION,
@@ -81,8 +83,14 @@ public final class BertArchitecture implements Architecture {
   public Backbone backbone(PretrainedConfig config, Task task, DType dtype) {
     BertConfig bert = bert(config);
     boolean pools = task == Task.FEATURE_EXTRACTION || task == Task.SEQUENCE_CLASSIFICATION;
+    int positions = bert.maxPositionEmbeddings();
     return new EncoderModel(
-        bert, new PositionIds.Absolute(bert.maxPositionEmbeddings()), pools, dtype);
+        bert,
+        bert.isDecoder()
+            ? new PositionIds.Counted(positions)
+            : new PositionIds.Absolute(positions),
+        pools,
+        dtype);
   }
 
   @Override
@@ -96,6 +104,10 @@ public final class BertArchitecture implements Architecture {
       case QUESTION_ANSWERING -> {
         StandardHeads.checkTwoLabels(parts);
         yield StandardHeads.span(0, parts);
+      }
+      case CAUSAL_LM -> {
+        EncoderConfig.checkDecoder(config);
+        yield BertPredictions.head(config, parts);
       }
       case MASKED_LM -> BertPredictions.head(config, parts);
       default -> StandardHeads.ofDecoder(task, parts);

@@ -8,6 +8,7 @@ import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.EncoderConfig;
 import org.peftjava.transformers.model.EncoderModel;
 import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.HeadParts;
@@ -87,6 +88,7 @@ public final class RobertaArchitecture implements Architecture {
   public Set<Task> tasks() {
     return EnumSet.of(
         Task.FEATURE_EXTRACTION,
+        Task.CAUSAL_LM,
         Task.MASKED_LM,
         Task.SEQUENCE_CLASSIFICATION,
         Task.TOKEN_CLASSIFICATION,
@@ -121,6 +123,10 @@ public final class RobertaArchitecture implements Architecture {
       case QUESTION_ANSWERING -> {
         StandardHeads.checkTwoLabels(parts);
         yield StandardHeads.span(0, parts);
+      }
+      case CAUSAL_LM -> {
+        EncoderConfig.checkDecoder(config);
+        yield RobertaHeads.maskedLm(config, parts);
       }
       case MASKED_LM -> RobertaHeads.maskedLm(config, parts);
       default -> StandardHeads.ofDecoder(task, parts);

@@ -14,6 +14,9 @@ import org.peftjava.transformers.model.Positions;
  * Positions counted over the tokens other than the padding token, from its id + 1 on; padding has
  * the position of its id. A prefix counts as tokens.
  *
+ * <p>As a decoder it counts those that the mask keeps, all without one, so that a text has the same
+ * positions while it is generated.
+ *
  * <p>Reference: {@code RobertaEmbeddings.create_position_ids_from_input_ids}.
  */
 record RobertaPositions(RobertaConfig config) implements PositionIds {
@@ -26,7 +29,11 @@ record RobertaPositions(RobertaConfig config) implements PositionIds {
     long past = input.pastLength();
     Positions.checkLength(past + input.tokens(), config.maxPositionEmbeddings());
     int padding = config.paddingIdx();
-    if (ids == null) {
+    if (config.isDecoder() && input.attentionMask() != null) {
+      // what is padded among the tokens before is in the mask alone
+      return Positions.of(input, config.maxPositionEmbeddings()).add(padding + 1.0);
+    }
+    if (ids == null || config.isDecoder()) {
       long first = padding + 1 + past;
       return Creation.arange(first, first + input.tokens(), device).reshape(1, input.tokens());
     }
