@@ -195,7 +195,8 @@ class GoldenDecoderIT {
           model
               .namedState()
               .forEach((key, parameter) -> actual.put(key, parameter.shape().toString()));
-          // encoders that decode have no modules for dropout here, and their tables in another order
+          // encoders that decode have no modules for dropout here, and their tables in another
+          // order
           if (!model.config().json().getBoolean("is_decoder", false)) {
             assertEquals(modules, new ArrayList<>(model.namedModules().keySet()));
             assertEquals(new ArrayList<>(state.keySet()), new ArrayList<>(actual.keySet()));

@@ -259,8 +259,7 @@ class HeadInputTest {
     String encoder =
         assertThrows(
                 IllegalArgumentException.class,
-                () ->
-                    AutoModelForCausalLM.withoutWeights(TinyBert.config().build(), DType.FLOAT32))
+                () -> AutoModelForCausalLM.withoutWeights(TinyBert.config().build(), DType.FLOAT32))
             .getMessage();
     assertTrue(encoder.contains("is_decoder is false"), encoder);
     assertTrue(encoder.contains("isDecoder(true)"), encoder);

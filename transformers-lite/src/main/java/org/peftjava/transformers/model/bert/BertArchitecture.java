@@ -86,9 +86,7 @@ public final class BertArchitecture implements Architecture {
     int positions = bert.maxPositionEmbeddings();
     return new EncoderModel(
         bert,
-        bert.isDecoder()
-            ? new PositionIds.Counted(positions)
-            : new PositionIds.Absolute(positions),
+        bert.isDecoder() ? new PositionIds.Counted(positions) : new PositionIds.Absolute(positions),
         pools,
         dtype);
   }

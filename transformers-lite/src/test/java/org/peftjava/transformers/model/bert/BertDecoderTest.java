@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model.bert;
 
-
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.ArchitectureContract;
 
