@@ -2,6 +2,7 @@
 
 import os
 
+import peft
 import tokenizers
 import torch
 import transformers
@@ -75,4 +76,48 @@ def write_adapter(folder):
     common.write_tensors(folder / "io.safetensors", {"input_ids": ids, "logits": model(input_ids=ids).logits.detach()})
 
 
-SECTIONS = {"resized_models": write_models, "resized_adapter": write_adapter}
+def write_auto(folder):
+    """What the Auto classes do with embeddings beside an adapter: of the base's size, of another one, none but a tokenizer."""
+    kind, config = MODELS["llama"]
+    common.loud(kind(config), seed=73).save_pretrained(folder / "base")
+    here = os.getcwd()
+    os.chdir(folder)
+    ids = torch.tensor([[5, 39, 17, 31, 3], [4, 8, 38, 2, 20]])
+    tensors, facts = {"input_ids": ids}, {}
+    for seed, (name, count) in enumerate({"same": None, "plain": None, "padded": 48}.items()):
+        base = kind.from_pretrained("base")
+        base.resize_token_embeddings(count)
+        generator = torch.Generator().manual_seed(74 + seed)
+        if name != "plain":
+            for table in (base.get_input_embeddings(), base.get_output_embeddings()):
+                table.weight.data += torch.randn(table.weight.shape, generator=generator) * 0.3
+        model = get_peft_model(base, LoraConfig(r=2, lora_alpha=6, target_modules=["q_proj"], task_type="CAUSAL_LM"))
+        for parameter in (p for n, p in model.named_parameters() if "lora_" in n):
+            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.3
+        model.eval().save_pretrained(name, save_embedding_layers=True if name == "same" else "auto")
+        (folder / name / "README.md").unlink()
+        if name != "same":
+            tokenizer(45).save_pretrained(name)
+        tensors[f"{name}.logits"] = model(input_ids=ids).logits.detach()
+        facts[name] = {
+            "AutoPeftModelForCausalLM": outcome(lambda: peft.AutoPeftModelForCausalLM.from_pretrained(name), tensors, name),
+            "AutoModelForCausalLM": outcome(lambda: transformers.AutoModelForCausalLM.from_pretrained(name), tensors, name),
+        }
+    os.chdir(here)
+    common.write_tensors(folder / "io.safetensors", tensors)
+    common.write_json(folder / "case.json", {"versions": common.versions(), "outcomes": facts})
+
+
+def outcome(load, tensors, name):
+    """How many tokens the loaded model has, once it is known to compute what was saved; 0 if it cannot be loaded."""
+    try:
+        model = load().eval()
+    except RuntimeError as error:
+        assert "mismatch" in str(error), error
+        return 0
+    logits = model(input_ids=tensors["input_ids"]).logits
+    assert torch.equal(logits[..., :40], tensors[f"{name}.logits"][..., :40])
+    return logits.shape[-1]
+
+
+SECTIONS = {"resized_auto": write_auto, "resized_models": write_models, "resized_adapter": write_adapter}

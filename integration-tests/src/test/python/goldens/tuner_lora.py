@@ -48,6 +48,18 @@ SECTIONS = tuners.sections(
             ),
             "block-diagonal B of q_proj, A of fc2",
         ),
+        "lora_parameters": tuners.case(
+            LoraConfig(
+                r=3,
+                target_modules=[],
+                target_parameters=["v_proj.weight", "fc2.weight"],
+                rank_pattern={"fc2.weight": 5},
+                alpha_pattern={"v_proj.weight": 4},
+                **TASK,
+            ),
+            "over parameters (target_parameters)",
+            full_precision_only=True,
+        ),
         "pissa": start("pissa", "what A and B start with is taken out of the base"),
         "olora": start("olora", "first values from a QR decomposition"),
         "mica": start("mica", "only A is trained"),

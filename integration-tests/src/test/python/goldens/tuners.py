@@ -86,7 +86,8 @@ def write_case(folder, config, note, base, model, scale, offset, further, facts)
             "startsWithoutEffect": bool(fresh < 1e-5),
             "mergeable": mergeable,
             "float32Over16Bit": wide,
-            "targetedModules": getattr(tuned.base_model, "targeted_module_names", []),
+            "targetedModules": getattr(tuned.base_model, "targeted_module_names", [])
+            + getattr(tuned.base_model, "targeted_parameter_names", []),
             **{camel(name): value for name, value in facts.items()},
         },
     )

@@ -97,7 +97,7 @@ public final class LayerInjector<C extends TunerConfig> {
     saved.forEach(LayerInjector::checkCopyable);
     C config = method.settled(method.targeted(prepared, match.targets()), layers);
     List<String> warnings = new ArrayList<>(match.warnings());
-    warnings.addAll(method.warnings(given, layers));
+    warnings.addAll(method.warnings(given, withParameters(layers, parameters)));
     warnings.addAll(tokens.warnings());
     warnings.forEach(LOG::warn);
 
@@ -114,6 +114,18 @@ public final class LayerInjector<C extends TunerConfig> {
             savedModule(model, set, path).addTied(name, savedModule(model, set, owner)));
     return new Injection(
         config, match.paths(), match.modulesToSave(), shared, changes, List.copyOf(warnings));
+  }
+
+  /** All that patterns may mean: layers, and parameters with the layers that have them. */
+  private Map<String, Module> withParameters(
+      Map<String, Module> layers, ParameterTargets parameters) {
+    Map<String, Module> result = new LinkedHashMap<>(layers);
+    parameters
+        .names()
+        .forEach(
+            (path, names) ->
+                names.forEach(name -> result.put(path + "." + name, model.original(path))));
+    return result;
   }
 
   /** Modules that get the full copy of another one whose weight they share: their paths and its. */
