@@ -78,7 +78,7 @@ final class StatusReport {
         prefix + path + (layer.hasOnlyTokens() ? ".token_adapter" : ""),
         layer.hasOnlyTokens()
             ? "TrainableTokensLayer"
-            : type(layer.adapters().keySet(), layer.kind()),
+            : type(layer.adapters().keySet(), kind(layer)),
         set.isEnabled(),
         set.active(),
         layer.merged(),
@@ -134,7 +134,13 @@ final class StatusReport {
         .toList();
   }
 
-  /** Python's package of the method of the first of these adapters. */
+  /** Over parameters of a layer Python has a wrapper of its own, whatever the layer is. */
+  private static String kind(AdaptedLayer layer) {
+    return layer.adapters().values().stream().anyMatch(LayerAdapter::changesParameters)
+        ? "ParamWrapper"
+        : layer.kind();
+  }
+
   /** What Python calls the layer. */
   private String type(Set<String> adapters, String kind) {
     return model.configs().entrySet().stream()

@@ -101,7 +101,10 @@ class SavedEmbeddingsTest {
         again.resizeTokenEmbeddings(48);
         again.loadAdapter(saved.toString());
         Goldens.assertClose(
-            golden.get("padded.logits"), again.forward(input).logits().orElseThrow(), 1e-5, "again");
+            golden.get("padded.logits"),
+            again.forward(input).logits().orElseThrow(),
+            1e-5,
+            "again");
       }
     }
   }
@@ -112,8 +115,7 @@ class SavedEmbeddingsTest {
     assertEquals(0, outcome("padded", "AutoModelForCausalLM"));
     String padded = folder.resolve("padded").toString();
     String message =
-        assertThrows(
-                RuntimeException.class, () -> AutoPeftModelForCausalLM.fromPretrained(padded))
+        assertThrows(RuntimeException.class, () -> AutoPeftModelForCausalLM.fromPretrained(padded))
             .getMessage();
     assertTrue(message.contains("is [48, 16] in the file, [45, 16] here"), message);
     assertTrue(message.contains("resizeTokenEmbeddings(48)"), message);

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -62,6 +63,22 @@ class LoraMatchingTest {
       } else {
         assertSelected(model.add("default", config(row), AddOptions.DEFAULT), row, label);
       }
+    }
+  }
+
+  @Test
+  void patternsOfParametersAreNotWarnedAbout() {
+    LoraConfig config =
+        LoraConfig.builder()
+            .r(2)
+            .targetModules(new String[0])
+            .targetParameters("fc2.weight")
+            .rankPattern(Map.of("fc2.weight", 3, "nowhere.weight", 4))
+            .build();
+    try (TunedModel model = new TunedModel(StubModels.named("opt"))) {
+      assertEquals(
+          List.of("rankPattern keys [nowhere.weight] match no targeted module and are ignored."),
+          model.add("default", config, AddOptions.DEFAULT).warnings());
     }
   }
 
