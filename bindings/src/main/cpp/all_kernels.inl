@@ -27,6 +27,7 @@ inline Vec keepUpTo(Vec a, int64_t left) {
 #include "elementwise.inl"
 #include "rms_norm.inl"
 #include "gated.inl"
+#include "attention.inl"
 #include "four_bit.inl"
 #include "four_bit_product.inl"
 #include "int8.inl"
@@ -68,6 +69,8 @@ inline KernelTable makeTable(const char* name) {
           PEFTJAVA_BY_TYPES(rmsNormWeightGrad),
           PEFTJAVA_BY_TYPE(siluProduct),
           PEFTJAVA_BY_TYPE(siluProductGrad),
+          PEFTJAVA_BY_TYPE(attention),
+          PEFTJAVA_BY_TYPE(attentionGrad),
           PEFTJAVA_BY_TYPE(fourBitDequantize),
           PEFTJAVA_BY_TYPE(fourBitQuantize),
           PEFTJAVA_BY_TYPE(fourBitProduct),

@@ -159,6 +159,27 @@ struct GatedGradArgs {
   void* gup;
 };
 
+/// Rows of heads: where element 0 of (batch, head, token) is, in elements from the start. Gapless along the last.
+struct AttentionOperand {
+  const void* data;
+  int64_t batch, head, token;
+};
+
+constexpr int64_t kQueryRows = 48;  // queries of a block
+constexpr int64_t kFewQueries = 8;  // so few read the keys where they are
+
+/// Attention and its gradient; see attention.inl.
+struct AttentionArgs {
+  int64_t batches, heads, keyHeads, queries, keys, size;
+  AttentionOperand q, k, v, y, mask;  // mask.data null: none
+  AttentionOperand g, gq, gk, gv;     // backward
+  float* logSums;                     // (batches, heads, queries); null: not wanted
+  int maskType;
+  bool causal, drops;                 // query i sees keys up to i only
+  float scale, cap;                   // cap 0: scores are not bounded
+  DropoutArgs dropout;                // element (row, key) of rows of whole blocks; multiplier 1 without
+};
+
 template <typename Args>
 using Range = void (*)(const Args&, int64_t begin, int64_t end);
 
@@ -186,6 +207,8 @@ struct KernelTable {
   Range<RmsNormGradArgs> rmsNormWeightGrad[2][2];
   Range<GatedArgs> siluProduct[2];
   Range<GatedGradArgs> siluProductGrad[2];
+  Range<AttentionArgs> attention[2];
+  Range<AttentionArgs> attentionGrad[2];
   Range<FourBitDequantizeArgs> fourBitDequantize[2];  // y
   Range<FourBitQuantizeArgs> fourBitQuantize[2];      // x
   Range<FourBitProductArgs> fourBitProduct[2];        // bias, y

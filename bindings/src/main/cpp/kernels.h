@@ -82,20 +82,24 @@ inline double crossEntropy(int64_t logits, int64_t targets, int64_t rowLosses, i
   return sum;
 }
 
-inline void dropout(int64_t x, int xType, int64_t y, int yType, int64_t count, double p,
-                    int64_t seed, int64_t offset, bool add, int threads) {
+inline DropoutArgs dropoutArgs(const void* x, void* y, int64_t count, double p, int64_t seed, int64_t offset) {
   double bound = p * 4294967296.0 + 0.5;
   bool dropAll = bound >= 4294967296.0;
   uint32_t threshold = dropAll ? 0 : static_cast<uint32_t>(bound);
-  DropoutArgs args = {at(x),
-                      at(y),
-                      count,
-                      static_cast<uint64_t>(seed),
-                      static_cast<uint64_t>(offset),
-                      threshold,
-                      !dropAll && threshold == 0,
-                      dropAll,
-                      dropAll ? 0.0f : static_cast<float>(1.0 / (1.0 - p))};
+  return {x,
+          y,
+          count,
+          static_cast<uint64_t>(seed),
+          static_cast<uint64_t>(offset),
+          threshold,
+          !dropAll && threshold == 0,
+          dropAll,
+          dropAll ? 0.0f : static_cast<float>(1.0 / (1.0 - p))};
+}
+
+inline void dropout(int64_t x, int xType, int64_t y, int yType, int64_t count, double p,
+                    int64_t seed, int64_t offset, bool add, int threads) {
+  DropoutArgs args = dropoutArgs(at(x), at(y), count, p, seed, offset);
   auto kernel = add ? active()->dropoutAdd[xType][yType] : active()->dropout[xType][yType];
   parallelRange(kernel, args, (count + 63) / 64, kGrainElements / 64, threads);
 }

@@ -175,8 +175,8 @@ public final class Ops {
 
   /**
    * Attention: {@code softmax(q k^T * scale + mask) v}. On the CPU, bfloat16 is computed in float32
-   * and rounded once: libtorch's products inside attention have no bfloat16 path there, and take
-   * several times as long.
+   * and rounded once; our kernel takes it where it is built ({@link FusedAttention}), else
+   * libtorch's.
    *
    * @param q (b, h, t, d)
    * @param k (b, k, s, d), where h is a multiple of k: each serves h / k heads
@@ -195,6 +195,10 @@ public final class Ops {
       double dropout,
       boolean causal,
       @Nullable Double scale) {
+    if (FusedAttention.covers(q, k, v, mask)) {
+      double factor = scale == null ? 1 / Math.sqrt((double) q.size(3)) : scale;
+      return FusedAttention.of(q, k, v, mask, dropout, causal, factor, 0);
+    }
     if (FlashAttention.covers(q, k, v, mask, dropout)) {
       return FlashAttention.of(q, k, v, mask, causal, scale);
     }

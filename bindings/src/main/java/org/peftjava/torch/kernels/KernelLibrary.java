@@ -16,7 +16,7 @@ import org.bytedeco.javacpp.annotation.StdString;
  */
 @Properties({
   @Platform(
-      include = {"kernels.h", "quant_kernels.h"},
+      include = {"kernels.h", "quant_kernels.h", "attention_kernels.h"},
       compiler = {"cpp17", "kernels"},
       library = KernelLibrary.NAME),
   @Platform(value = "linux", preload = "gomp@.1", preloadresource = "/org/bytedeco/pytorch/")
@@ -87,6 +87,18 @@ final class KernelLibrary {
       long seed,
       long offset,
       @Cast("bool") boolean add,
+      int threads);
+
+  static native void attention(
+      @Cast("const int64_t*") long[] words,
+      double scale,
+      double cap,
+      double p,
+      long seed,
+      @Cast("bool") boolean causal,
+      int type,
+      int maskType,
+      @Cast("bool") boolean gradient,
       int threads);
 
   @NoException

@@ -4,6 +4,7 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Dropouts;
+import org.peftjava.torch.FusedAttention;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -55,7 +56,8 @@ public final class Attention {
 
   /**
    * The same with scores that cannot leave (-cap, cap): {@code cap tanh(scores / cap)}; 0 for
-   * scores as they are. Kernels for that do not exist: it takes the way of the formula.
+   * scores as they are. libtorch has no kernel for that: without ours it takes the way of the
+   * formula.
    */
   public static Tensor of(
       Tensor query,
@@ -67,7 +69,12 @@ public final class Attention {
       double cap,
       @Nullable LayerTrace trace) {
     long groups = query.size(1) / key.size(1);
-    if (cap != 0 || (trace != null && trace.keepsAttentions())) {
+    boolean shown = trace != null && trace.keepsAttentions();
+    if (!shown && FusedAttention.covers(query, key, value, mask.addend())) {
+      return FusedAttention.of(
+          query, key, value, mask.addend(), dropout, mask.causal(), scale, cap);
+    }
+    if (cap != 0 || shown) {
       Tensor keys = Ops.repeatHeads(key, groups);
       Tensor values = Ops.repeatHeads(value, groups);
       return explicit(query, keys, values, mask, dropout, scale, cap, trace);
