@@ -15,18 +15,30 @@ template <int C>
 inline void attendSum(const float* a, int64_t aRow, int64_t aStep, const float* b, int64_t bStep,
                       float* c, int64_t cRow, int64_t k, bool add) {
   Vec sum[kAttendRows][C];
-  for (int m = 0; m < kAttendRows; m++)
-    for (int i = 0; i < C; i++) sum[m][i] = add ? load(c + m * cRow + i * kLanes) : splat(0.0f);
+PEFTJAVA_UNROLL_8
+  for (int m = 0; m < kAttendRows; m++) {
+PEFTJAVA_UNROLL_8
+    for (int i = 0; i < C; i++) sum[m][i] = splat(0.0f);
+  }
   for (int64_t step = 0; step < k; step++) {
     Vec columns[C];
+PEFTJAVA_UNROLL_8
     for (int i = 0; i < C; i++) columns[i] = load(b + step * bStep + i * kLanes);
+PEFTJAVA_UNROLL_8
     for (int m = 0; m < kAttendRows; m++) {
       Vec factor = splat(a[m * aRow + step * aStep]);
+PEFTJAVA_UNROLL_8
       for (int i = 0; i < C; i++) sum[m][i] = fma(factor, columns[i], sum[m][i]);
     }
   }
-  for (int m = 0; m < kAttendRows; m++)
-    for (int i = 0; i < C; i++) store(c + m * cRow + i * kLanes, sum[m][i]);
+PEFTJAVA_UNROLL_8
+  for (int m = 0; m < kAttendRows; m++) {
+PEFTJAVA_UNROLL_8
+    for (int i = 0; i < C; i++) {
+      float* to = c + m * cRow + i * kLanes;
+      store(to, add ? load(to) + sum[m][i] : sum[m][i]);
+    }
+  }
 }
 
 /// c (m, n) = or += a (m, k) b (k, n). Whole groups of kAttendRows rows are computed; n is a multiple of kLanes.

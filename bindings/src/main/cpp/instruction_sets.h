@@ -67,6 +67,16 @@ namespace avx512 {
 #include "simd_avx512.inl"
 
 #include "all_kernels.inl"
+#include "wide_product.inl"
+
+/// The table of this instruction set, which has products of its own.
+inline KernelTable makeWideTable(const char* name) {
+  KernelTable table = makeTable(name);
+  table.widePack = widePack;
+  table.wideProduct[0] = wideBackward;
+  table.wideProduct[1] = wideForward;
+  return table;
+}
 }  // namespace avx512
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -154,7 +164,7 @@ inline int highestLevel() {
 
 #if PEFTJAVA_X86_LEVELS
 inline KernelTable withVnni(const char* name) {
-  KernelTable table = avx512::makeTable(name);
+  KernelTable table = avx512::makeWideTable(name);
   table.bytesProduct[kFloat32] = vnni::bytesProduct<float>;
   table.bytesProduct[kBFloat16] = vnni::bytesProduct<bf16>;
   return table;
@@ -165,7 +175,7 @@ inline const KernelTable& tableOf(int level) {
   static const KernelTable scalarTable = portable::makeTable("scalar");
 #if PEFTJAVA_X86_LEVELS
   static const KernelTable avx2Table = avx2::makeTable("avx2");
-  static const KernelTable avx512Table = avx512::makeTable("avx512");
+  static const KernelTable avx512Table = avx512::makeWideTable("avx512");
   static const KernelTable vnniTable = withVnni("avx512_vnni");
 #if PEFTJAVA_AMX
   static const KernelTable amxTable = [] {

@@ -165,6 +165,19 @@ struct AttentionOperand {
   int64_t batch, head, token;
 };
 
+constexpr int64_t kWideUnit = 48;  // rows of a weight that a thread takes at a time
+
+/// y = or += x W^T + bias (x (m, columns)) or x W + bias (x (m, rows)) for W (rows, columns); see wide_product.inl.
+struct WideProductArgs {
+  const float* x;
+  const float* w;
+  const float* bias;  // null: none
+  float* y;
+  float* packed;      // room for x in whole panels, for x W^T
+  int64_t m, rows, columns, xStride, wStride, yStride;
+  bool add;
+};
+
 constexpr int64_t kQueryRows = 48;  // queries of a block
 constexpr int64_t kFewQueries = 8;  // so few read the keys where they are
 
@@ -217,6 +230,9 @@ struct KernelTable {
   Range<BytesQuantizeArgs> bytesOutliers[2];    // x
   Range<BytesQuantizeArgs> bytesQuantize[2];    // x
   Range<BytesProductArgs> bytesProduct[2];      // y
+  // Null below AVX-512
+  Range<WideProductArgs> widePack = nullptr;
+  Range<WideProductArgs> wideProduct[2] = {};  // x W, x W^T
   // Without AMX null; by x w^T and x w. bytesTiles has products of int8 numbers, byteTiles of bfloat16 ones.
   Range<FourBitTilesArgs> fourBitTilesPack[2] = {};
   Range<FourBitTilesArgs> fourBitTiles[2] = {};

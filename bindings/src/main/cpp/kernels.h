@@ -47,6 +47,24 @@ inline void product(int64_t x, int64_t xStride, int64_t w, int64_t wStride, int6
   parallelRange(kernel, args, n, grainRows(k), threads);
 }
 
+/// Whether this processor has kernels for wideProduct.
+inline bool hasWideProduct() { return active()->widePack != nullptr; }
+
+inline void wideProduct(int64_t x, int64_t xStride, int64_t w, int64_t wStride, int64_t bias, int64_t y,
+                        int64_t yStride, int64_t m, int64_t rows, int64_t columns, bool transposed, bool add,
+                        int threads) {
+  static thread_local std::vector<char> buffer;
+  WideProductArgs args = {at<const float>(x), at<const float>(w), at<const float>(bias), at<float>(y), nullptr, m,
+                          rows,     columns,  xStride,     wStride,  yStride, add};
+  if (transposed) {
+    const int64_t panels = (m + 63) / 64;
+    args.packed = alignedTo64<float>(buffer, panels * 64 * columns);
+    parallelRange(active()->widePack, args, panels, 1, threads);
+  }
+  parallelRange(active()->wideProduct[transposed], args,
+                transposed ? (rows + kWideUnit - 1) / kWideUnit : (columns + 63) / 64, 1, threads);
+}
+
 /// The first row whose target is neither a class nor the ignored index; -1: none.
 inline int64_t firstBadTarget(int64_t targets, int64_t rows, int64_t vocabulary, int64_t ignore) {
   const int64_t* t = at<const int64_t>(targets);

@@ -98,7 +98,9 @@ public final class CrossEntropy {
     long numel = h.size(0) * weight.size(0);
     Tensor buffer =
         Scratch.floats(Scratch.Purpose.LOGITS, numel).reshape(h.size(0), weight.size(0));
-    if (h.dtype() == DType.FLOAT32) {
+    if (WideProduct.covers(h, weight, null, true)) {
+      WideProduct.into(buffer, h.contiguous(), weight, null, true);
+    } else if (h.dtype() == DType.FLOAT32) {
       MatrixOps.addmmInto(buffer, h, weight.t(), 0, 1);
     } else if (MatrixOps.widens(weight)) {
       MatrixOps.widenedProductInto(buffer, h.to(DType.FLOAT32), weight, true);
@@ -115,7 +117,9 @@ public final class CrossEntropy {
       MatrixOps.widenedProductInto(result, g, weight, false);
       return result;
     }
-    return g.matmul(weight);
+    return WideProduct.covers(g, weight, null, false)
+        ? WideProduct.product(g, weight, null, false)
+        : g.matmul(weight);
   }
 
   /**

@@ -37,6 +37,9 @@ public final class MatrixOps {
     if (needsWidening(x, weight, bias)) {
       return widenedLinear(x, weight, bias);
     }
+    if (WideProduct.covers(x, weight, bias, true)) {
+      return WideProduct.of(x, weight, bias, true);
+    }
     return Natives.op(() -> torch.linear(x.handle(), weight.handle(), Natives.optional(bias)));
   }
 
@@ -49,8 +52,11 @@ public final class MatrixOps {
    * @return (..., o)
    */
   public static Tensor linearTransposed(Tensor x, Tensor weight, @Nullable Tensor bias) {
-    return isSmall(x, weight, bias, true)
-        ? smallLinear(x, weight, bias, true)
+    if (isSmall(x, weight, bias, true)) {
+      return smallLinear(x, weight, bias, true);
+    }
+    return WideProduct.covers(x, weight, bias, false)
+        ? WideProduct.of(x, weight, bias, false)
         : linear(x, weight.t(), bias);
   }
 
@@ -170,6 +176,9 @@ public final class MatrixOps {
    * @return (..., d)
    */
   public static Tensor inputGradient(Tensor gradient, Tensor weight) {
+    if (WideProduct.covers(gradient, weight, null, false)) {
+      return WideProduct.product(gradient, weight, null, false);
+    }
     try (TensorScope scope = TensorScope.open("input gradient");
         GradMode off = GradMode.noGrad()) {
       Tensor result =

@@ -55,6 +55,24 @@ final class KernelLibrary {
       int threads);
 
   @NoException
+  static native @Cast("bool") boolean hasWideProduct();
+
+  static native void wideProduct(
+      long x,
+      long xStride,
+      long w,
+      long wStride,
+      long bias,
+      long y,
+      long yStride,
+      long m,
+      long rows,
+      long columns,
+      @Cast("bool") boolean transposed,
+      @Cast("bool") boolean add,
+      int threads);
+
+  @NoException
   static native long firstBadTarget(long targets, long rows, long vocabulary, long ignore);
 
   @NoException

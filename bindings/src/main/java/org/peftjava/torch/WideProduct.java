@@ -1,0 +1,88 @@
+package org.peftjava.torch;
+
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.kernels.WideProductKernel;
+
+/**
+ * Products of many float32 rows with a frozen weight by {@link WideProductKernel}. Letters as in
+ * {@link MatrixOps}.
+ */
+final class WideProduct {
+  private WideProduct() {}
+
+  /**
+   * Whether the kernel takes {@code x W^T} (turned) or {@code x W}, and nothing but x may need a
+   * gradient.
+   */
+  static boolean covers(Tensor x, Tensor weight, @Nullable Tensor bias, boolean turned) {
+    return x.dtype() == DType.FLOAT32
+        && x.rank() > 0
+        && weight.dtype() == DType.FLOAT32
+        && weight.rank() == 2
+        && weight.size(turned ? 1 : 0) == x.size(-1)
+        && x.numel() >= WideProductKernel.MIN_ROWS * x.size(-1)
+        && WideProductKernel.occupies(weight.size(turned ? 0 : 1), FastPath.threads())
+        && x.handle().is_cpu()
+        && FastPath.covers(weight)
+        && WideProductKernel.available()
+        && !learns(weight)
+        && (bias == null || (isBias(bias, weight.size(turned ? 0 : 1)) && !learns(bias)));
+  }
+
+  private static boolean learns(Tensor weight) {
+    return weight.requiresGrad() && GradMode.isEnabled();
+  }
+
+  private static boolean isBias(Tensor bias, long size) {
+    return bias.rank() == 1
+        && bias.numel() == size
+        && bias.dtype() == DType.FLOAT32
+        && FastPath.covers(bias);
+  }
+
+  /** {@code x W^T + bias} (turned) or {@code x W + bias}, differentiable in x. */
+  static Tensor of(Tensor x, Tensor weight, @Nullable Tensor bias, boolean turned) {
+    Tensor value = product(x, weight, bias, turned);
+    return CustomGradient.of(
+        value,
+        List.of(x),
+        List.of(weight),
+        (gradient, saved) -> Arrays.asList(gradient(gradient, saved.get(0), turned)));
+  }
+
+  private static Tensor gradient(Tensor gradient, Tensor weight, boolean turned) {
+    if (covers(gradient, weight, null, !turned)) {
+      return product(gradient, weight, null, !turned);
+    }
+    return gradient.matmul(turned ? weight : weight.t());
+  }
+
+  /** The same outside the graph. */
+  static Tensor product(Tensor x, Tensor weight, @Nullable Tensor bias, boolean turned) {
+    long[] sizes = x.shape().toArray();
+    sizes[sizes.length - 1] = weight.size(turned ? 0 : 1);
+    Tensor value = Creation.empty(DType.FLOAT32, Device.CPU, sizes);
+    try (TensorScope scope = TensorScope.open("product");
+        GradMode off = GradMode.noGrad()) {
+      into(value, x.detach().contiguous(), weight, bias, turned);
+    }
+    return value;
+  }
+
+  /** Writes it into a gapless tensor. */
+  static void into(Tensor y, Tensor x, Tensor weight, @Nullable Tensor bias, boolean turned) {
+    WideProductKernel.product(
+        x.address(),
+        weight.address(),
+        turned,
+        bias == null ? 0 : bias.address(),
+        y.address(),
+        x.numel() / x.size(-1),
+        weight.size(0),
+        weight.size(1),
+        false,
+        FastPath.threads());
+  }
+}
