@@ -67,7 +67,6 @@ public final class PlanChild {
     cases.put(
         "llama nf4 checkpointed",
         new Case(PlanModels.llama(8), quantized(true, true, DType.FLOAT32)));
-    cases.put("gemma2 float32", new Case(PlanModels.gemma2(), full));
     cases.put("bert bfloat16", new Case(PlanModels.bert(), forTask(half, TaskType.SEQ_CLS)));
     cases.put("t5 float32", new Case(PlanModels.t5(), forTask(full, TaskType.SEQ_2_SEQ_LM)));
     cases.put("llama int8", new Case(PlanModels.llama(8), quantized(false, false, DType.FLOAT32)));

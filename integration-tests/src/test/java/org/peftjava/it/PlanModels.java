@@ -2,7 +2,6 @@ package org.peftjava.it;
 
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.bert.BertConfig;
-import org.peftjava.transformers.model.gemma2.Gemma2Config;
 import org.peftjava.transformers.model.gpt2.Gpt2Config;
 import org.peftjava.transformers.model.llama.LlamaConfig;
 import org.peftjava.transformers.model.opt.OptConfig;
@@ -60,18 +59,6 @@ final class PlanModels {
         .residPdrop(0)
         .attnPdrop(0)
         .embdPdrop(0)
-        .build();
-  }
-
-  static PretrainedConfig gemma2() {
-    return Gemma2Config.builder()
-        .hiddenSize(H)
-        .intermediateSize(F)
-        .numHiddenLayers(LAYERS)
-        .numAttentionHeads(8)
-        .numKeyValueHeads(4)
-        .headDim(H / 8)
-        .vocabSize(VOCABULARY)
         .build();
   }
 

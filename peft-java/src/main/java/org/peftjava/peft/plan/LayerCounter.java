@@ -10,6 +10,7 @@ import java.util.regex.Pattern;
 import org.peftjava.peft.plan.StackSizes.AttentionKind;
 import org.peftjava.quant.bnb.BitsAndBytesConfig;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.kernels.NativeKernels;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
@@ -146,6 +147,9 @@ final class LayerCounter {
   private AttentionKind attention() {
     if (config.json().findDouble("attn_logit_softcapping").orElse(0) > 0) {
       return AttentionKind.BOUNDED;
+    }
+    if (NativeKernels.available()) {
+      return AttentionKind.FUSED; // as on cards, dropout included
     }
     for (String name :
         List.of(

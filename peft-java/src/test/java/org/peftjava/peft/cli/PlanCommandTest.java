@@ -108,8 +108,6 @@ class PlanCommandTest {
     assertEquals(2 * linear, whole.path("parts").path("weights").doubleValue());
     double saved = activations(whole) - activations(half);
     assertTrue(saved > 0.2 * activations(whole) && saved < 0.4 * activations(whole), "" + saved);
-    JsonNode dropped = plan(t5, "{\"model_type\": \"t5\"}", "--seq", 512);
-    assertTrue(activations(dropped) > 2 * activations(whole), dropped::toString);
   }
 
   /** Twice as long is four times as much where scores are kept for their bound. */
