@@ -8,12 +8,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.ia3.IA3Config;
+import org.peftjava.peft.tuner.loha.LoHaConfig;
+import org.peftjava.peft.tuner.lokr.LoKrConfig;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.Tensor;
@@ -95,6 +100,33 @@ class AdapterScalesTest {
       assertArrayEquals(scaled, tuner.logits(model).toFloats(), "restored bit for bit");
       model.unscaleLayer();
       assertArrayEquals(once, tuner.logits(model).toFloats());
+    }
+  }
+
+  /** Python has set_scale for them too: so many times alpha/r. */
+  @ParameterizedTest
+  @ValueSource(strings = {"LOHA", "LOKR"})
+  void lycorisAdaptersAreScaledAsByTheirAlpha(String type) {
+    float[] once = lycoris(type, 10, 1);
+    float[] half = lycoris(type, 5, 1);
+    assertFalse(Arrays.equals(once, half), "alpha acts");
+    assertArrayEquals(half, lycoris(type, 10, 0.5), 1e-5f);
+    assertArrayEquals(once, lycoris(type, 5, 2), 1e-5f);
+  }
+
+  private static float[] lycoris(String type, int alpha, double scale) {
+    Map<String, Object> values =
+        Map.of("r", 4, "alpha", alpha, "init_weights", false, "target_modules", List.of("q_proj"));
+    try (TinyOpt opt = new TinyOpt()) {
+      Randomness.manualSeed(3);
+      TunerConfig config = type.equals("LOHA") ? LoHaConfig.of(values) : LoKrConfig.of(values);
+      try (PeftModelForCausalLM model = Peft.getPeftModel(opt.base(), config)) {
+        model.eval();
+        model.setScale("default", 4);
+        model.unscaleLayer();
+        model.scaleLayer(scale);
+        return opt.logits(model).toFloats();
+      }
     }
   }
 

@@ -1,8 +1,8 @@
 package org.peftjava.peft.tuner.loha;
 
 import java.util.List;
-import org.peftjava.peft.tuner.DeltaAdapter;
 import org.peftjava.peft.tuner.RankDropout;
+import org.peftjava.peft.tuner.ScaledDeltaAdapter;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
 
@@ -12,14 +12,13 @@ import org.peftjava.torch.nn.Parameter;
  * <p>Papers: FedPara arXiv:2108.06098, LyCORIS arXiv:2309.14859. Reference: PEFT {@code
  * tuners/loha/layer.py}. Shapes: A (o, r), B (r, d).
  */
-final class LoHaAdapter extends DeltaAdapter {
+final class LoHaAdapter extends ScaledDeltaAdapter {
   private final List<Parameter> factors;
-  private final double scaling;
   private final RankDropout dropout;
 
   LoHaAdapter(List<Parameter> factors, double scaling, RankDropout dropout) {
+    super(scaling);
     this.factors = List.copyOf(factors);
-    this.scaling = scaling;
     this.dropout = dropout;
   }
 
@@ -34,7 +33,7 @@ final class LoHaAdapter extends DeltaAdapter {
 
   @Override
   protected Tensor delta(boolean training) {
-    Tensor product = product(0).mul(product(2)).mul(scaling);
+    Tensor product = product(0).mul(product(2)).mul(scaling());
     return training ? dropout.apply(product) : product;
   }
 

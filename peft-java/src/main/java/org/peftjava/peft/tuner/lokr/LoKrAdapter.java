@@ -2,8 +2,8 @@ package org.peftjava.peft.tuner.lokr;
 
 import java.util.List;
 import java.util.stream.Stream;
-import org.peftjava.peft.tuner.DeltaAdapter;
 import org.peftjava.peft.tuner.RankDropout;
+import org.peftjava.peft.tuner.ScaledDeltaAdapter;
 import org.peftjava.torch.LinearAlgebra;
 import org.peftjava.torch.Tensor;
 
@@ -15,16 +15,15 @@ import org.peftjava.torch.Tensor;
  * tuners/lokr/layer.py}. Shapes: W1 (a, c), W2 (b, e) for o = ab outputs and d = ce inputs. In the
  * forward pass D is never formed: x, seen as a matrix (c, e), becomes {@code W1 x W2^T}.
  */
-final class LoKrAdapter extends DeltaAdapter {
+final class LoKrAdapter extends ScaledDeltaAdapter {
   private final LoKrFactor left;
   private final LoKrFactor right;
-  private final double scaling;
   private final RankDropout dropout;
 
   LoKrAdapter(LoKrFactor left, LoKrFactor right, double scaling, RankDropout dropout) {
+    super(scaling);
     this.left = left;
     this.right = right;
-    this.scaling = scaling;
     this.dropout = dropout;
   }
 
@@ -35,7 +34,7 @@ final class LoKrAdapter extends DeltaAdapter {
 
   @Override
   protected Tensor delta(boolean training) {
-    return LinearAlgebra.kron(left.matrix(), right.matrix()).mul(scaling);
+    return LinearAlgebra.kron(left.matrix(), right.matrix()).mul(scaling());
   }
 
   @Override
@@ -52,6 +51,6 @@ final class LoKrAdapter extends DeltaAdapter {
     Tensor turned = narrow.reshape(n, c, b).transpose(1, 2).reshape(n * b, c);
     Tensor update = left.apply(turned).reshape(n, b, -1).transpose(1, 2); // (n, a, b)
     update = update.reshape(y.shape().toArray());
-    return y.to(w1.dtype()).add(training ? dropout.applyToOutput(update) : update, scaling);
+    return y.to(w1.dtype()).add(training ? dropout.applyToOutput(update) : update, scaling());
   }
 }
