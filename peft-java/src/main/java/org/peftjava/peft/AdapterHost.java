@@ -35,8 +35,7 @@ interface AdapterHost {
    *
    * @param weights one for each adapter, negative to subtract
    */
-  default void addWeightedAdapter(
-      List<String> adapters, List<Double> weights, String adapterName) {
+  default void addWeightedAdapter(List<String> adapters, List<Double> weights, String adapterName) {
     addWeightedAdapter(adapters, weights, adapterName, options -> {});
   }
 

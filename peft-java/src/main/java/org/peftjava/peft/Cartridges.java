@@ -38,8 +38,8 @@ public final class Cartridges {
    * Peft#setPeftModelStateDict} have them.
    *
    * @param pastKeyValues the cache of one text
-   * @return {@code prompt_embeddings} (n, 2 l d), each layer's keys and then its values, owned by the
-   *     current scope
+   * @return {@code prompt_embeddings} (n, 2 l d), each layer's keys and then its values, owned by
+   *     the current scope
    * @throws IllegalArgumentException if the cache has several rows, or fewer tokens
    */
   public static Map<String, Tensor> promptEmbeddingsFromPastKeyValues(
@@ -98,8 +98,7 @@ public final class Cartridges {
       KvCache pastKeyValues,
       Consumer<KvPrefixOptions.Builder> options) {
     ActingPrompt prompt = prefix(model, KvPrefixOptions.of(options));
-    Map<String, Tensor> state =
-        promptEmbeddingsFromPastKeyValues(pastKeyValues, prompt.tokens());
+    Map<String, Tensor> state = promptEmbeddingsFromPastKeyValues(pastKeyValues, prompt.tokens());
     Tensor values = Objects.requireNonNull(state.get(PromptEncoder.KEY));
     AdapterTensor place = place(prompt);
     if (!place.shape().equals(values.shape())) {

@@ -53,7 +53,9 @@ abstract sealed class LoraFunctions permits Peft {
     }
   }
 
-  /** Saves what {@link Peft#convertToLora(PeftModel, double, String)} gives for adapter "default". */
+  /**
+   * Saves what {@link Peft#convertToLora(PeftModel, double, String)} gives for adapter "default".
+   */
   public static void saveAsLora(Path folder, PeftModel model, double rank) {
     try (TensorScope scope = TensorScope.open("save as lora")) {
       convertToLora(model, rank, PeftModel.DEFAULT_ADAPTER).save(folder);

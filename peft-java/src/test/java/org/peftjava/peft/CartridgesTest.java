@@ -70,7 +70,8 @@ class CartridgesTest {
   }
 
   private void assertCase(String name, Map<String, Tensor> state, PeftModelForCausalLM model) {
-    Goldens.assertClose(golden.get(name + ".embeddings"), state.get("prompt_embeddings"), 1e-5, name);
+    Goldens.assertClose(
+        golden.get(name + ".embeddings"), state.get("prompt_embeddings"), 1e-5, name);
     Goldens.assertClose(golden.get(name + ".logits"), logits(model), 1e-5, name);
   }
 
@@ -79,7 +80,8 @@ class CartridgesTest {
     try (CausalLM base = base(folder);
         PeftModelForCausalLM model = Peft.getPeftModel(base, config)) {
       model.train(true);
-      Map<String, Tensor> given = Cartridges.initializeKvPrefixFromText(model, tokenizer, TEXT, options);
+      Map<String, Tensor> given =
+          Cartridges.initializeKvPrefixFromText(model, tokenizer, TEXT, options);
       assertTrue(model.isTraining(), "the mode is what it was");
       model.eval();
       assertCase(name, given, model);

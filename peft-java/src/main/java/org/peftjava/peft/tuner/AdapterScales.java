@@ -55,7 +55,9 @@ public final class AdapterScales {
     scaled.forEach(adapter -> check(value.applyAsDouble(adapter)));
     if (scaled.isEmpty()) {
       throw new IllegalArgumentException(
-          "None of the adapters " + adapters + " has a strength to change; LoRA, LoHa and LoKr have.");
+          "None of the adapters "
+              + adapters
+              + " has a strength to change; LoRA, LoHa and LoKr have.");
     }
     scaled.forEach(adapter -> adapter.scaling(value.applyAsDouble(adapter)));
   }
