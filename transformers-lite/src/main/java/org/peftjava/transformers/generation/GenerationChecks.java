@@ -28,16 +28,27 @@ final class GenerationChecks {
           "watermarking_config", "",
           "dola_layers", "",
           "constraints", "",
-          "force_words_ids", "");
+          "force_words_ids", "",
+          "speculation_type", "",
+          "use_mtp", "false");
 
-  /** Settings of transformers that concern its own ways of being fast. */
+  /** Settings of transformers that concern its own ways of being fast, or what it returns. */
   private static final List<String> WITHOUT_EFFECT =
       List.of(
           "cache_implementation",
           "cache_config",
           "compile_config",
           "low_memory",
-          "assistant_early_exit");
+          "assistant_early_exit",
+          "assistant_lookbehind",
+          "target_lookbehind",
+          "is_assistant",
+          "continuous_batching_config",
+          "disable_compile",
+          "max_cache_len",
+          "output_attentions",
+          "output_hidden_states",
+          "return_dict_in_generate");
 
   private static final List<String> SCHEDULES =
       List.of("constant", "heuristic", "heuristic_transient");
@@ -55,6 +66,11 @@ final class GenerationChecks {
           "eta_cutoff");
 
   private GenerationChecks() {}
+
+  /** Whether a setting that does nothing here is said to do nothing. */
+  static boolean warnsOf(String key) {
+    return WITHOUT_EFFECT.contains(key);
+  }
 
   /** Throws where a value is out of its range or contradicts another. */
   static void check(GenerationConfig config) {
@@ -184,7 +200,8 @@ final class GenerationChecks {
   /** Throws where a setting asks for what this library cannot do, rather than leaving it out. */
   static void supported(ConfigJson json) {
     for (String key : WITHOUT_EFFECT) {
-      if (json.has(key) && WARNED.add(key)) {
+      JsonNode value = json.node(key).orElse(NullNode.instance);
+      if (!value.isNull() && !value.asText().equals("false") && WARNED.add(key)) {
         LOG.warn("{} has no effect here. The text does not depend on it.", key);
       }
     }

@@ -4,11 +4,19 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.lang.reflect.Method;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.peftjava.transformers.Goldens;
 import org.peftjava.transformers.config.ConfigJson;
 
 class GenerationConfigTest {
@@ -100,12 +108,52 @@ class GenerationConfigTest {
     assertEquals(List.of(5L, 6L), again.suppressTokens());
   }
 
+  /** Each setting of transformers acts, is refused, or is said to have no effect. */
+  @Test
+  void noSettingIsSilentlyIgnored() throws IOException {
+    List<String> acting =
+        Arrays.stream(GenerationConfig.Builder.class.getMethods()).map(Method::getName).toList();
+    List<String> names = new ArrayList<>();
+    new ObjectMapper()
+        .readTree(Goldens.folder("generation_fields.json").toFile())
+        .get("fields")
+        .fieldNames()
+        .forEachRemaining(names::add);
+    assertTrue(names.size() > 65, names.toString());
+    names.remove("transformers_version");
+    for (String name : names) {
+      boolean acts = acting.contains(camelCase(name));
+      boolean warns = GenerationChecks.warnsOf(name);
+      boolean refused = !acts && !warns;
+      if (refused) {
+        String message =
+            assertThrows(
+                    UnsupportedOperationException.class,
+                    () -> GenerationChecks.supported(json("{\"" + name + "\": 7}")),
+                    name)
+                .getMessage();
+        assertTrue(message.contains(name + " is 7") && message.contains("Remove"), message);
+      }
+      assertTrue(acts ^ warns ^ refused, name);
+    }
+  }
+
+  private static String camelCase(String name) {
+    return Pattern.compile("_(.)")
+        .matcher(name)
+        .replaceAll(m -> m.group(1).toUpperCase(Locale.ROOT));
+  }
+
+  private static ConfigJson json(String text) {
+    return ConfigJson.parse(text, FILE);
+  }
+
   private static void refused(String text, String part) {
     String message = assertThrows(RuntimeException.class, () -> read(text)).getMessage();
     assertTrue(message.contains(part), message);
   }
 
   private static GenerationConfig read(String text) {
-    return GenerationConfig.of(ConfigJson.parse(text, FILE));
+    return GenerationConfig.of(json(text));
   }
 }
