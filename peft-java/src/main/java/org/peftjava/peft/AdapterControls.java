@@ -77,8 +77,8 @@ interface AdapterControls {
   }
 
   /**
-   * Lets the adapters that are trained share out their rank anew: AdaLoRA's {@code
-   * update_and_allocate}. In a training loop of your own, call it after the optimizer's step and
+   * Lets the adapters that are trained share out their rank anew: {@code update_and_allocate} of
+   * AdaLoRA and AdaMSS. In a training loop of your own, call it after the optimizer's step and
    * before {@code zeroGrad}; a {@code Trainer} does it. A second call for the same step does
    * nothing.
    *
@@ -88,7 +88,7 @@ interface AdapterControls {
   default void updateAndAllocate(int globalStep) {
     if (self().tuned().trainings().isEmpty()) {
       throw new UnsupportedOperationException(
-          "updateAndAllocate is for AdaLoRA; the adapters of this model are "
+          "updateAndAllocate is for AdaLoRA and AdaMSS with useAsa; the adapters of this model are "
               + self().peftConfig().values().stream().map(TunerConfig::peftType).distinct().toList()
               + ".");
     }

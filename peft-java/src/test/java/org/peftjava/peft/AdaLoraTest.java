@@ -240,7 +240,10 @@ class AdaLoraTest {
       String other =
           assertThrows(UnsupportedOperationException.class, () -> model.updateAndAllocate(0))
               .getMessage();
-      assertTrue(other.contains("is for AdaLoRA; the adapters of this model are [LORA]"), other);
+      assertTrue(
+          other.contains(
+              "is for AdaLoRA and AdaMSS with useAsa; the adapters of this model are [LORA]"),
+          other);
     }
   }
 

@@ -3,6 +3,8 @@ package org.peftjava.peft;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -93,8 +95,8 @@ class NumberedLayersTest {
         PeftModelForCausalLM model = Peft.getPeftModel(opt.base(), config)) {
       assertEquals(
           2 * 2 * (3 * 16 + 2 * 3) + 2 * (2 * 3 * 16), model.trainableParameters().trainable());
-      assertTrue(b(model, 0, "q_proj") == b(model, 1, "q_proj"));
-      assertFalse(b(model, 0, "q_proj") == b(model, 0, "v_proj"));
+      assertSame(b(model, 0, "q_proj"), b(model, 1, "q_proj"));
+      assertNotSame(b(model, 0, "q_proj"), b(model, 0, "v_proj"));
       float[] before = logits(opt, model);
       String message =
           assertThrows(UnsupportedOperationException.class, model::mergeAdapter).getMessage();

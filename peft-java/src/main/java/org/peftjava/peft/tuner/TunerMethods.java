@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
+import org.peftjava.peft.tuner.adamss.AdamssMethod;
 import org.peftjava.peft.tuner.adaptionprompt.AdaptionPromptMethod;
 import org.peftjava.peft.tuner.beft.BeftMethod;
 import org.peftjava.peft.tuner.boft.BOFTMethod;
@@ -130,6 +131,7 @@ public final class TunerMethods {
   private static List<AdapterMethod<?>> methods() {
     List<AdapterMethod<?>> result = new ArrayList<>();
     result.add(new AdaLoraMethod());
+    result.add(new AdamssMethod());
     result.add(new AdaptionPromptMethod());
     result.add(new BeftMethod());
     result.add(new BOFTMethod());

@@ -28,8 +28,8 @@ final class NumpyRandom {
   /** A generator that starts at this seed, 0 or more. */
   NumpyRandom(long seed) {
     long[] words = SeedPool.of(seed).longs();
-    stepHigh = words[2] << 1 | words[3] >>> 63;
-    stepLow = words[3] << 1 | 1;
+    stepHigh = (words[2] << 1) | (words[3] >>> 63);
+    stepLow = (words[3] << 1) | 1;
     step();
     add(words[0], words[1]);
     step();
@@ -60,12 +60,12 @@ final class NumpyRandom {
       int mixed = value ^ constant;
       constant *= 0x931e8875;
       mixed *= constant;
-      return mixed ^ mixed >>> 16;
+      return mixed ^ (mixed >>> 16);
     }
 
     private static int mix(int x, int y) {
       int result = 0xca01f9dd * x - 0x4973f715 * y;
-      return result ^ result >>> 16;
+      return result ^ (result >>> 16);
     }
 
     /** Four words of 64 bits. */
@@ -77,7 +77,7 @@ final class NumpyRandom {
         factor *= 0x58f38ded;
         word *= factor;
         word ^= word >>> 16;
-        result[i / 2] |= (word & 0xffffffffL) << 32 * (i % 2);
+        result[i / 2] |= (word & 0xffffffffL) << (32 * (i % 2));
       }
       return result;
     }
@@ -98,7 +98,7 @@ final class NumpyRandom {
 
   /** The upper half of the product of two unsigned numbers. */
   private static long unsignedHigh(long a, long b) {
-    return Math.multiplyHigh(a, b) + (a >> 63 & b) + (b >> 63 & a);
+    return Math.multiplyHigh(a, b) + ((a >> 63) & b) + ((b >> 63) & a);
   }
 
   /** 64 random bits. */
