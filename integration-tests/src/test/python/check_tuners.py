@@ -24,6 +24,7 @@ logging.disable(logging.WARNING)
 import torch  # noqa: E402
 import transformers  # noqa: E402
 from goldens import qlora, tuner_boft  # noqa: E402, F401  torch stands in for BOFT's CUDA extension
+from goldens import tuner_lora_variants  # noqa: E402, F401  QALoRA works over plain layers
 
 MODELS = {
     "CAUSAL_LM": "AutoModelForCausalLM",

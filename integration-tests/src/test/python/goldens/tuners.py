@@ -21,11 +21,14 @@ def opt():
     return common.tiny_opt()
 
 
-def case(config, note, base="opt_lora/base", model=opt, scale=0.3, offset=0.0, batch=None, **facts):
+def case(config, note, base="opt_lora/base", model=opt, scale=0.3, offset=0.0, batch=None, training=False, silent=(), **facts):
     """A case: the config, what is special about it, the base model and where another section has
-    saved it; what models with the adapter get besides (batch). Trained values are drawn from [offset - scale, offset + scale]. Facts: changes_base (a new
-    adapter changes base weights), full_precision_only (the base may not be quantized)."""
-    return {"config": config, "note": note, "base": base, "model": model, "scale": scale, "offset": offset, "further": batch or {}, "facts": facts}
+    saved it; what models with the adapter get besides (batch); whether gradients and steps are measured while training;
+    what parameters get no gradient otherwise (silent, parts of names). Trained values are drawn from [offset - scale, offset + scale]. Facts: changes_base (a new
+    adapter changes base weights), full_precision_only (the base may not be quantized), moving_buffers (parts of names)."""
+    facts |= {"training": True} if training else {}
+    measured = {"training": training, "silent": silent}
+    return {"config": config, "note": note, "base": base, "model": model, "scale": scale, "offset": offset, "further": batch or {}, "measured": measured, "facts": facts}
 
 
 SHARED = ["vblora_vector_bank", "tinylora_v", "unilora_theta_d"]
@@ -37,7 +40,7 @@ def sections(cases):
     return {f"tuner_{name}": (lambda folder, values=values: write_case(folder, **values)) for name, values in cases.items()}
 
 
-def write_case(folder, config, note, base, model, scale, offset, further, facts):
+def write_case(folder, config, note, base, model, scale, offset, further, measured, facts):
     batch, left = causal_batch(), left_padded_batch()
     half = get_peft_model(model().to(torch.bfloat16), copy.deepcopy(config))
     wide = all(p.dtype == torch.float32 for p in half.parameters() if p.requires_grad)
@@ -58,10 +61,14 @@ def write_case(folder, config, note, base, model, scale, offset, further, facts)
     (folder / "adapter" / "README.md").unlink()
     tensors |= {f"param.{n}": p.detach().clone() for n, p in tuned.named_parameters() if p.requires_grad}
     tensors["adapter.logits"] = common.logits_of(tuned, batch)
+    tuned.train(measured["training"])
     tensors["adapter.loss"], grads = common.gradients_of(tuned, batch)
+    grads = {name: value for name, value in grads.items() if not any(part in name for part in measured["silent"])}
+    tuned.eval()
     tensors |= {f"grad.{name}": value for name, value in grads.items()}
     mergeable = merge(tuned, batch, tensors)
     tensors["gen.ids"] = greedy(tuned, left)
+    tuned.train(measured["training"])
     gaps, unstable = common.float64_gaps(tuned, batch)
     trainable, total = tuned.get_nb_trainable_parameters()
     trained = copy.deepcopy(tuned)

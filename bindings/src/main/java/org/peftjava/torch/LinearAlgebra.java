@@ -126,6 +126,22 @@ public final class LinearAlgebra {
     return Natives.op(() -> torch.linalg_pinv(a.handle()));
   }
 
+  /**
+   * The same, with singular values below {@code share} of the largest one taken as 0.
+   *
+   * @param share in [0, 1)
+   */
+  public static Tensor pseudoInverse(Tensor a, double share) {
+    return Natives.op(() -> torch.linalg_pinv(a.handle(), share));
+  }
+
+  /** All right singular vectors of a matrix (m, n), in the rows of (n, n). */
+  public static Tensor rightVectors(Tensor a) {
+    T_TensorTensorTensor_T parts =
+        Natives.call(() -> torch.linalg_svd(a.handle(), true, new StringViewOptional()));
+    return own(parts.get2());
+  }
+
   /** The matrix exponential of (..., n, n). */
   public static Tensor matrixExp(Tensor a) {
     return Natives.op(() -> torch.linalg_matrix_exp(a.handle()));
@@ -151,6 +167,13 @@ public final class LinearAlgebra {
     Tensor result = Creation.zeros(type, device, n, n);
     result.asStrided(new long[] {n}, new long[] {n + 1}).fillInPlace(1);
     return result;
+  }
+
+  /** The length of {@code A - I} for a matrix (n, n): a scalar. */
+  public static Tensor distanceToIdentity(Tensor a) {
+    long n = a.size(0);
+    Tensor difference = a.sub(identity(a.dtype(), a.device(), n));
+    return Ops.norm(difference.reshape(1, n * n), 1).reshape();
   }
 
   private static Tensor own(org.bytedeco.pytorch.Tensor part) {

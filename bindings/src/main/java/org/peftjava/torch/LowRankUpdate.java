@@ -7,10 +7,10 @@ import org.peftjava.torch.kernels.ElementwiseKernel;
 /**
  * {@code y + s * (drop(x) A^T) B^T}: the operator behind LoRA, with a gradient written by hand.
  *
- * <p>Shapes: x (..., d), y (..., o), A (r, d), B (o, r). The sum is computed in A's type and
- * rounded once to y's. Compared with a composition of operators, only x and the (..., r) product
- * are saved, no mask, the sum is added into y's memory, and casts happen inside the passes that are
- * needed anyway. Reference: PEFT {@code tuners/lora/layer.py::Linear.forward}.
+ * <p>Shapes: x (..., d), y (..., o), A (r, d), B (o, r). The sum is computed in A's type, or B's if
+ * that is wider, and rounded once to y's. Compared with a composition of operators, only x and the
+ * (..., r) product are saved, no mask, the sum is added into y's memory, and casts happen inside
+ * the passes that are needed anyway. Reference: PEFT {@code tuners/lora/layer.py::Linear.forward}.
  */
 public final class LowRankUpdate {
   private LowRankUpdate() {}
@@ -48,9 +48,10 @@ public final class LowRankUpdate {
 
   private static Tensor addComposed(
       Tensor y, Tensor x, Tensor a, Tensor b, double scaling, double dropout) {
-    Tensor dropped = Dropouts.dropout(x.to(a.dtype()), dropout);
-    Tensor low = MatrixOps.linear(dropped, a, null);
-    return y.add(MatrixOps.linear(low, b, null).mul(scaling)).to(y.dtype());
+    DType type = a.dtype().byteSize() < b.dtype().byteSize() ? b.dtype() : a.dtype();
+    Tensor dropped = Dropouts.dropout(x.to(type), dropout);
+    Tensor low = MatrixOps.linear(dropped, a.to(type), null);
+    return y.add(MatrixOps.linear(low, b.to(type), null).mul(scaling)).to(y.dtype());
   }
 
   private static Tensor addFused(

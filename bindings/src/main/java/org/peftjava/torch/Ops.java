@@ -52,6 +52,16 @@ public final class Ops {
     return Natives.op(() -> torch.silu(x.handle()));
   }
 
+  /** Logarithm of the gamma function of positive numbers. */
+  public static Tensor lgamma(Tensor x) {
+    return Natives.op(() -> torch.lgamma(x.handle()));
+  }
+
+  /** Derivative of {@link #lgamma}. */
+  public static Tensor digamma(Tensor x) {
+    return Natives.op(() -> torch.digamma(x.handle()));
+  }
+
   /** Hyperbolic tangent. */
   public static Tensor tanh(Tensor x) {
     return Natives.op(() -> torch.tanh(x.handle()));

@@ -248,6 +248,11 @@ public final class Tensor implements AutoCloseable {
                 .put(gradient == null ? new org.bytedeco.pytorch.Tensor() : gradient.handle()));
   }
 
+  /** A number that grows with each change of the values in place. */
+  public long version() {
+    return handle()._version();
+  }
+
   /** The same values outside the graph. Shares memory. */
   public Tensor detach() {
     return Natives.op(() -> handle().detach());

@@ -1,18 +1,23 @@
 package org.peftjava.peft;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.peftjava.peft.tuner.AdapterScales;
+import org.peftjava.peft.tuner.lora.ArrowConfig;
 import org.peftjava.peft.tuner.lora.EvaOptions;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.peft.tuner.lora.LoraConversion;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.Seq2SeqLM;
+import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
-/** Those of {@link Peft} that are about LoRA: its strength, its making of other adapters, EVA. */
+/** Those of {@link Peft} that are about LoRA: its strength, its making of other adapters, EVA, Arrow. */
 abstract sealed class LoraFunctions permits Peft {
   LoraFunctions() {}
 
@@ -110,5 +115,67 @@ abstract sealed class LoraFunctions permits Peft {
         dataloader,
         peftConfig,
         EvaData.<TokenBatch>options(model.module(), options -> {}));
+  }
+
+  /**
+   * Loads LoRA adapters onto a model, as "task_0" and so on, and makes a router over them act:
+   * Arrow gives each token the adapters that fit it best.
+   *
+   * @param taskSpecificAdapterPaths folders or names on the hub, "user/name" or "user/name/folder"
+   */
+  public static PeftModelForCausalLM createArrowModel(
+      CausalLM baseModel, List<String> taskSpecificAdapterPaths, ArrowConfig arrowConfig) {
+    return createArrowModel(
+        baseModel, taskSpecificAdapterPaths, arrowConfig, List.of(), options -> {});
+  }
+
+  /**
+   * The same with general adapters, "gks_0" and so on, whose mean is taken out of the others if the
+   * config says useGks.
+   *
+   * @param adapterKwargs how adapters are loaded; their names are set
+   */
+  public static PeftModelForCausalLM createArrowModel(
+      CausalLM baseModel,
+      List<String> taskSpecificAdapterPaths,
+      ArrowConfig arrowConfig,
+      List<String> generalAdapterPaths,
+      Consumer<LoadAdapterOptions.Builder> adapterKwargs) {
+    return ArrowModels.create(
+        new PeftModelForCausalLM(baseModel, false),
+        taskSpecificAdapterPaths,
+        arrowConfig,
+        generalAdapterPaths,
+        adapterKwargs);
+  }
+
+  /** The same for a model that writes text from text. */
+  public static PeftModelForSeq2SeqLM createArrowModel(
+      Seq2SeqLM baseModel,
+      List<String> taskSpecificAdapterPaths,
+      ArrowConfig arrowConfig,
+      List<String> generalAdapterPaths,
+      Consumer<LoadAdapterOptions.Builder> adapterKwargs) {
+    return ArrowModels.create(
+        new PeftModelForSeq2SeqLM(baseModel, false),
+        taskSpecificAdapterPaths,
+        arrowConfig,
+        generalAdapterPaths,
+        adapterKwargs);
+  }
+
+  /** The same for a model with a head. */
+  public static PeftModelForTask createArrowModel(
+      TaskModel baseModel,
+      List<String> taskSpecificAdapterPaths,
+      ArrowConfig arrowConfig,
+      List<String> generalAdapterPaths,
+      Consumer<LoadAdapterOptions.Builder> adapterKwargs) {
+    return ArrowModels.create(
+        new PeftModelForTask(baseModel, false),
+        taskSpecificAdapterPaths,
+        arrowConfig,
+        generalAdapterPaths,
+        adapterKwargs);
   }
 }

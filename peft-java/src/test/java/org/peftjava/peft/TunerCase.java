@@ -89,6 +89,21 @@ final class TunerCase implements AutoCloseable {
     return facts;
   }
 
+  /** Whether gradients and steps were measured while training, not in evaluation. */
+  boolean measuredInTraining() {
+    return facts.path("training").asBoolean();
+  }
+
+  /** Whether a new adapter changes the base weights. */
+  boolean changesBase() {
+    return facts.path("changesBase").asBoolean();
+  }
+
+  /** Whether a buffer changes in training. */
+  boolean moves(String name) {
+    return Goldens.texts(facts.path("movingBuffers")).stream().anyMatch(name::contains);
+  }
+
   Map<String, Tensor> golden() {
     return golden;
   }

@@ -50,6 +50,17 @@ public final class AdamW implements Optimizer {
     }
   }
 
+  /** Two ways to count weight decay and eps. */
+  public enum Form {
+    /** torch's. */
+    TORCH,
+    /**
+     * That of transformers' former AdamW, which PEFT's LoRA-FA has: eps is added to the root before
+     * its bias is corrected, and weights decay after the update.
+     */
+    TRANSFORMERS
+  }
+
   private static final class State {
     private final Tensor mean;
     private final Tensor square;
@@ -64,10 +75,17 @@ public final class AdamW implements Optimizer {
   private final Map<String, Parameter> parameters;
   private final Map<String, State> states = new LinkedHashMap<>();
   private final Options options;
+  private final Form form;
   private double learningRate;
 
   /** An optimizer of these parameters; their names are the keys of the state dict. */
   public AdamW(Map<String, Parameter> parameters, Options options) {
+    this(parameters, options, Form.TORCH);
+  }
+
+  /** The same in another form. */
+  public AdamW(Map<String, Parameter> parameters, Options options, Form form) {
+    this.form = form;
     this.parameters = new LinkedHashMap<>(parameters);
     this.options = options;
     learningRate = options.learningRate();
@@ -92,7 +110,7 @@ public final class AdamW implements Optimizer {
   private void step(String name, Tensor p, Tensor gradient, Map<Long, FusedAdamW> fused) {
     State state = states.computeIfAbsent(name, key -> freshState(p));
     state.steps++;
-    if (FusedAdamW.covers(p, gradient)) {
+    if (form == Form.TORCH && FusedAdamW.covers(p, gradient)) {
       fused
           .computeIfAbsent(state.steps, key -> new FusedAdamW())
           .add(p, gradient, state.mean, state.square);
@@ -102,8 +120,8 @@ public final class AdamW implements Optimizer {
   }
 
   private void update(Tensor p, Tensor gradient, State state) {
-    if (options.weightDecay() != 0) {
-      p.mulInPlace(1 - learningRate * options.weightDecay());
+    if (form == Form.TORCH) {
+      decay(p);
     }
     state.mean.lerpInPlace(gradient, 1 - options.beta1());
     state
@@ -112,9 +130,22 @@ public final class AdamW implements Optimizer {
         .addcmulInPlace(gradient, gradient, 1 - options.beta2());
     double correction1 = 1 - Math.pow(options.beta1(), state.steps);
     double correction2 = 1 - Math.pow(options.beta2(), state.steps);
-    Tensor denominator =
-        state.square.sqrt().divInPlace(Math.sqrt(correction2)).addInPlace(options.eps());
-    p.addcdivInPlace(state.mean, denominator, -learningRate / correction1);
+    double root = Math.sqrt(correction2);
+    Tensor denominator = state.square.sqrt();
+    if (form == Form.TRANSFORMERS) {
+      denominator.addInPlace(options.eps());
+      p.addcdivInPlace(state.mean, denominator, -learningRate * root / correction1);
+      decay(p);
+    } else {
+      denominator.divInPlace(root).addInPlace(options.eps());
+      p.addcdivInPlace(state.mean, denominator, -learningRate / correction1);
+    }
+  }
+
+  private void decay(Tensor p) {
+    if (options.weightDecay() != 0) {
+      p.mulInPlace(1 - learningRate * options.weightDecay());
+    }
   }
 
   private static State freshState(Tensor p) {

@@ -56,8 +56,9 @@ final class ActingForward {
     if (acting.size() > 1) {
       y = y.to(sumType(acting, type)); // rounded once, not after each adapter
     }
+    Tensor given = y;
     for (LayerAdapter adapter : acting) {
-      y = layer.changed(adapter, x, y, null, x.size(0));
+      y = layer.changed(adapter, x, y, given, null, x.size(0));
     }
     return y.to(type);
   }

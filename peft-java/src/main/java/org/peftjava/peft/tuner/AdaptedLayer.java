@@ -82,6 +82,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
       group(weight).put(name, weight);
     }
     adapters.put(name, adapter);
+    adapter.joined(adapters());
     train(isTraining());
   }
 
@@ -95,16 +96,8 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     }
   }
 
-  /** The module of a weight's group; a name of two parts is a group within a module. */
   private WeightGroup group(LayerAdapter.Weight weight) {
-    String name = weight.group();
-    int dot = name.indexOf('.');
-    if (dot < 0) {
-      return (WeightGroup) findChild(name).orElseGet(() -> child(name, new WeightGroup()));
-    }
-    String nest = name.substring(0, dot);
-    Module found = findChild(nest).orElseGet(() -> child(nest, new WeightGroup.Nest()));
-    return ((WeightGroup.Nest) found).group(name.substring(dot + 1));
+    return WeightGroup.of(weight.group(), this::findChild, (name, module) -> child(name, module));
   }
 
   /** Throws if these adapters cannot act together in this layer. */
@@ -142,12 +135,19 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
   /**
    * What the layer gives, changed by one adapter.
    *
+   * @param baseOutput what it gives without adapters
    * @param rows the numbers of the given rows among those of the layer; null for all
    * @param of the number of those
    */
-  final Tensor changed(LayerAdapter adapter, Tensor x, Tensor y, long @Nullable [] rows, long of) {
+  final Tensor changed(
+      LayerAdapter adapter,
+      Tensor x,
+      Tensor y,
+      Tensor baseOutput,
+      long @Nullable [] rows,
+      long of) {
     if (!adapter.waitsForInvocation()) {
-      return adapter.afterBase(x, y, isTraining());
+      return adapter.afterBase(x, y, baseOutput, isTraining());
     }
     String name =
         adapters.entrySet().stream()

@@ -38,6 +38,9 @@ final class AdapterFit {
                 + "\".");
       }
     }
+    if (TunerMethods.get(config.peftType()) instanceof TunerMethod<?> method) {
+      checkBeside(method, config, others);
+    }
     String prefix = TunerMethods.get(config.peftType()).prefix();
     if (prefix.contains(name)) {
       LOG.warn(
@@ -45,6 +48,11 @@ final class AdapterFit {
           name,
           prefix);
     }
+  }
+
+  private static <C extends TunerConfig> void checkBeside(
+      TunerMethod<C> method, TunerConfig config, Collection<TunerConfig> others) {
+    method.checkBeside(method.configType().cast(config), others);
   }
 
   private static boolean trainsBiases(TunerConfig config) {

@@ -170,7 +170,7 @@ public final class ConfigFields {
   }
 
   /** The name of the Java method for a Python field: "lora_alpha" becomes "loraAlpha". */
-  static String camelCase(String name) {
+  public static String camelCase(String name) {
     String[] words = name.split("_");
     StringBuilder result = new StringBuilder(words[0]);
     for (String word : List.of(words).subList(1, words.length)) {

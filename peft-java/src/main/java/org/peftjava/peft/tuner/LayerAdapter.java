@@ -74,6 +74,13 @@ public interface LayerAdapter {
     return this instanceof ScaledAdapter scaled ? List.of(scaled) : List.of();
   }
 
+  /**
+   * Called when the adapter has taken its place in a layer.
+   *
+   * @param all the layer's adapters by name, itself too; those that come and go later as well
+   */
+  default void joined(Map<String, LayerAdapter> all) {}
+
   /** What a file holds of this adapter, by its names there below the layer. */
   default Map<String, AdapterTensor> saved() {
     Map<String, AdapterTensor> result = new LinkedHashMap<>();
@@ -133,6 +140,16 @@ public interface LayerAdapter {
   Tensor afterBase(Tensor x, Tensor y, boolean training);
 
   /**
+   * The same for adapters whose change depends on what the base layer gave, which is not y where
+   * others act too. These leave y's memory alone.
+   *
+   * @param base what the base layer gave
+   */
+  default Tensor afterBase(Tensor x, Tensor y, Tensor base, boolean training) {
+    return afterBase(x, y, training);
+  }
+
+  /**
    * Called before each {@link #mergedInto}, for methods whose change depends on the weight.
    *
    * @param unmerged gives the weight without any adapter in it, fresh
@@ -152,7 +169,10 @@ public interface LayerAdapter {
   /** The weight with this adapter in it, of the same type; {@code weight} may be overwritten. */
   Tensor mergedInto(Tensor weight);
 
-  /** The reverse of {@link #mergedInto}. */
+  /**
+   * The reverse of {@link #mergedInto}; also called for a copy of the weight while the adapter
+   * stays merged.
+   */
   Tensor removedFrom(Tensor weight);
 
   /**

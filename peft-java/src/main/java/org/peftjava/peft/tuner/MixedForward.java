@@ -34,7 +34,12 @@ final class MixedForward {
               true,
               (group, part) ->
                   layer.changed(
-                      adapter(adapters, group), group.of(x), part, group.rows(), rows.count())));
+                      adapter(adapters, group),
+                      group.of(x),
+                      part,
+                      part,
+                      group.rows(),
+                      rows.count())));
     }
   }
 

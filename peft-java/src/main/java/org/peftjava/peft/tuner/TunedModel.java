@@ -160,17 +160,19 @@ public final class TunedModel extends Module {
   private void addShared(String adapter, SharedWeights weights) {
     shared.put(adapter, weights);
     for (LayerAdapter.Weight weight : weights.weights()) {
-      Module group =
-          findChild(weight.group()).orElseGet(() -> child(weight.group(), new WeightGroup()));
-      ((WeightGroup) group).put(adapter, weight);
+      group(weight).put(adapter, weight);
     }
+  }
+
+  private WeightGroup group(LayerAdapter.Weight weight) {
+    return WeightGroup.of(weight.group(), this::findChild, (name, module) -> child(name, module));
   }
 
   private void removeShared(String adapter) {
     SharedWeights weights = shared.remove(adapter);
     if (weights != null) {
       for (LayerAdapter.Weight weight : weights.weights()) {
-        findChild(weight.group()).ifPresent(group -> ((WeightGroup) group).remove(adapter));
+        group(weight).remove(adapter);
       }
       weights.close();
     }

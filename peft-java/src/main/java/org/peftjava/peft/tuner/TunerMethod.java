@@ -1,5 +1,6 @@
 package org.peftjava.peft.tuner;
 
+import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -26,6 +27,9 @@ public interface TunerMethod<C extends TunerConfig> extends AdapterMethod<C> {
 
   /** Throws if the config asks for something that this version cannot do. */
   void checkSupported(C config);
+
+  /** Throws if the config cannot be that of one more adapter beside those of a model. */
+  default void checkBeside(C config, Collection<TunerConfig> others) {}
 
   /** Whether new adapters are made from the base weights again whenever their file is loaded. */
   default boolean readsBaseWeights() {

@@ -1,5 +1,8 @@
 package org.peftjava.peft.tuner;
 
+import java.util.Optional;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
 
@@ -26,6 +29,26 @@ final class WeightGroup extends Module {
     WeightGroup group(String name) {
       return (WeightGroup) findChild(name).orElseGet(() -> child(name, new WeightGroup()));
     }
+  }
+
+  /**
+   * The group of this name in a module, made if it is not there; a name of two parts is a group
+   * within a module.
+   *
+   * @param find finds a child of the module
+   * @param add adds one
+   */
+  static WeightGroup of(
+      String name,
+      Function<String, Optional<Module>> find,
+      BiFunction<String, Module, Module> add) {
+    int dot = name.indexOf('.');
+    if (dot < 0) {
+      return (WeightGroup) find.apply(name).orElseGet(() -> add.apply(name, new WeightGroup()));
+    }
+    String nest = name.substring(0, dot);
+    Module found = find.apply(nest).orElseGet(() -> add.apply(nest, new Nest()));
+    return ((Nest) found).group(name.substring(dot + 1));
   }
 
   void put(String adapter, LayerAdapter.Weight weight) {

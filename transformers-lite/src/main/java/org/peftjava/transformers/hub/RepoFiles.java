@@ -26,6 +26,15 @@ public record RepoFiles(List<String> names, List<List<String>> alternatives) {
         Stream.concat(alternatives.stream(), others.alternatives.stream()).distinct().toList());
   }
 
+  /** The same files in a folder of the repository. */
+  public RepoFiles below(String folder) {
+    return new RepoFiles(
+        names.stream().map(name -> folder + "/" + name).toList(),
+        alternatives.stream()
+            .map(choices -> choices.stream().map(name -> folder + "/" + name).toList())
+            .toList());
+  }
+
   /** Those of the repository that are needed, the weights first. */
   List<String> select(Set<String> inRepository) {
     List<String> selected = new ArrayList<>();

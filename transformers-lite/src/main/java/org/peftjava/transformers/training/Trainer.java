@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
@@ -19,8 +20,8 @@ import org.peftjava.transformers.tokenizer.Tokenizer;
  * Trains and evaluates a model: transformers' {@code Trainer} for one process.
  *
  * <p>Borrows the model: its owner closes it. Each {@link #train} begins with a fresh optimizer,
- * frees it at the end, and leaves the model in evaluation mode. One thread at a time, except for
- * {@link #cancel}.
+ * which it frees at the end, unless it is given one, and leaves the model in evaluation mode. One
+ * thread at a time, except for {@link #cancel}.
  */
 public final class Trainer {
   private final TrainingParts parts;
@@ -77,16 +78,40 @@ public final class Trainer {
       parts.model().gradientCheckpointing(true);
     }
     Randomness.manualSeed(args.seed());
-    try (Optimizer optimizer = OptimizerSetup.create(module, args);
+    Optimizer given = parts.optimizer();
+    try (Optimizer own = given == null ? OptimizerSetup.create(module, args) : null;
         LossMeter meter = new LossMeter(parts.model().device())) {
+      return train(
+          data,
+          module,
+          plan,
+          checkpoints,
+          given == null ? Objects.requireNonNull(own) : given,
+          meter);
+    }
+  }
+
+  private TrainOutput train(
+      Dataset data,
+      Module module,
+      TrainingPlan plan,
+      RunCheckpoints checkpoints,
+      Optimizer optimizer,
+      LossMeter meter) {
+    double rate = optimizer.learningRate();
+    try {
       state =
-          args.resumeFromCheckpoint()
+          parts
+              .args()
+              .resumeFromCheckpoint()
               .map(folder -> checkpoints.restore(folder, optimizer, meter))
               .orElseGet(TrainerState::new);
       module.train(true);
       return new TrainingLoop(
               parts, data, plan, state, optimizer, meter, checkpoints, () -> cancelled)
           .run();
+    } finally {
+      optimizer.learningRate(rate);
     }
   }
 
@@ -169,6 +194,7 @@ public final class Trainer {
     private @Nullable Tokenizer tokenizer;
     private @Nullable DataCollator dataCollator;
     private @Nullable ComputeMetrics computeMetrics;
+    private @Nullable Optimizer optimizer;
 
     private Builder() {}
 
@@ -224,6 +250,16 @@ public final class Trainer {
       return this;
     }
 
+    /**
+     * The optimizer to use in place of the one that the arguments name: the first of Python's
+     * {@code optimizers}. The schedule multiplies its learning rate, that of the arguments does not
+     * count. Stays the caller's, with its state.
+     */
+    public Builder optimizer(Optimizer value) {
+      optimizer = value;
+      return this;
+    }
+
     /** The trainer. */
     public Trainer build() {
       if (model == null) {
@@ -239,7 +275,8 @@ public final class Trainer {
               tokenizer,
               collator,
               List.copyOf(callbacks),
-              computeMetrics));
+              computeMetrics,
+              optimizer));
     }
 
     private DataCollator defaultCollator(PretrainedModel of) {

@@ -46,6 +46,7 @@ final class TrainingLoop {
   private long sessionSamples;
   private int savedStep;
   private double gradNorm;
+  private final double baseRate;
   private double lastRate;
 
   TrainingLoop(
@@ -63,6 +64,7 @@ final class TrainingLoop {
     this.plan = plan;
     this.state = state;
     this.optimizer = optimizer;
+    baseRate = optimizer.learningRate();
     this.meter = meter;
     this.checkpoints = checkpoints;
     this.cancelled = cancelled;
@@ -122,7 +124,7 @@ final class TrainingLoop {
     }
     double maxNorm = args.maxGradNorm() > 0 ? args.maxGradNorm() : Double.POSITIVE_INFINITY;
     gradNorm = Gradients.clipNorm(trainable.values(), maxNorm);
-    lastRate = args.learningRate() * schedule.factor(state.globalStep());
+    lastRate = baseRate * schedule.factor(state.globalStep());
     if (!Double.isFinite(gradNorm)) {
       throw nonFinite("The gradient of step " + (state.globalStep() + 1) + " is " + gradNorm);
     }

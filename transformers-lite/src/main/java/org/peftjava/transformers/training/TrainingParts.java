@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.optim.Optimizer;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.tokenizer.Tokenizer;
 
@@ -16,7 +17,8 @@ record TrainingParts(
     @Nullable Tokenizer tokenizer,
     DataCollator collator,
     List<TrainerCallback> callbacks,
-    @Nullable ComputeMetrics computeMetrics) {
+    @Nullable ComputeMetrics computeMetrics,
+    @Nullable Optimizer optimizer) {
 
   /** The model or adapter, with its tokenizer, in a folder that Python loads too. */
   void savePretrained(Path folder) {

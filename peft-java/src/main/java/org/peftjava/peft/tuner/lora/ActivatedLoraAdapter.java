@@ -1,9 +1,7 @@
 package org.peftjava.peft.tuner.lora;
 
-import java.util.List;
-import org.peftjava.peft.tuner.LayerAdapter;
+import java.util.Optional;
 import org.peftjava.torch.Tensor;
-import org.peftjava.torch.nn.Parameter;
 
 /**
  * Activated LoRA over a linear layer: LoRA for the tokens from the last invocation on, and nothing
@@ -12,11 +10,9 @@ import org.peftjava.torch.nn.Parameter;
  * <p>Paper: arXiv:2504.12397. Reference: PEFT {@code lora/variants.py::ALoraLinearVariant}; values
  * in golden/tuner_alora and golden/alora. The layer gives it only the tokens that it acts for.
  */
-final class ActivatedLoraAdapter implements LayerAdapter, LowRank {
-  private final LoraAdapter lora;
-
+final class ActivatedLoraAdapter extends LoraVariant implements LowRank {
   ActivatedLoraAdapter(LoraAdapter lora) {
-    this.lora = lora;
+    super(lora);
   }
 
   @Override
@@ -25,38 +21,8 @@ final class ActivatedLoraAdapter implements LayerAdapter, LowRank {
   }
 
   @Override
-  public Parameter a() {
-    return lora.a();
-  }
-
-  @Override
-  public Parameter b() {
-    return lora.b();
-  }
-
-  @Override
-  public double scaling() {
-    return lora.scaling();
-  }
-
-  @Override
-  public void scaling(double value) {
-    lora.scaling(value);
-  }
-
-  @Override
-  public double initialScaling() {
-    return lora.initialScaling();
-  }
-
-  @Override
-  public List<Weight> weights() {
-    return lora.weights();
-  }
-
-  @Override
-  public Tensor afterBase(Tensor x, Tensor y, boolean training) {
-    return lora.afterBase(x, y, training);
+  public Optional<Tensor> weightChange() {
+    return Optional.empty();
   }
 
   @Override

@@ -12,7 +12,7 @@ import org.peftjava.peft.tuner.ConfigFields;
  * Options of the initialization "corda", arXiv:2406.05223. Reference: PEFT {@code
  * tuners/lora/config.py::CordaConfig}.
  */
-public final class CordaConfig extends StartConfig {
+public final class CordaConfig extends LoraSubConfig {
   /** Which part of the weight the adapter takes. */
   public enum CordaMethod {
     /** What the data uses most, for learning fast. */
@@ -81,7 +81,7 @@ public final class CordaConfig extends StartConfig {
   }
 
   /** Collects options. Each method is the Python field of the same name. */
-  public static final class Builder extends StartConfig.Builder<Builder> {
+  public static final class Builder extends LoraSubConfig.Builder<Builder> {
     private Builder() {}
 
     @Override

@@ -9,7 +9,7 @@ import org.peftjava.peft.tuner.ConfigFields;
  * Options of the initialization "eva", arXiv:2410.07170. Reference: PEFT {@code
  * tuners/lora/config.py::EvaConfig}.
  */
-public final class EvaConfig extends StartConfig {
+public final class EvaConfig extends LoraSubConfig {
   private static final Map<String, @Nullable Object> DEFAULTS = defaults();
 
   private EvaConfig(ConfigFields fields) {
@@ -78,7 +78,7 @@ public final class EvaConfig extends StartConfig {
   }
 
   /** Collects options. Each method is the Python field of the same name. */
-  public static final class Builder extends StartConfig.Builder<Builder> {
+  public static final class Builder extends LoraSubConfig.Builder<Builder> {
     private Builder() {}
 
     @Override

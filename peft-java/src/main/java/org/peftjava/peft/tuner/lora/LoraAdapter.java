@@ -59,6 +59,11 @@ final class LoraAdapter implements LayerAdapter, LowRank {
     return scaling;
   }
 
+  /** The same with another A. */
+  LoraAdapter withA(Parameter other) {
+    return new LoraAdapter(other, b, bias, scaling, dropout, roleOfB);
+  }
+
   double dropout() {
     return dropout;
   }
@@ -90,11 +95,16 @@ final class LoraAdapter implements LayerAdapter, LowRank {
 
   @Override
   public Tensor afterBase(Tensor x, Tensor y, boolean training) {
+    return update(x, y, a.tensor(), training);
+  }
+
+  /** The same with another matrix for A. */
+  Tensor update(Tensor x, Tensor y, Tensor inward, boolean training) {
     Tensor sum = y;
     if (bias != null) {
       sum = y.to(a.dtype()).add(bias.tensor().mul(scaling));
     }
-    return LowRankUpdate.add(sum, x, a.tensor(), b.tensor(), scaling, training ? dropout : 0);
+    return LowRankUpdate.add(sum, x, inward, b.tensor(), scaling, training ? dropout : 0);
   }
 
   @Override

@@ -54,9 +54,13 @@ final class LoraCombination {
       throw new UnsupportedOperationException(
           "DoRA adapters cannot be combined: their magnitudes belong to one weight change each.");
     }
-    if (configs.stream().anyMatch(config -> config.fields().isSet("use_bdlora"))) {
-      throw new UnsupportedOperationException(
-          "Adapters with block-diagonal matrices (useBdlora) cannot be combined.");
+    for (String variant : List.of("use_bdlora", "use_qalora", "kasa_config", "arrow_config")) {
+      if (configs.stream().anyMatch(config -> config.fields().isSet(variant))) {
+        throw new UnsupportedOperationException(
+            "Adapters with "
+                + ConfigFields.camelCase(variant)
+                + " cannot be combined: their weight change is not B A.");
+      }
     }
     if (configs.stream().anyMatch(config -> !config.targetParameters().isEmpty())) {
       throw new UnsupportedOperationException(

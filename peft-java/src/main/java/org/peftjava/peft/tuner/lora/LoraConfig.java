@@ -3,6 +3,7 @@ package org.peftjava.peft.tuner.lora;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.LayerTunerConfig;
@@ -12,8 +13,8 @@ import org.peftjava.peft.tuner.LayerTunerConfig;
  *
  * <p>The 42 fields are those of PEFT 0.21 {@code tuners/lora/config.py::LoraConfig}, under the same
  * names in camelCase here and unchanged in adapter_config.json; {@link LoraConfigBuilder} documents
- * them. Values are checked when a config is made. Fields of LoRA variants are read and written, but
- * a config that uses one that this version lacks is refused when applied to a model.
+ * them. Values are checked when a config is made. {@code megatronConfig} is read and written, but a
+ * config with it is refused when applied to a model.
  */
 public final class LoraConfig extends LayerTunerConfig {
   /** Which biases of the base model are trained with the adapter. */
@@ -113,6 +114,36 @@ public final class LoraConfig extends LayerTunerConfig {
   /** Whether this is DoRA: magnitude and direction of the weight apart, arXiv:2402.09353. */
   public boolean useDora() {
     return fields().flag("use_dora");
+  }
+
+  /** Options of KaSA, if this is one. */
+  public Optional<KasaConfig> kasaConfig() {
+    return fields().object("kasa_config").map(KasaConfig::of);
+  }
+
+  /** Options of VeLoRA, if this is one. */
+  public Optional<VeloraConfig> veloraConfig() {
+    return fields().object("velora_config").map(VeloraConfig::of);
+  }
+
+  /** Options of MonteCLoRA, if this is one. */
+  public Optional<MontecloraConfig> montecloraConfig() {
+    return fields().object("monteclora_config").map(MontecloraConfig::of);
+  }
+
+  /** Options of Arrow, if this is a router. */
+  public Optional<ArrowConfig> arrowConfig() {
+    return fields().object("arrow_config").map(ArrowConfig::of);
+  }
+
+  /** Whether this is QALoRA, arXiv:2309.14717: neighbouring input features have one change. */
+  public boolean useQalora() {
+    return fields().flag("use_qalora");
+  }
+
+  /** How many neighbours these are. */
+  public int qaloraGroupSize() {
+    return fields().integer("qalora_group_size");
   }
 
   /** Parameters that are adapted, by full name or its end after a dot. */

@@ -162,6 +162,9 @@ final class LoraConfigRules {
       throw fields.invalid(
           "lora_bias", "needs initLoraWeights true or false and cannot be used with DoRA");
     }
+    if (fields.flag("use_qalora") && fields.integer("qalora_group_size") < 1) {
+      throw fields.invalid("qalora_group_size", "must be 1 or more");
+    }
     if (init instanceof LoraInit.Loftq && !fields.isSet("loftq_config")) {
       throw fields.invalid("loftq_config", "must be given when initLoraWeights is \"loftq\"");
     }
@@ -173,7 +176,10 @@ final class LoraConfigRules {
         && !fields.text("task_type").equals(Optional.of(TaskType.CAUSAL_LM.name()))) {
       LOG.warn("LoraConfig: aloraInvocationTokens work with the task CAUSAL_LM only.");
     }
-    ConfigFields result = fields;
+    ConfigFields result = complete(fields, "kasa_config", KasaConfig::of);
+    result = complete(result, "velora_config", VeloraConfig::of);
+    result = complete(result, "monteclora_config", MontecloraConfig::of);
+    result = complete(result, "arrow_config", ArrowConfig::of);
     if (fields.isSet("loftq_config") && !(init instanceof LoraInit.Loftq)) {
       LOG.warn("LoraConfig: loftqConfig is ignored, because initLoraWeights is not \"loftq\".");
       result = result.with("loftq_config", Map.of());
@@ -191,6 +197,17 @@ final class LoraConfigRules {
         false);
   }
 
+  /** The options of a variant, complete and checked. */
+  private static ConfigFields complete(
+      ConfigFields fields,
+      String field,
+      Function<Map<String, @Nullable Object>, LoraSubConfig> options) {
+    return fields
+        .object(field)
+        .map(given -> fields.with(field, options.apply(given).values()))
+        .orElse(fields);
+  }
+
   /**
    * The options of one way to start, complete; those of another way are kept but have no effect.
    */
@@ -199,7 +216,7 @@ final class LoraConfigRules {
       String field,
       String init,
       boolean isInit,
-      Function<Map<String, @Nullable Object>, StartConfig> options,
+      Function<Map<String, @Nullable Object>, LoraSubConfig> options,
       boolean hasDefault) {
     Optional<Map<String, @Nullable Object>> given = fields.object(field);
     if (given.isEmpty()) {

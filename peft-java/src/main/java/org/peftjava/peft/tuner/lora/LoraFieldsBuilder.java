@@ -129,7 +129,12 @@ public abstract class LoraFieldsBuilder<B extends LoraFieldsBuilder<B>>
     return set("use_dora", value);
   }
 
-  /** Compressed activations in the backward pass. Not applied yet. */
+  /** VeLoRA: compressed activations in the backward pass, arXiv:2405.17991; null. */
+  public final B veloraConfig(VeloraConfig value) {
+    return set("velora_config", value.values());
+  }
+
+  /** Options of VeLoRA, by Python's names. */
   public final B veloraConfig(Map<String, ?> value) {
     return set("velora_config", value);
   }
@@ -139,17 +144,22 @@ public abstract class LoraFieldsBuilder<B extends LoraFieldsBuilder<B>>
     return set("alora_invocation_tokens", value);
   }
 
-  /** Quantization-aware LoRA. Not applied yet. */
+  /** QALoRA: neighbouring input features get the same change, arXiv:2309.14717; false. */
   public final B useQalora(boolean value) {
     return set("use_qalora", value);
   }
 
-  /** Group size of QALoRA; 16. */
+  /** How many neighbours QALoRA takes together; 16. */
   public final B qaloraGroupSize(int value) {
     return set("qalora_group_size", value);
   }
 
-  /** Variational Monte-Carlo LoRA. Not applied yet. */
+  /** MonteCLoRA: A is drawn around what is trained; null. */
+  public final B montecloraConfig(MontecloraConfig value) {
+    return set("monteclora_config", value.values());
+  }
+
+  /** Options of MonteCLoRA, by Python's names. */
   public final B montecloraConfig(Map<String, ?> value) {
     return set("monteclora_config", value);
   }
@@ -185,12 +195,22 @@ public abstract class LoraFieldsBuilder<B extends LoraFieldsBuilder<B>>
     return set("use_bdlora", value);
   }
 
-  /** Routing between LoRA experts. Not applied yet. */
+  /** Arrow: tokens are routed to other LoRA adapters, arXiv:2405.11157; null. */
+  public final B arrowConfig(ArrowConfig value) {
+    return set("arrow_config", value.values());
+  }
+
+  /** Options of Arrow, by Python's names. */
   public final B arrowConfig(Map<String, ?> value) {
     return set("arrow_config", value);
   }
 
-  /** Truncated weight with a diagonal factor. Not applied yet. */
+  /** KaSA: a trained factor for each rank over a truncated weight, arXiv:2412.06071; null. */
+  public final B kasaConfig(KasaConfig value) {
+    return set("kasa_config", value.values());
+  }
+
+  /** Options of KaSA, by Python's names. */
   public final B kasaConfig(Map<String, ?> value) {
     return set("kasa_config", value);
   }

@@ -10,7 +10,7 @@ import org.peftjava.peft.tuner.ConfigFields;
  * Options of the initialization "lora_ga", arXiv:2407.05000. Reference: PEFT {@code
  * tuners/lora/config.py::LoraGAConfig}.
  */
-public final class LoraGAConfig extends StartConfig {
+public final class LoraGAConfig extends LoraSubConfig {
   private static final List<String> DIRECTIONS = List.of("ArBr", "A2rBr", "ArB2r", "random");
   private static final List<String> SCALES = List.of("stable", "weight_svd", "gd_scale", "unit");
   private static final Map<String, @Nullable Object> DEFAULTS = defaults();
@@ -64,7 +64,7 @@ public final class LoraGAConfig extends StartConfig {
   }
 
   /** Collects options. Each method is the Python field of the same name. */
-  public static final class Builder extends StartConfig.Builder<Builder> {
+  public static final class Builder extends LoraSubConfig.Builder<Builder> {
     private Builder() {}
 
     @Override

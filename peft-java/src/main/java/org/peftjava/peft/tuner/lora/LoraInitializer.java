@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.peft.tuner.ConfigFields;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.LayerAdapter.Role;
 import org.peftjava.peft.tuner.LayerSite;
@@ -27,6 +28,9 @@ import org.peftjava.torch.nn.Parameter;
  * LoraLayer.update_layer, reset_lora_parameters}.
  */
 final class LoraInitializer {
+  private static final List<String> OF_LINEAR =
+      List.of("kasa_config", "velora_config", "monteclora_config", "arrow_config", "use_qalora");
+
   private final LayerSite site;
   private final LoraConfig config;
   private final LoraInit init;
@@ -83,16 +87,14 @@ final class LoraInitializer {
       return BlockLora.of(config.fields()).adapter(site, a, b, scaling, config);
     }
     LoraAdapter adapter = new LoraAdapter(a, b, bias, scaling, config.loraDropout(), roleOfB());
-    LayerAdapter result = adapter;
-    if (config.useDora()) {
-      result = new DoraLinearAdapter(layer, adapter, magnitude(weight(layer, start), b, a));
-    } else if (!config.invocationTokens().isEmpty()) {
-      result = new ActivatedLoraAdapter(adapter);
-    }
+    LayerAdapter dora =
+        config.useDora()
+            ? new DoraLinearAdapter(layer, adapter, magnitude(weight(layer, start), b, a))
+            : null;
     start.ifPresent(
         values ->
             values.base().ifPresent(change -> site.changes().add(layer, values.held(), change)));
-    return result;
+    return dora == null ? LoraVariants.of(site, config, adapter, r) : dora;
   }
 
   private LayerAdapter embedding(EmbeddingLayer layer) {
@@ -101,6 +103,15 @@ final class LoraInitializer {
           "loraBias is not possible for the embedding \""
               + site.path()
               + "\". Leave it out of targetModules, or loraBias false.");
+    }
+    for (String variant : OF_LINEAR) {
+      if (config.fields().isSet(variant)) {
+        throw new IllegalArgumentException(
+            ConfigFields.camelCase(variant)
+                + " is for linear layers. Leave the embedding \""
+                + site.path()
+                + "\" out of targetModules.");
+      }
     }
     if (!config.invocationTokens().isEmpty()) {
       throw new IllegalArgumentException(

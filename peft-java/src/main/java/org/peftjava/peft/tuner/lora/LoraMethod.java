@@ -1,9 +1,12 @@
 package org.peftjava.peft.tuner.lora;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.peft.tuner.AdapterTraining;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.CombinableMethod;
 import org.peftjava.peft.tuner.DefaultTargets;
@@ -15,6 +18,7 @@ import org.peftjava.peft.tuner.ParameterTargets;
 import org.peftjava.peft.tuner.TargetMatcher;
 import org.peftjava.peft.tuner.TargetMatcher.Match;
 import org.peftjava.peft.tuner.TokenTargets;
+import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.WeightedAdapterOptions;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.LinearLayer;
@@ -23,21 +27,13 @@ import org.peftjava.torch.nn.Module;
 /** LoRA. Reference: PEFT {@code tuners/lora/model.py::LoraModel}. */
 public final class LoraMethod extends LayerTunerMethod<LoraConfig>
     implements CombinableMethod<LoraConfig> {
-  private static final Map<String, String> NOT_YET =
-      Map.ofEntries(
-          Map.entry("use_qalora", "QALoRA"),
-          Map.entry("arrow_config", "Arrow"),
-          Map.entry("kasa_config", "KaSA"),
-          Map.entry("velora_config", "VeLoRA"),
-          Map.entry("monteclora_config", "MonteCLoRA"),
-          Map.entry("megatron_config", "Megatron"));
-
   /** Fields of which a config may set one. */
   private static final List<String> VARIANTS =
       List.of(
           "use_dora",
           "arrow_config",
           "use_bdlora",
+          "use_qalora",
           "alora_invocation_tokens",
           "velora_config",
           "monteclora_config",
@@ -56,21 +52,37 @@ public final class LoraMethod extends LayerTunerMethod<LoraConfig>
   @Override
   public void checkSupported(LoraConfig config) {
     checkCombination(config);
-    List<String> missing = new ArrayList<>();
-    NOT_YET.forEach(
-        (field, name) -> {
-          if (config.fields().isSet(field)) {
-            missing.add(name + " (" + field + ")");
-          }
-        });
-    if (!missing.isEmpty()) {
-      missing.sort(null);
+    if (config.fields().isSet("megatron_config")) {
       throw new UnsupportedOperationException(
-          "This version cannot apply "
-              + String.join(", ", missing)
-              + ". The config can be read and written; to use it with a model, unset "
-              + (missing.size() > 1 ? "these fields." : "this field."));
+          "Megatron's parallel layers (megatronConfig) cannot be adapted. The config can be read"
+              + " and written; to use it with a model, unset this field.");
     }
+  }
+
+  /**
+   * KaSA changes the base weights for good, which an adapter that was trained on others would not
+   * expect.
+   */
+  @Override
+  public void checkBeside(LoraConfig config, Collection<TunerConfig> others) {
+    boolean isKasa = config.kasaConfig().isPresent();
+    for (TunerConfig other : others) {
+      boolean isOther = other instanceof LoraConfig lora && lora.kasaConfig().isPresent();
+      if (isKasa != isOther) {
+        throw new IllegalArgumentException(
+            "KaSA changes the base weights, so that either all adapters of a model use it or none."
+                + " This one "
+                + (isKasa ? "does" : "does not")
+                + ", another one "
+                + (isOther ? "does." : "does not."));
+      }
+    }
+  }
+
+  @Override
+  public Optional<AdapterTraining<LoraConfig>> training(
+      LoraConfig config, Map<String, LayerAdapter> adapters) {
+    return VariantTraining.of(config, adapters.values());
   }
 
   /** Throws if the config asks for more than one variant of LoRA, as PEFT does. */

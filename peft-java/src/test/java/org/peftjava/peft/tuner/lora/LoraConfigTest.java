@@ -105,24 +105,39 @@ class LoraConfigTest {
   }
 
   @Test
-  void whatIsNotThereYetIsRefusedWhenApplied() {
-    List<LoraConfig> configs =
-        List.of(
-            LoraConfig.builder().useQalora(true).build(),
-            LoraConfig.builder().arrowConfig(Map.of("top_k", 2)).build(),
-            LoraConfig.builder().kasaConfig(Map.of("beta", 0.1)).build(),
-            LoraConfig.builder().veloraConfig(Map.of("scale", 1.5)).build(),
-            LoraConfig.builder().montecloraConfig(Map.of("num_samples", 2)).build(),
-            LoraConfig.builder().megatronConfig(Map.of("a", 1)).build());
-    for (LoraConfig config : configs) {
-      try (TunedModel model = new TunedModel(StubModels.named("opt"))) {
-        String message =
-            assertThrows(
-                    UnsupportedOperationException.class,
-                    () -> model.add("default", config, AddOptions.DEFAULT))
-                .getMessage();
-        assertTrue(message.startsWith("This version cannot apply "), message);
-      }
+  void megatronIsRefusedWhenApplied() {
+    LoraConfig config = LoraConfig.builder().megatronConfig(Map.of("a", 1)).build();
+    try (TunedModel model = new TunedModel(StubModels.named("opt"))) {
+      String message =
+          assertThrows(
+                  UnsupportedOperationException.class,
+                  () -> model.add("default", config, AddOptions.DEFAULT))
+              .getMessage();
+      assertTrue(message.contains("megatronConfig"), message);
     }
+  }
+
+  @Test
+  void optionsOfVariantsAreCompletedAndChecked() {
+    VeloraConfig velora =
+        LoraConfig.builder()
+            .veloraConfig(Map.of("scale", 1.5))
+            .build()
+            .veloraConfig()
+            .orElseThrow();
+    assertEquals(VeloraConfig.builder().scale(1.5).build(), velora);
+    assertEquals(64, velora.numGroups());
+    List<LoraConfigBuilder> wrong =
+        List.of(
+            LoraConfig.builder().kasaConfig(Map.of("beta", -0.1)),
+            LoraConfig.builder().veloraConfig(Map.of("scale", 0)),
+            LoraConfig.builder().veloraConfig(Map.of("num_groups", 0)),
+            LoraConfig.builder().veloraConfig(Map.of("init_type", "other")),
+            LoraConfig.builder().montecloraConfig(Map.of("num_samples", 0)),
+            LoraConfig.builder().montecloraConfig(Map.of("dirichlet_prior", 0)),
+            LoraConfig.builder().arrowConfig(Map.of("top_k", 0)),
+            LoraConfig.builder().arrowConfig(Map.of("router_temperature", 0)),
+            LoraConfig.builder().useQalora(true).qaloraGroupSize(0));
+    wrong.forEach(builder -> assertThrows(IllegalArgumentException.class, builder::build));
   }
 }

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import org.peftjava.peft.tuner.AdapterTraining;
 import org.peftjava.torch.LinearAlgebra;
-import org.peftjava.torch.Ops;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
@@ -39,20 +38,15 @@ final class AdaLoraTraining implements AdapterTraining<AdaLoraConfig> {
     for (AdaLoraAdapter adapter : adapters.values()) {
       Tensor a = adapter.a().tensor();
       Tensor b = adapter.b().tensor();
-      Tensor both = distance(a.matmul(a.t())).add(distance(b.t().matmul(b)));
+      Tensor both =
+          LinearAlgebra.distanceToIdentity(a.matmul(a.t()))
+              .add(LinearAlgebra.distanceToIdentity(b.t().matmul(b)));
       sum = sum == null ? both : sum.add(both);
     }
     if (sum == null) {
       throw new IllegalStateException("An AdaLoRA adapter without layers.");
     }
     return sum.div(2.0 * adapters.size()).mul(weight);
-  }
-
-  /** How far products of vectors are from those of orthonormal ones: a scalar. */
-  private static Tensor distance(Tensor products) {
-    long r = products.size(0);
-    Tensor identity = LinearAlgebra.identity(products.dtype(), products.device(), r);
-    return Ops.norm(products.sub(identity).reshape(1, r * r), 1).reshape();
   }
 
   /** A step that was seen already is not seen again. */

@@ -5,11 +5,21 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.peft.tuner.ConfigFields;
 
-/** Options of one way to start, such as EVA: an object within the config of LoRA. Immutable. */
-public abstract sealed class StartConfig permits EvaConfig, CordaConfig, LoraGAConfig {
+/**
+ * Options of one variant of LoRA or one way to start, such as EVA: an object within the config of
+ * LoRA. Immutable.
+ */
+public abstract sealed class LoraSubConfig
+    permits EvaConfig,
+        CordaConfig,
+        LoraGAConfig,
+        KasaConfig,
+        VeloraConfig,
+        MontecloraConfig,
+        ArrowConfig {
   private final ConfigFields fields;
 
-  StartConfig(ConfigFields fields) {
+  LoraSubConfig(ConfigFields fields) {
     this.fields = fields;
   }
 
@@ -24,7 +34,7 @@ public abstract sealed class StartConfig permits EvaConfig, CordaConfig, LoraGAC
 
   @Override
   public final boolean equals(Object other) {
-    return other instanceof StartConfig config && fields.equals(config.fields);
+    return other instanceof LoraSubConfig config && fields.equals(config.fields);
   }
 
   @Override
