@@ -17,7 +17,10 @@ import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
-/** Those of {@link Peft} that are about LoRA: its strength, its making of other adapters, EVA, Arrow. */
+/**
+ * Those of {@link Peft} that are about LoRA: its strength, its making of other adapters, EVA,
+ * Arrow.
+ */
 abstract sealed class LoraFunctions permits Peft {
   LoraFunctions() {}
 

@@ -114,8 +114,7 @@ class IntrudersTest {
         PeftModelForCausalLM model =
             PeftModel.fromPretrained(base, Goldens.path("opt_lora/adapter"), o -> {})) {
       model.mergeAdapter();
-      assertThrows(
-          IllegalStateException.class, () -> Intruders.reduceIntruderDimension(model));
+      assertThrows(IllegalStateException.class, () -> Intruders.reduceIntruderDimension(model));
       assertThrows(IllegalArgumentException.class, () -> new IntruderReduction(0, 0.5, 0.5));
     }
   }

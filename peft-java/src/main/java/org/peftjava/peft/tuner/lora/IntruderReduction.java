@@ -22,7 +22,8 @@ import org.peftjava.torch.nn.Parameter;
  * golden/intruders. Shapes: W (o, d), also of embeddings, turned around.
  *
  * @param topK how many of the first singular vectors are looked at
- * @param thresholdEpsilon below which likeness to all of the weight's own vectors one is an intruder
+ * @param thresholdEpsilon below which likeness to all of the weight's own vectors one is an
+ *     intruder
  * @param mitigationLambda what an intruder is multiplied by
  */
 public record IntruderReduction(int topK, double thresholdEpsilon, double mitigationLambda) {
@@ -41,7 +42,9 @@ public record IntruderReduction(int topK, double thresholdEpsilon, double mitiga
     }
   }
 
-  /** Throws unless an adapter can be changed so: LoRA itself, in layers that nothing is merged into. */
+  /**
+   * Throws unless an adapter can be changed so: LoRA itself, in layers that nothing is merged into.
+   */
   public static void check(TunedModel model, String adapter) {
     model.adapters().checkKnown(List.of(adapter));
     if (!model.adapters().merged().isEmpty()) {
