@@ -28,6 +28,7 @@ inline Vec keepUpTo(Vec a, int64_t left) {
 #include "rms_norm.inl"
 #include "gated.inl"
 #include "attention.inl"
+#include "low_rank.inl"
 #include "four_bit.inl"
 #include "four_bit_product.inl"
 #include "int8.inl"
@@ -71,6 +72,10 @@ inline KernelTable makeTable(const char* name) {
           PEFTJAVA_BY_TYPE(siluProductGrad),
           PEFTJAVA_BY_TYPE(attention),
           PEFTJAVA_BY_TYPE(attentionGrad),
+          PEFTJAVA_BY_TYPES(lowRank),
+          PEFTJAVA_BY_TYPE(lowRankGrad),
+          PEFTJAVA_BY_TYPE(lowRankDown),
+          PEFTJAVA_BY_TYPE(lowRankUp),
           PEFTJAVA_BY_TYPE(fourBitDequantize),
           PEFTJAVA_BY_TYPE(fourBitQuantize),
           PEFTJAVA_BY_TYPE(fourBitProduct),

@@ -41,18 +41,26 @@ inline uint64_t keepMask(const DropoutArgs& a, int64_t block) {
   return mask;
 }
 
+/// Elements [from, to) of the masked array; x and y stand at the first of them.
+template <typename X, typename Y, bool Add>
+inline void dropoutSpan(const DropoutArgs& a, const X* x, Y* y, int64_t from, int64_t to) {
+  Vec multiplier = splat(a.multiplier);
+  for (int64_t i = from; i < to;) {
+    int64_t block = i / 64;
+    uint64_t mask = a.keepAll ? ~uint64_t{0} : a.dropAll ? 0 : keepMask(a, block);
+    int64_t stop = 64 * (block + 1) < to ? 64 * (block + 1) : to;
+    mask >>= i - 64 * block;
+    for (; i < stop; i += kLanes, mask >>= kLanes) {
+      int64_t left = stop - i;
+      Vec kept = keepLanes(static_cast<uint32_t>(mask), loadUpTo(x + (i - from), left) * multiplier);
+      storeUpTo(y + (i - from), Add ? loadUpTo(y + (i - from), left) + kept : kept, left);
+    }
+    i = stop;
+  }
+}
+
 template <typename X, typename Y, bool Add>
 void dropout(const DropoutArgs& a, int64_t begin, int64_t end) {
-  const X* x = static_cast<const X*>(a.x);
-  Y* y = static_cast<Y*>(a.y);
-  Vec multiplier = splat(a.multiplier);
-  for (int64_t block = begin; block < end; block++) {
-    uint64_t mask = a.keepAll ? ~uint64_t{0} : a.dropAll ? 0 : keepMask(a, block);
-    int64_t stop = 64 * (block + 1) < a.count ? 64 * (block + 1) : a.count;
-    for (int64_t i = 64 * block; i < stop; i += kLanes, mask >>= kLanes) {
-      int64_t left = stop - i;
-      Vec kept = keepLanes(static_cast<uint32_t>(mask), loadUpTo(x + i, left) * multiplier);
-      storeUpTo(y + i, Add ? loadUpTo(y + i, left) + kept : kept, left);
-    }
-  }
+  int64_t from = 64 * begin, to = 64 * end < a.count ? 64 * end : a.count;
+  dropoutSpan<X, Y, Add>(a, static_cast<const X*>(a.x) + from, static_cast<Y*>(a.y) + from, from, to);
 }

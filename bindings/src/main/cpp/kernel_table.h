@@ -41,6 +41,51 @@ struct DropoutArgs {
   float multiplier;
 };
 
+/// low = scale mask(x) down^T; y (+)= low up, or y = mask(low up). Index space: tiles of kLowRankRows rows.
+struct LowRankArgs {
+  static constexpr int kLowRankRows = 8;
+  const void* x;      // (n, d)
+  void* y;            // (n, o)
+  const float* down;  // by groups of a vector's lanes of ranks: (d, lanes), zeros beyond the rank
+  const float* up;    // (r, o)
+  float* low;         // (n, r)
+  int64_t n, d, o, r;
+  float scale;
+  bool add;
+  const DropoutArgs* maskX;  // null: none
+  const DropoutArgs* maskY;
+};
+
+/// gw (r, d) = low^T mask(x), or its transpose. Index space: blocks of kColumns columns of x.
+struct LowRankGradArgs {
+  static constexpr int kColumns = 64;
+  const void* x;     // (n, d)
+  const float* low;  // (n, r)
+  float* gw;
+  int64_t n, d, r;
+  bool transposed;           // gw as (d, r)
+  const DropoutArgs* maskX;  // null: none
+};
+
+/// A few rows of a batch and the matrices that change them.
+struct LowRankRun {
+  int64_t row, rows;
+  const float* a;  // (r, d)
+  const float* b;  // (o, r)
+  int64_t r;
+  float scale;
+  float* low;          // (rows, r)
+  int64_t ranksBefore;  // of the runs before this one
+};
+
+/// low = scale x a^T for each run (index space: their ranks), then y += low b^T (their columns).
+struct LowRankRunsArgs {
+  const void* x;  // (n, d)
+  void* y;        // (n, o)
+  const LowRankRun* runs;
+  int64_t count, d, o;
+};
+
 /// h = x + residual (when given); y = (h - mean) rstd weight + bias. Index space: rows.
 struct LayerNormArgs {
   const void* x;
@@ -222,6 +267,10 @@ struct KernelTable {
   Range<GatedGradArgs> siluProductGrad[2];
   Range<AttentionArgs> attention[2];
   Range<AttentionArgs> attentionGrad[2];
+  Range<LowRankArgs> lowRank[2][2];    // x, y
+  Range<LowRankGradArgs> lowRankGrad[2];  // x
+  Range<LowRankRunsArgs> lowRankDown[2];  // x
+  Range<LowRankRunsArgs> lowRankUp[2];    // y
   Range<FourBitDequantizeArgs> fourBitDequantize[2];  // y
   Range<FourBitQuantizeArgs> fourBitQuantize[2];      // x
   Range<FourBitProductArgs> fourBitProduct[2];        // bias, y

@@ -1,8 +1,10 @@
 package org.peftjava.torch;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.peftjava.torch.kernels.ElementwiseKernel;
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.kernels.LowRankKernel;
 
 /**
  * {@code y + s * (drop(x) A^T) B^T}: the operator behind LoRA, with a gradient written by hand.
@@ -16,6 +18,22 @@ public final class LowRankUpdate {
   private LowRankUpdate() {}
 
   /**
+   * The matrices of an update.
+   *
+   * @param a (r, d)
+   * @param b (o, r)
+   */
+  public record Matrices(Tensor a, Tensor b, double scaling) {}
+
+  /**
+   * Rows of a batch and what changes them.
+   *
+   * @param first the first of them
+   * @param rows how many, one after the other
+   */
+  public record Run(long first, long rows, Matrices matrices) {}
+
+  /**
    * Adds the update to y.
    *
    * @param y a fresh result that nobody else uses: its memory may be overwritten
@@ -23,9 +41,68 @@ public final class LowRankUpdate {
    */
   public static Tensor add(Tensor y, Tensor x, Tensor a, Tensor b, double scaling, double dropout) {
     checkShapes(y, x, a, b);
-    return FastPath.covers(y, x, a, b) && a.dtype() == DType.FLOAT32 && b.dtype() == DType.FLOAT32
-        ? addFused(y, x, a, b, scaling, dropout)
-        : addComposed(y, x, a, b, scaling, dropout);
+    if (!isFused(y, x, a, b)) {
+      return addComposed(y, x, a, b, scaling, dropout);
+    }
+    if (GradMode.isEnabled() || dropout > 0) {
+      return addFused(y, x, a, b, scaling, dropout);
+    }
+    addFused(y, x, List.of(new Run(0, rows(x), new Matrices(a, b, scaling))));
+    return y;
+  }
+
+  /**
+   * Adds updates to some rows of y, in its memory: what {@link #add} does to each, in one call.
+   *
+   * @param y (..., o), a fresh result that nobody else uses, with the rows of x
+   * @param x (..., d)
+   * @param runs none of whose rows overlap
+   * @return false if nothing was done, because a gradient is recorded, or the tensors are of a kind
+   *     for which there is no such call
+   */
+  public static boolean addRuns(Tensor y, Tensor x, List<Run> runs) {
+    if (GradMode.isEnabled()) {
+      return false;
+    }
+    for (Run run : runs) {
+      Tensor a = run.matrices().a();
+      Tensor b = run.matrices().b();
+      checkShapes(y, x, a, b);
+      if (!isFused(y, x, a, b)) {
+        return false;
+      }
+    }
+    addFused(y, x, runs);
+    return true;
+  }
+
+  private static boolean isFused(Tensor y, Tensor x, Tensor a, Tensor b) {
+    return a.dtype() == DType.FLOAT32 && b.dtype() == DType.FLOAT32 && FastPath.covers(y, x, a, b);
+  }
+
+  private static long rows(Tensor x) {
+    return x.numel() / x.size(-1);
+  }
+
+  private static void addFused(Tensor y, Tensor x, List<Run> runs) {
+    List<LowRankKernel.Run> addresses = new ArrayList<>(runs.size());
+    for (Run run : runs) {
+      Matrices with = run.matrices();
+      addresses.add(
+          new LowRankKernel.Run(
+              run.first(),
+              run.rows(),
+              with.a().address(),
+              with.b().address(),
+              with.a().size(0),
+              with.scaling()));
+    }
+    LowRankKernel.addRuns(
+        rows(x), x.size(-1), y.size(-1), array(x), array(y), addresses, FastPath.threads());
+  }
+
+  private static LowRankKernel.Array array(Tensor tensor) {
+    return new LowRankKernel.Array(FastPath.type(tensor), tensor.address());
   }
 
   private static void checkShapes(Tensor y, Tensor x, Tensor a, Tensor b) {
@@ -57,75 +134,91 @@ public final class LowRankUpdate {
   private static Tensor addFused(
       Tensor y, Tensor x, Tensor a, Tensor b, double scaling, double dropout) {
     long seed = dropout == 0 ? 0 : Randomness.nextMaskSeed();
+    LowRankKernel.Sizes sizes = new LowRankKernel.Sizes(rows(x), x.size(-1), y.size(-1), a.size(0));
     Tensor value;
     Tensor low;
-    try (TensorScope scope = TensorScope.open("low rank");
-        GradMode off = GradMode.noGrad()) {
-      low = scope.keep(dropped(x, dropout, seed).matmul(a.detach().t())); // (n, r)
-      value = scope.keep(y.detach());
-      addProduct(value.reshape(-1, y.size(-1)), low, b.detach().t(), scaling);
+    try (GradMode off = GradMode.noGrad()) {
+      low = floats(sizes.n(), sizes.r());
+      value = y.detach();
+      LowRankKernel.add(
+          sizes,
+          array(x),
+          a.address(),
+          b.address(),
+          scaling,
+          low.address(),
+          array(value),
+          dropout,
+          seed,
+          FastPath.threads());
     }
-    boolean gradientOfX = x.requiresGrad();
-    boolean gradientOfA = a.requiresGrad();
+    boolean[] wanted = {x.requiresGrad(), a.requiresGrad(), b.requiresGrad()};
     return CustomGradient.of(
         value,
         List.of(y, x, a, b),
         List.of(x, a, b, low),
-        (gradient, saved) -> {
-          Tensor savedX = saved.get(0);
-          Tensor g = gradient.to(DType.FLOAT32).reshape(-1, gradient.size(-1)); // (n, o)
-          Tensor gB = g.t().matmul(saved.get(3)).mulInPlace(scaling); // (o, r)
-          Tensor gLow = g.matmul(saved.get(2)).mulInPlace(scaling); // (n, r)
-          Tensor gA =
-              gradientOfA ? gLow.t().matmul(dropped(savedX, dropout, seed)) : null; // (r, d)
-          Tensor gX = gradientOfX ? gradientOfX(savedX, gLow, saved.get(1), dropout, seed) : null;
-          return Arrays.asList(gradient, gX, gA, gB);
-        });
+        (gradient, saved) -> gradients(gradient, saved, sizes, scaling, dropout, seed, wanted));
   }
 
-  /**
-   * x after dropout as float32 (n, d): x itself if nothing is to be done, else in memory that is
-   * reused.
-   */
-  private static Tensor dropped(Tensor x, double dropout, long seed) {
-    Tensor flat = x.detach().reshape(-1, x.size(-1));
-    if (dropout == 0 && x.dtype() == DType.FLOAT32) {
-      return flat;
+  /** The gradients of y, x, A and B. */
+  private static List<@Nullable Tensor> gradients(
+      Tensor gradient,
+      List<Tensor> saved,
+      LowRankKernel.Sizes sizes,
+      double scaling,
+      double dropout,
+      long seed,
+      boolean[] wanted) {
+    int threads = FastPath.threads();
+    Tensor x = saved.get(0).contiguous();
+    Tensor g = gradient.contiguous();
+    Tensor gLow = floats(sizes.n(), sizes.r());
+    Tensor gX = wanted[0] ? Creation.empty(x.dtype(), Device.CPU, x.shape().toArray()) : null;
+    LowRankKernel.gradient(
+        sizes,
+        array(g),
+        saved.get(1).address(),
+        saved.get(2).address(),
+        scaling,
+        gLow.address(),
+        gX == null ? new LowRankKernel.Array(FastPath.type(x), 0) : array(gX),
+        dropout,
+        seed,
+        threads);
+    Tensor gA = null;
+    if (wanted[1]) {
+      gA = floats(sizes.r(), sizes.d());
+      LowRankKernel.weightGradient(
+          sizes.n(),
+          sizes.d(),
+          sizes.r(),
+          array(x),
+          gLow.address(),
+          gA.address(),
+          false,
+          dropout,
+          seed,
+          threads);
     }
-    Tensor buffer =
-        Scratch.floats(Scratch.Purpose.DROPPED, x.numel()).reshape(flat.shape().toArray());
-    Dropouts.mask(flat, buffer, dropout, seed);
-    return buffer;
+    Tensor gB = null;
+    if (wanted[2]) {
+      gB = floats(sizes.o(), sizes.r());
+      LowRankKernel.weightGradient(
+          sizes.n(),
+          sizes.o(),
+          sizes.r(),
+          array(g),
+          saved.get(3).address(),
+          gB.address(),
+          true,
+          0,
+          0,
+          threads);
+    }
+    return Arrays.asList(gradient, gX, gA, gB);
   }
 
-  /** {@code y += scaling * low * bt}, computed in float32 and rounded once. */
-  private static void addProduct(Tensor y, Tensor low, Tensor bt, double scaling) {
-    if (y.dtype() == DType.FLOAT32) {
-      MatrixOps.addmmInto(y, low, bt, 1, scaling);
-      return;
-    }
-    Tensor update = Scratch.floats(Scratch.Purpose.DROPPED, y.numel()).reshape(y.shape().toArray());
-    MatrixOps.addmmInto(update, low, bt, 0, scaling);
-    ElementwiseKernel.addScaled(
-        FastPath.type(update),
-        update.address(),
-        FastPath.type(y),
-        y.address(),
-        y.numel(),
-        1,
-        FastPath.threads());
-  }
-
-  private static Tensor gradientOfX(Tensor x, Tensor gLow, Tensor a, double dropout, long seed) {
-    long[] sizes = x.shape().toArray();
-    if (dropout == 0 && x.dtype() == DType.FLOAT32) {
-      return gLow.matmul(a).reshape(sizes);
-    }
-    Tensor wide =
-        Scratch.floats(Scratch.Purpose.DROPPED, x.numel()).reshape(gLow.size(0), a.size(1));
-    MatrixOps.addmmInto(wide, gLow, a, 0, 1);
-    Tensor gX = Creation.empty(x.dtype(), Device.CPU, sizes);
-    Dropouts.mask(wide, gX, dropout, seed);
-    return gX;
+  private static Tensor floats(long rows, long columns) {
+    return Creation.empty(DType.FLOAT32, Device.CPU, rows, columns);
   }
 }

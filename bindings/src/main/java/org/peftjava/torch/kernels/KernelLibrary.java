@@ -16,7 +16,7 @@ import org.bytedeco.javacpp.annotation.StdString;
  */
 @Properties({
   @Platform(
-      include = {"kernels.h", "quant_kernels.h", "attention_kernels.h"},
+      include = {"kernels.h", "quant_kernels.h", "attention_kernels.h", "low_rank_kernels.h"},
       compiler = {"cpp17", "kernels"},
       library = KernelLibrary.NAME),
   @Platform(value = "linux", preload = "gomp@.1", preloadresource = "/org/bytedeco/pytorch/")
@@ -214,6 +214,54 @@ final class KernelLibrary {
   @NoException
   static native void addScaled(
       long x, int xType, long y, int yType, long count, double scale, int threads);
+
+  static native void lowRank(
+      long x,
+      int xType,
+      long down,
+      long up,
+      long low,
+      long y,
+      int yType,
+      long n,
+      long d,
+      long o,
+      long r,
+      double scale,
+      @Cast("bool") boolean forward,
+      double p,
+      long seed,
+      int threads);
+
+  @NoException
+  static native void lowRankGrad(
+      long x,
+      int xType,
+      long low,
+      long gw,
+      long n,
+      long d,
+      long r,
+      @Cast("bool") boolean transposed,
+      double p,
+      long seed,
+      int threads);
+
+  static native void lowRankRuns(
+      long x,
+      int xType,
+      long y,
+      int yType,
+      long d,
+      long o,
+      @Cast("const int64_t*") long[] row,
+      @Cast("const int64_t*") long[] rows,
+      @Cast("const int64_t*") long[] a,
+      @Cast("const int64_t*") long[] b,
+      @Cast("const int64_t*") long[] r,
+      double[] scale,
+      int count,
+      int threads);
 
   @NoException
   static native void rmsNorm(

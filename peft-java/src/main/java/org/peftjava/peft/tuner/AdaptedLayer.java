@@ -121,7 +121,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
 
   /** The base layer's output, changed by the adapters that act. */
   final Tensor adapted(Tensor input) {
-    Optional<AdapterRows> rows = set.rows();
+    Optional<RowPlan> rows = set.rows();
     if (rows.isPresent()) {
       return MixedForward.of(this, rows.get(), input);
     }

@@ -23,7 +23,7 @@ public final class AdapterSet {
   private List<String> active = List.of();
   private List<String> merged = List.of();
   private boolean enabled = true;
-  private @Nullable AdapterRows rows;
+  private @Nullable RowPlan rows;
 
   @SuppressWarnings("ThreadLocalUsage") // of this model and one thread's pass through it
   private final ThreadLocal<@Nullable TaskRows> tasks = new ThreadLocal<>();
@@ -77,7 +77,7 @@ public final class AdapterSet {
   /** Lets each row of a batch have its own adapter until the result is closed. */
   Running mix(AdapterRows names) {
     checkIdle("mix adapters in a batch");
-    rows = names;
+    rows = new RowPlan(names);
     Running pass = run();
     return () -> {
       rows = null;
@@ -86,7 +86,7 @@ public final class AdapterSet {
   }
 
   /** Which adapter acts for which row, where that is not the same for all. */
-  Optional<AdapterRows> rows() {
+  Optional<RowPlan> rows() {
     return Optional.ofNullable(enabled ? rows : null);
   }
 

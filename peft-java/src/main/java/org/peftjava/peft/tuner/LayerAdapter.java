@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
+import org.peftjava.torch.LowRankUpdate;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
 
@@ -147,6 +148,14 @@ public interface LayerAdapter {
    */
   default Tensor afterBase(Tensor x, Tensor y, Tensor base, boolean training) {
     return afterBase(x, y, training);
+  }
+
+  /**
+   * The matrices of {@code s B A}, if {@code s B A x} is all that this adapter adds outside
+   * training: rows of a batch with such adapters are computed together.
+   */
+  default Optional<LowRankUpdate.Matrices> lowRank() {
+    return Optional.empty();
   }
 
   /**

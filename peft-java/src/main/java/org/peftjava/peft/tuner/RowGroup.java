@@ -1,5 +1,6 @@
 package org.peftjava.peft.tuner;
 
+import java.util.List;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.Tensor;
 
@@ -8,11 +9,16 @@ import org.peftjava.torch.Tensor;
  *
  * @param adapter its name
  * @param rows their numbers, ascending
+ * @param blocks the same rows
  */
-record RowGroup(String adapter, long[] rows) {
+record RowGroup(String adapter, long[] rows, List<RowBlock> blocks) {
+  RowGroup(String adapter, long[] rows) {
+    this(adapter, rows, RowBlock.of(rows));
+  }
+
   /** Whether the rows stand one after the other, so that they are a part of memory. */
   private boolean isOneBlock() {
-    return rows[rows.length - 1] - rows[0] == rows.length - 1;
+    return blocks.size() == 1;
   }
 
   private Tensor index(Tensor like) {

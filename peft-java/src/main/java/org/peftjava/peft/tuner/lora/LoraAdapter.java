@@ -108,6 +108,13 @@ final class LoraAdapter implements LayerAdapter, LowRank {
   }
 
   @Override
+  public Optional<LowRankUpdate.Matrices> lowRank() {
+    return bias == null
+        ? Optional.of(new LowRankUpdate.Matrices(a.tensor(), b.tensor(), scaling))
+        : Optional.empty();
+  }
+
+  @Override
   public Optional<Tensor> weightChange() {
     return bias == null
         ? Optional.of(LoraMath.delta(a.tensor(), b.tensor(), scaling))
