@@ -27,6 +27,15 @@ CASES = [
     *(["train", model, dtype, "4", "128", "1", "4"] for model in FAMILIES for dtype in ("float32", "bfloat16")),
     *(["generate", model, "bfloat16", "16", "64", "3", rows] for model in FAMILIES if model != "bert-base"
       for rows in ("1", "8")),
+    *(["adapters", "load", model, "float32", "all", "15"] for model in ("opt-350m", "llama-135m")),
+    ["adapters", "switch", "opt-350m", "float32", "all", "100"],
+    ["adapters", "hundred", "llama-135m", "bfloat16", "qv", "5", "16"],
+    *(["adapters", "mixed", "llama-135m", dtype, "qv", "9", tokens] for dtype in ("float32", "bfloat16")
+      for tokens in ("1", "16", "128")),
+    ["adapters", "mixed", "llama-135m", "bfloat16", "all", "9", "1"],
+    ["adapters", "decode", "llama-135m", "bfloat16", "qv", "3", "16"],
+    *(["adapters", "step", "llama-135m", dtype, targets, "3", "4", "128", "0.05"] for dtype in ("float32", "bfloat16")
+      for targets in ("qv", "all")),
     ["load", "safetensors", "auto", "5"], ["load", "safetensors", "bfloat16", "5"], ["load", "bin", "auto", "5"],
 ]
 # the same at sizes that prove no more than that everything runs
@@ -37,6 +46,8 @@ TINY = {"llama-135m": "tiny-llama", "t5-small": "tiny-t5", "bert-base": "tiny-be
 def shrunk(case):
     if case[0] == "load":
         return case
+    if case[0] == "adapters":
+        return [*case[:2], TINY[case[2]], *case[3:5], "3", *(number if "." in number else "4" for number in case[6:])]
     return [case[0], TINY.get(case[1], case[1]), case[2], *(str(min(int(n), 16)) for n in case[3:])]
 
 
@@ -82,6 +93,40 @@ def measure(case, rounds):
     return dict(case=case, ratio=round(ratio, 3), peak_ratio=round(memory, 3), **best)
 
 
+def adapter_of(model, scratch):
+    """A LoRA adapter with random values for all linear layers; written once."""
+    folder = os.path.join(scratch, model + "-lora")
+    if not os.path.exists(os.path.join(folder, "adapter_config.json")):
+        run([sys.executable, os.path.join(HERE, "bench_adapters.py"), "write", folder, model, "float32", "all"])
+    return folder
+
+
+# what two times of one process have to do with each other: a name, the first, and the one that it is divided by
+WITHIN = [("hundred_over_two", "hundred_s", "two_s"), ("mixed_over_single", "mixed_s", "single_s"),
+          ("lora_over_base", "lora_s", "base_s"), ("single_over_base", "single_s", "base_s")]
+
+
+def adapters(case, rounds):
+    """As measure, for AdapterBench: Python's time over ours of each work, and ratios within each side."""
+    java = ["java", "-XX:+UseSerialGC", "-cp", java_classpath(), "org.peftjava.it.bench.AdapterBench", *case[1:]]
+    python = [sys.executable, os.path.join(HERE, "bench_adapters.py"), *case[1:]]
+    sides = {"java": [], "python": []}
+    for _ in range(rounds):
+        sides["java"].append(line(run(java, {**os.environ, "GLIBC_TUNABLES": TUNABLES})[1]))
+        sides["python"].append(line(run(python)[1]))
+    best = {side: {key: min(result[key] for result in results) for key in results[0] if key.endswith("_s")}
+            for side, results in sides.items()}
+    result = dict(case=case, **best)
+    for key in best["java"]:
+        if not key.endswith("_min_s"):
+            result["ratio_" + key[:-2]] = round(best["python"][key] / best["java"][key], 3)
+    for name, first, second in WITHIN:
+        if first in best["java"] and second in best["java"]:
+            for side in best:
+                result[name + "_" + side] = round(best[side][first] / best[side][second], 3)
+    return result
+
+
 def shares(result, rates):
     """How much of the rate of large products, or of reading memory, our side makes use of."""
     java, found = result["java"], {}
@@ -121,6 +166,12 @@ def main():
             continue
         if options.tiny:
             case = shrunk(case)
+        if case[0] == "adapters":
+            if case[1] == "load":
+                case = [*case, adapter_of(case[2], options.scratch)]
+            results.append(adapters(case, options.rounds))
+            print(" ".join(case), {k: v for k, v in results[-1].items() if k != "case"}, flush=True)
+            continue
         if case[0] == "load":
             case = ["load", folder_of(case[1], options.scratch, options.tiny), *case[2:]]
         result = measure(case, options.rounds)

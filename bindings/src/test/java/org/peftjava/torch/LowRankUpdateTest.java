@@ -1,6 +1,7 @@
 package org.peftjava.torch;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -83,6 +84,53 @@ class LowRankUpdateTest {
       Tensor y = in[0].copy();
       Tensor updated = LowRankUpdate.add(y, in[1], in[2], in[3], SCALING, 0);
       Values.assertClose(expected, updated.toFloats(), 2e-5, "value");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"FLOAT32, FLOAT32", "BFLOAT16, BFLOAT16", "FLOAT32, BFLOAT16"})
+  void changesRunsOfRowsAsOneAfterTheOther(DType y, DType x) {
+    try (TensorScope scope = TensorScope.open("test");
+        GradMode off = GradMode.noGrad()) {
+      Tensor[] in = inputs(y, x, DType.FLOAT32, 4, 3);
+      Tensor b = Values.normal(15, DType.FLOAT32, 5, 3);
+      Tensor changed = in[0].copy();
+      List<LowRankUpdate.Run> runs =
+          List.of(
+              new LowRankUpdate.Run(1, 2, new LowRankUpdate.Matrices(in[2], in[3], SCALING)),
+              new LowRankUpdate.Run(4, 7, new LowRankUpdate.Matrices(in[2], b, -0.5)));
+      assertTrue(LowRankUpdate.addRuns(changed, in[1], runs));
+      Tensor expected = in[0].reshape(12, 5).copy();
+      for (LowRankUpdate.Run run : runs) {
+        LowRankUpdate.Matrices with = run.matrices();
+        LowRankUpdate.add(
+            expected.narrow(0, run.first(), run.rows()),
+            in[1].reshape(12, 3).narrow(0, run.first(), run.rows()),
+            with.a(),
+            with.b(),
+            with.scaling(),
+            0);
+      }
+      Values.assertClose(
+          expected.toFloats(), changed.toFloats(), Values.tolerance(y), "changed rows");
+    }
+  }
+
+  @Test
+  void leavesRunsToOthersWhereItCannot() {
+    try (TensorScope scope = TensorScope.open("test")) {
+      Tensor[] in = inputs(DType.FLOAT32, DType.FLOAT32, DType.FLOAT32, 2, 1);
+      Tensor y = in[0].detach().copy();
+      List<LowRankUpdate.Run> runs =
+          List.of(new LowRankUpdate.Run(0, 1, new LowRankUpdate.Matrices(in[2], in[3], SCALING)));
+      assertFalse(LowRankUpdate.addRuns(y, in[1], runs), "a gradient is recorded");
+      try (GradMode off = GradMode.noGrad()) {
+        Tensor half = in[2].to(DType.BFLOAT16);
+        List<LowRankUpdate.Run> halves =
+            List.of(new LowRankUpdate.Run(0, 1, new LowRankUpdate.Matrices(half, in[3], SCALING)));
+        assertFalse(LowRankUpdate.addRuns(y, in[1], halves), "of another type");
+      }
+      Values.assertClose(in[0].toFloats(), y.toFloats(), 0, "y as it was");
     }
   }
 

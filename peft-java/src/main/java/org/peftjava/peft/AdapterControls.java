@@ -17,10 +17,8 @@ interface AdapterControls {
 
   /** Lets exactly these adapters act, and trains them. Merged adapters are unmerged first. */
   default void setAdapter(String... adapterNames) {
-    self().tuned().activate(List.of(adapterNames));
-    for (String name : adapterNames) {
-      self().tuned().trainable(name, true);
-    }
+    List<String> names = List.of(adapterNames);
+    self().tuned().activate(names, names);
   }
 
   /**

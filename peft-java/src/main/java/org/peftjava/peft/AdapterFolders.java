@@ -116,7 +116,7 @@ final class AdapterFolders {
                 config.with("inference_mode", !options.isTrainable()),
                 Optional.empty(),
                 model.promptShape()),
-            options.weights(),
+            options.weights(config),
             added -> AdapterCheckpoint.load(model.tuned(), name, folder, rules));
     if (!options.isTrainable()) {
       model.eval();
@@ -141,7 +141,7 @@ final class AdapterFolders {
     return model.add(
         name,
         config.with("inference_mode", !options.isTrainable()),
-        options.weights(),
+        options.weights(config),
         added -> AdapterCheckpoint.load(model, name, folder, rules));
   }
 

@@ -64,6 +64,15 @@ public record LoadAdapterOptions(
     return new AddOptions(autocastAdapterDtype, lowCpuMemUsage);
   }
 
+  /**
+   * The same for an adapter with this config: a LoRA adapter draws no first values where an error
+   * is sure to come before any of them could stay.
+   */
+  AddOptions weights(TunerConfig added) {
+    boolean overwritten = added.peftType().equals("LORA") && !lenient && !ignoreMismatchedSizes;
+    return new AddOptions(autocastAdapterDtype, lowCpuMemUsage || overwritten);
+  }
+
   LoadRules rules() {
     UnaryOperator<String> names = keyMapping.isEmpty() ? key -> key : new KeyMapping(keyMapping);
     return new LoadRules(lenient, ignoreMismatchedSizes, names);

@@ -241,7 +241,7 @@ public final class Parameter implements AutoCloseable {
   }
 
   private void applyRequiresGrad() {
-    if (tensor != null) {
+    if (tensor != null && tensor.requiresGrad() != requiresGrad()) {
       if (!requiresGrad()) {
         tensor.setGrad(null);
       }

@@ -37,7 +37,8 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  *   <li>{@code load ... <folder>}: a saved adapter into a model that has one;
  *   <li>{@code switch ...}: to the other of two adapters;
  *   <li>{@code hundred ... <new tokens>}: decoding one row, with 2 adapters and with 100;
- *   <li>{@code mixed ... <tokens>}: a pass of 8 rows without gradients, with one adapter and with 8;
+ *   <li>{@code mixed ... <tokens>}: a pass of 8 rows without gradients, with one adapter and with
+ *       8;
  *   <li>{@code decode ... <new tokens>}: the same in decoding;
  *   <li>{@code step ... <rows> <tokens> <dropout>}: forward and backward down to the embeddings of
  *       the tokens, without and with an adapter in training.
@@ -150,8 +151,7 @@ final class AdapterBench {
     List<String> names = addAdapters(ROWS);
     TokenBatch batch = TokenBatch.of(rows(ROWS, 16));
     Map<String, Runnable> works = new LinkedHashMap<>();
-    works.put(
-        "base", () -> model.withoutAdapter(() -> generate(batch, newTokens, List.of())));
+    works.put("base", () -> model.withoutAdapter(() -> generate(batch, newTokens, List.of())));
     works.put("single", () -> generate(batch, newTokens, List.of()));
     works.put("mixed", () -> generate(batch, newTokens, names));
     inTurn(works);

@@ -61,8 +61,7 @@ final class MixedForward {
         return Optional.empty();
       }
       for (RowBlock block : group.blocks()) {
-        runs.add(
-            new LowRankUpdate.Run(block.first() * each, block.count() * each, matrices.get()));
+        runs.add(new LowRankUpdate.Run(block.first() * each, block.count() * each, matrices.get()));
       }
     }
     return Optional.of(runs);

@@ -5,7 +5,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** Which adapter acts for which row while a mixed batch passes: worked out once, not by each layer. */
+/**
+ * Which adapter acts for which row while a mixed batch passes: worked out once, not by each layer.
+ */
 final class RowPlan {
   private final AdapterRows rows;
   private final List<String> adapters;

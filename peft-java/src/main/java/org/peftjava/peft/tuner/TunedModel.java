@@ -193,16 +193,24 @@ public final class TunedModel extends Module {
 
   /** Lets exactly these adapters act, after unmerging whatever is merged. */
   public void activate(List<String> names) {
+    activate(names, List.of());
+  }
+
+  /** The same; those of {@code trained} are trained from now on. */
+  public void activate(List<String> names, List<String> trained) {
     set.checkKnown(names);
     set.checkIdle("activate " + names);
     prompts.checkActivation(names);
     savedModules().forEach((path, module) -> module.checkActivation(path, names));
-    layers().values().forEach(layer -> layer.checkTogether(names));
+    if (names.size() > 1) {
+      layers().values().forEach(layer -> layer.checkTogether(names));
+    }
     if (!set.merged().isEmpty()) {
       LOG.warn("Adapters {} are merged and are unmerged before {} act.", set.merged(), names);
       unmerge();
     }
     set.activate(names);
+    trained.forEach(name -> trainability.allow(name, true));
     trainability.apply();
   }
 

@@ -161,6 +161,9 @@ final class LoraInitializer {
 
   /** DoRA's first magnitude: lengths of the rows of {@code weight + s B A}. */
   private Parameter magnitude(Tensor weight, Parameter b, Parameter a) {
+    if (site.lowCpuMemUsage()) {
+      return site.place(drawn(Init.zeros(), weight.size(0)));
+    }
     DType type = site.isFullPrecision() ? site.baseType() : DType.FLOAT32;
     Tensor delta = LoraMath.delta(a.tensor(), b.tensor(), scaling).to(type);
     Tensor length = Ops.norm(weight.add(delta), 1).reshape(-1);
