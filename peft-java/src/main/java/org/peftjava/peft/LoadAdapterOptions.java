@@ -3,6 +3,7 @@ package org.peftjava.peft;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -49,6 +50,16 @@ public record LoadAdapterOptions(
     Optional<String> baseModelNameOrPath,
     Consumer<LoadOptions.Builder> baseOptions,
     Consumer<HubOptions.Builder> hub) {
+  /** Fields for LoRA with weights beside its matrices, of which some may be in no file. */
+  private static final List<String> VARIANTS =
+      List.of(
+          "use_bdlora",
+          "use_qalora",
+          "arrow_config",
+          "kasa_config",
+          "velora_config",
+          "monteclora_config");
+
   /** The defaults. */
   public static Builder builder() {
     return new Builder();
@@ -69,7 +80,11 @@ public record LoadAdapterOptions(
    * is sure to come before any of them could stay.
    */
   AddOptions weights(TunerConfig added) {
-    boolean overwritten = added.peftType().equals("LORA") && !lenient && !ignoreMismatchedSizes;
+    boolean overwritten =
+        added.peftType().equals("LORA")
+            && VARIANTS.stream().noneMatch(added.fields()::isSet)
+            && !lenient
+            && !ignoreMismatchedSizes;
     return new AddOptions(autocastAdapterDtype, lowCpuMemUsage || overwritten);
   }
 
