@@ -60,9 +60,7 @@ public final class FusedAttention {
   }
 
   private static boolean fits(Tensor mask, int dimension, long size) {
-    return mask.rank() + dimension < 0
-        || mask.size(dimension) == size
-        || mask.size(dimension) == 1;
+    return mask.rank() + dimension < 0 || mask.size(dimension) == size || mask.size(dimension) == 1;
   }
 
   /**
@@ -116,8 +114,7 @@ public final class FusedAttention {
   private static List<@Nullable Tensor> gradients(Tensor gradient, List<Tensor> kept, Rule rule) {
     Tensor g = gradient.handle().stride(3) == 1 ? gradient : gradient.contiguous();
     Tensor mask = kept.size() > 5 ? kept.get(5) : null;
-    List<Tensor> results =
-        List.of(like(kept.get(0)), like(kept.get(1)), like(kept.get(2)));
+    List<Tensor> results = List.of(like(kept.get(0)), like(kept.get(1)), like(kept.get(2)));
     AttentionKernel.backward(
         rule,
         operands(kept.get(0), kept.get(1), kept.get(2), kept.get(3), mask, kept.get(4)),
@@ -129,7 +126,9 @@ public final class FusedAttention {
     return new ArrayList<>(results);
   }
 
-  /** Room for (b, h, t, d) in which a token's heads lie together, as the layers around have them. */
+  /**
+   * Room for (b, h, t, d) in which a token's heads lie together, as the layers around have them.
+   */
   private static Tensor like(Tensor x) {
     return Creation.empty(x.dtype(), Device.CPU, x.size(0), x.size(2), x.size(1), x.size(3))
         .transpose(1, 2);

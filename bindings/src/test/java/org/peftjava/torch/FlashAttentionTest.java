@@ -43,8 +43,7 @@ class FlashAttentionTest {
               in -> formula(in.get(0), in.get(1), in.get(2), mask, causal), q, k, v);
       Differentiated actual =
           Differentiated.run(
-              in ->
-                  FlashAttention.of(in.get(0), in.get(1), in.get(2), mask, causal, SCALE),
+              in -> FlashAttention.of(in.get(0), in.get(1), in.get(2), mask, causal, SCALE),
               q,
               k,
               v);

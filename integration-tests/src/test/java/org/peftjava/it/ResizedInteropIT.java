@@ -260,7 +260,7 @@ class ResizedInteropIT {
   /** The last token that there is stands in the first text. */
   private static Tensor ids(Case it) {
     long[][] ids = {IDS[0].clone(), IDS[1]};
-    ids[0][3] = it.tokens() - 1;
+    ids[0][3] = it.tokens() - 1L;
     return Creation.ofLongs(ids);
   }
 

@@ -8,13 +8,13 @@ import org.jspecify.annotations.Nullable;
  * Attention, {@code y = dropout(softmax(scale q k^T + mask)) v}, and its gradient, without the
  * matrix of scores in memory.
  *
- * <p>Letters: {@code b} batch, {@code h} heads, {@code n} heads of keys, of which each serves {@code
- * h / n} neighbours, {@code t} queries, {@code s} keys, {@code d} size of a head. Sums are float32,
- * and rows whose every score is negative infinity are 0. The forward pass keeps the logarithm of
- * each row's sum of exponentials, from which the backward pass makes the scores again (Dao et al.,
- * <a href="https://arxiv.org/abs/2205.14135">FlashAttention</a>). Which weights are dropped is a
- * function of the seed, as in {@link DropoutKernel}: row {@code (b h t)} begins at a multiple of 64
- * elements.
+ * <p>Letters: {@code b} batch, {@code h} heads, {@code n} heads of keys, of which each serves
+ * {@code h / n} neighbours, {@code t} queries, {@code s} keys, {@code d} size of a head. Sums are
+ * float32, and rows whose every score is negative infinity are 0. The forward pass keeps the
+ * logarithm of each row's sum of exponentials, from which the backward pass makes the scores again
+ * (Dao et al., <a href="https://arxiv.org/abs/2205.14135">FlashAttention</a>). Which weights are
+ * dropped is a function of the seed, as in {@link DropoutKernel}: row {@code (b h t)} begins at a
+ * multiple of 64 elements.
  */
 public final class AttentionKernel {
   private static final String NAME = "AttentionKernel";
@@ -45,7 +45,8 @@ public final class AttentionKernel {
     public Rule {
       for (long each : new long[] {batch, heads, keyHeads, queries, keys, size}) {
         if (each < 1) {
-          throw new IllegalArgumentException(NAME + ": a size is " + each + ". Expected 1 or more.");
+          throw new IllegalArgumentException(
+              NAME + ": a size is " + each + ". Expected 1 or more.");
         }
       }
       if (heads % keyHeads != 0) {
@@ -53,8 +54,7 @@ public final class AttentionKernel {
             NAME + ": " + keyHeads + " heads of keys cannot serve " + heads + " heads evenly.");
       }
       if (!(dropout >= 0 && dropout <= 1)) {
-        throw new IllegalArgumentException(
-            NAME + ": dropout must be 0 to 1, got " + dropout + ".");
+        throw new IllegalArgumentException(NAME + ": dropout must be 0 to 1, got " + dropout + ".");
       }
     }
 
@@ -106,19 +106,12 @@ public final class AttentionKernel {
    * @param g gradient of the result, (b, h, t, d)
    */
   public static void backward(
-      Rule rule,
-      Operands operands,
-      Operand g,
-      Operand gq,
-      Operand gk,
-      Operand gv,
-      int threads) {
+      Rule rule, Operands operands, Operand g, Operand gq, Operand gk, Operand gv, int threads) {
     Arguments.addresses(NAME, 1, operands.logSums());
     call(rule, operands, List.of(g, gq, gk, gv), threads);
   }
 
-  private static void call(
-      Rule rule, Operands operands, List<Operand> gradients, int threads) {
+  private static void call(Rule rule, Operands operands, List<Operand> gradients, int threads) {
     Arguments.call(NAME, threads);
     for (Operand operand : List.of(operands.q(), operands.k(), operands.v(), operands.y())) {
       Arguments.addresses(NAME, 1, operand.address());

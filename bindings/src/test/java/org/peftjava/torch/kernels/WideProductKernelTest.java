@@ -14,7 +14,13 @@ class WideProductKernelTest extends KernelTestBase {
   /** Sizes around its blocks: 6 rows, 16 lanes, 48 rows of the weight, 64 columns, 128 terms. */
   static Stream<Arguments> sizes() {
     int[][] sizes = {
-      {1, 1, 1}, {5, 7, 9}, {48, 48, 128}, {50, 100, 70}, {64, 96, 129}, {67, 49, 300}, {130, 65, 64}
+      {1, 1, 1},
+      {5, 7, 9},
+      {48, 48, 128},
+      {50, 100, 70},
+      {64, 96, 129},
+      {67, 49, 300},
+      {130, 65, 64}
     };
     return isas().flatMap(isa -> Stream.of(sizes).map(s -> Arguments.of(isa, s[0], s[1], s[2])));
   }
@@ -80,11 +86,11 @@ class WideProductKernelTest extends KernelTestBase {
   void refusesWhatWouldEndTheProcess(KernelIsa isa) {
     NativeKernels.useIsa(isa);
     Class<? extends RuntimeException> refusal =
-        WideProductKernel.available() ? IllegalArgumentException.class : IllegalStateException.class;
-    assertThrows(
-        refusal, () -> WideProductKernel.product(0, 1, true, 0, 1, 4, 4, 4, false, 1));
-    assertThrows(
-        refusal, () -> WideProductKernel.product(1, 1, true, 0, 1, -1, 4, 4, false, 1));
+        WideProductKernel.available()
+            ? IllegalArgumentException.class
+            : IllegalStateException.class;
+    assertThrows(refusal, () -> WideProductKernel.product(0, 1, true, 0, 1, 4, 4, 4, false, 1));
+    assertThrows(refusal, () -> WideProductKernel.product(1, 1, true, 0, 1, -1, 4, 4, false, 1));
     assertTrue(WideProductKernel.occupies(128, 2) && !WideProductKernel.occupies(127, 2));
   }
 }
