@@ -94,7 +94,7 @@ public final class LayerInjector<C extends TunerConfig> {
     Map<String, Module> saved = originals(match.modulesToSave());
     layers.forEach(this::checkAdaptable);
     Map<String, String> savedTies = savedTies(prepared, match, layers);
-    saved.forEach(LayerInjector::checkCopyable);
+    saved.forEach(TrainedInFull::checkCopyable);
     C config = method.settled(method.targeted(prepared, match.targets()), layers);
     List<String> warnings = new ArrayList<>(match.warnings());
     warnings.addAll(method.warnings(given, withParameters(layers, parameters)));
@@ -108,10 +108,10 @@ public final class LayerInjector<C extends TunerConfig> {
     set.add(name);
     adapters.forEach(
         (path, adapter) -> adaptedLayer(path, adapter.changesParameters()).add(name, adapter));
-    saved.keySet().forEach(path -> savedModule(model, set, path).add(name));
+    saved.keySet().forEach(path -> TrainedInFull.at(model, set, path).add(name));
     savedTies.forEach(
         (path, owner) ->
-            savedModule(model, set, path).addTied(name, savedModule(model, set, owner)));
+            TrainedInFull.at(model, set, path).addTied(name, TrainedInFull.at(model, set, owner)));
     return new Injection(
         config, match.paths(), match.modulesToSave(), shared, changes, List.copyOf(warnings));
   }
@@ -144,7 +144,7 @@ public final class LayerInjector<C extends TunerConfig> {
                   + "\", which is trained in full, and cannot be adapted too. Leave it out of"
                   + " targetModules.");
         }
-        checkCopyable(path, model.original(path));
+        TrainedInFull.checkCopyable(path, model.original(path));
         result.put(path, table);
       }
     }
@@ -176,18 +176,6 @@ public final class LayerInjector<C extends TunerConfig> {
               + " cannot adapt. It can adapt "
               + method.adaptable()
               + ".");
-    }
-  }
-
-  static void checkCopyable(String path, Module module) {
-    if (!ModuleCopies.canCopy(module)) {
-      throw new IllegalArgumentException(
-          "modulesToSave selects \""
-              + path
-              + "\", a "
-              + module.getClass().getSimpleName()
-              + ", which cannot be copied for training. Linear, Conv1D, Embedding and norms"
-              + " can: name the layers inside it.");
     }
   }
 
@@ -294,22 +282,5 @@ public final class LayerInjector<C extends TunerConfig> {
     }
     ModulePath.replace(model.root(), path, layer);
     return layer;
-  }
-
-  static SavedModule savedModule(BaseModel model, AdapterSet set, String path) {
-    Module present = ModulePath.get(model.root(), path);
-    if (present instanceof SavedModule module) {
-      return module;
-    }
-    if (present instanceof AdaptedLayer) {
-      throw new IllegalArgumentException(
-          "Module \""
-              + path
-              + "\" is adapted by another adapter and cannot be trained in full (modulesToSave)"
-              + " too.");
-    }
-    SavedModule module = SavedModule.over(set, present);
-    ModulePath.replace(model.root(), path, module);
-    return module;
   }
 }

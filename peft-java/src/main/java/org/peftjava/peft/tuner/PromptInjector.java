@@ -26,11 +26,11 @@ final class PromptInjector {
     set.checkNew(name);
     C config = method.configType().cast(given);
     List<String> saved = TargetMatcher.named(model, config.modulesToSave());
-    saved.forEach(path -> LayerInjector.checkCopyable(path, original(path)));
+    saved.forEach(path -> TrainedInFull.checkCopyable(path, original(path)));
     PromptEncoder encoder = encoder(method, config);
     set.add(name);
     prompts.add(name, new ActingPrompt(config, method.place(), encoder, List.of()));
-    saved.forEach(path -> LayerInjector.savedModule(model, set, path).add(name));
+    saved.forEach(path -> TrainedInFull.at(model, set, path).add(name));
     return new Injection(
         config, List.of(), saved, SharedWeights.NONE, new BaseChanges(), List.of());
   }
