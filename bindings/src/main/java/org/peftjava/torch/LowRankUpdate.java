@@ -61,7 +61,7 @@ public final class LowRankUpdate {
    *     for which there is no such call
    */
   public static boolean addRuns(Tensor y, Tensor x, List<Run> runs) {
-    if (GradMode.isEnabled()) {
+    if (y.numel() == 0 || x.numel() == 0 || GradMode.isEnabled()) {
       return false;
     }
     for (Run run : runs) {

@@ -1,5 +1,6 @@
 package org.peftjava.torch;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -12,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.peftjava.torch.kernels.NativeKernels;
 
 /** {@code y + s * (drop(x) A^T) B^T} against the composition of operators in float64. */
 @Tag("portable")
@@ -99,7 +101,12 @@ class LowRankUpdateTest {
           List.of(
               new LowRankUpdate.Run(1, 2, new LowRankUpdate.Matrices(in[2], in[3], SCALING)),
               new LowRankUpdate.Run(4, 7, new LowRankUpdate.Matrices(in[2], b, -0.5)));
-      assertTrue(LowRankUpdate.addRuns(changed, in[1], runs));
+      boolean taken = LowRankUpdate.addRuns(changed, in[1], runs);
+      assertEquals(NativeKernels.available(), taken);
+      if (!taken) {
+        assertArrayEquals(in[0].toFloats(), changed.toFloats());
+        return;
+      }
       Tensor expected = in[0].reshape(12, 5).copy();
       for (LowRankUpdate.Run run : runs) {
         LowRankUpdate.Matrices with = run.matrices();
