@@ -39,6 +39,9 @@ CASES = {
     ),
 }
 
+# Large scores that nothing scales: Python's own float32 logits are up to 0.8e-5 from its float64 ones.
+TOLERANCES = {"t5_v11": {"forward": 3e-5}}
+
 GRADIENTS = (
     "shared.weight",
     "lm_head.weight",
@@ -124,7 +127,7 @@ def write_case(folder, kind, changes, note):
             "note": note,
             "versions": common.versions(),
             "seeds": {"model": 7, "head": 8, "adapter": "crc32(parameter name) + 3"},
-            "tolerances": {**common.TOLERANCES, "bfloat16": 0.1, "float16": 0.01},
+            "tolerances": {**common.TOLERANCES, "bfloat16": 0.1, "float16": 0.01, **TOLERANCES.get(folder.name, {})},
             **facts,
         },
     )

@@ -27,10 +27,13 @@ public final class MatrixOps {
    *
    * @param x (..., d)
    * @param weight (o, d), of x's type
-   * @param bias (o), or null
+   * @param bias (o), or null; one that is trained in float32 beside a frozen weight is rounded
    * @return (..., o)
    */
   public static Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias) {
+    if (bias != null && bias.dtype() != weight.dtype()) {
+      return linear(x, weight, bias.to(weight.dtype()));
+    }
     if (isSmall(x, weight, bias, false)) {
       return smallLinear(x, weight, bias, false);
     }
@@ -48,10 +51,13 @@ public final class MatrixOps {
    *
    * @param x (..., d)
    * @param weight (d, o), of x's type
-   * @param bias (o), or null
+   * @param bias (o), or null, as in {@link #linear}
    * @return (..., o)
    */
   public static Tensor linearTransposed(Tensor x, Tensor weight, @Nullable Tensor bias) {
+    if (bias != null && bias.dtype() != weight.dtype()) {
+      return linearTransposed(x, weight, bias.to(weight.dtype()));
+    }
     if (isSmall(x, weight, bias, true)) {
       return smallLinear(x, weight, bias, true);
     }

@@ -87,6 +87,9 @@ public final class Ops {
    */
   public static Tensor layerNorm(
       Tensor x, @Nullable Tensor weight, @Nullable Tensor bias, double eps) {
+    if (weight != null && bias != null && bias.dtype() != weight.dtype()) {
+      return layerNorm(x, weight, bias.to(weight.dtype()), eps); // trained in float32
+    }
     Tensor y =
         Natives.op(
             () ->

@@ -66,6 +66,11 @@ final class TunerCase implements AutoCloseable {
     return where("changesBase", false);
   }
 
+  /** Those whose new adapters change nothing that the model says. */
+  static List<String> startingWithoutEffect() {
+    return where("startsWithoutEffect", true);
+  }
+
   /** Those that work over quantized weights. */
   static List<String> quantizable() {
     return where("fullPrecisionOnly", false);

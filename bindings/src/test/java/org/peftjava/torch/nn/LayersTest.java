@@ -25,6 +25,33 @@ import org.peftjava.torch.Values;
 class LayersTest {
   private static final float[] DENSE = {1, 2, 3, -4, 5, -6}; // (2, 3)
 
+  /** As in training with {@code bf16}, where what is trained is float32. */
+  @Test
+  void biasesAreTrainedInFloat32BesideFrozenWeights() {
+    try (Linear linear = new Linear(3, 2, true, DType.BFLOAT16);
+        Conv1D turned = new Conv1D(2, 3, DType.BFLOAT16);
+        LayerNorm norm = new LayerNorm(3, 1e-5, DType.BFLOAT16)) {
+      for (Module module : List.of(linear, turned, norm)) {
+        module.initialize();
+        module.requiresGrad(false);
+        Parameter bias = module.ownParameters().get("bias");
+        bias.to(DType.FLOAT32);
+        bias.requiresGrad(true);
+        try (TensorScope scope = TensorScope.openGraph("step")) {
+          Tensor x = Values.normal(1, DType.BFLOAT16, 4, 3);
+          Tensor y = ((Layer) module).forward(x);
+          assertEquals(DType.BFLOAT16, y.dtype());
+          y.sum().backward();
+          float[] gradient = bias.tensor().grad().orElseThrow().toFloats();
+          for (float each : gradient) {
+            assertEquals(4, each);
+          }
+          bias.zeroGrad();
+        }
+      }
+    }
+  }
+
   @Test
   void rmsNormsScaleByTheWeightOrByWhatExceedsOne() {
     try (RmsNorm plain = new RmsNorm(2, 0.5, DType.FLOAT32);

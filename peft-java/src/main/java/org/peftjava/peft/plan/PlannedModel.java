@@ -27,7 +27,9 @@ final class PlannedModel {
   /** What a model of this architecture is trained for, unless somebody says otherwise. */
   static TaskType defaultTask(PretrainedConfig config) {
     Set<Task> tasks = Architectures.get(config.modelType()).tasks();
-    if (tasks.contains(Task.CAUSAL_LM)) {
+    boolean encoder = tasks.contains(Task.MASKED_LM);
+    if (tasks.contains(Task.CAUSAL_LM)
+        && (!encoder || config.json().getBoolean("is_decoder", false))) {
       return TaskType.CAUSAL_LM;
     }
     return tasks.contains(Task.SEQ_2_SEQ_LM) ? TaskType.SEQ_2_SEQ_LM : TaskType.SEQ_CLS;

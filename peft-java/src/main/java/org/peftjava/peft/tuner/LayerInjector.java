@@ -225,7 +225,8 @@ public final class LayerInjector<C extends TunerConfig> {
       places.tokens().addTo(result, site);
       checkChangeable(changes);
       if (options.lowCpuMemUsage()) {
-        result.values().forEach(LayerInjector::dropValues);
+        dropValues(shared.weights());
+        result.values().forEach(adapter -> dropValues(adapter.weights()));
       }
     } catch (RuntimeException e) {
       result.values().forEach(a -> a.weights().forEach(weight -> weight.parameter().close()));
@@ -237,8 +238,8 @@ public final class LayerInjector<C extends TunerConfig> {
   }
 
   /** Leaves weights that a file holds without memory. */
-  private static void dropValues(LayerAdapter adapter) {
-    adapter.weights().stream()
+  private static void dropValues(List<LayerAdapter.Weight> weights) {
+    weights.stream()
         .filter(LayerAdapter.Weight::isSaved)
         .forEach(weight -> weight.parameter().close());
   }
