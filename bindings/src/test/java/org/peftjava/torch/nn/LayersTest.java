@@ -29,7 +29,7 @@ class LayersTest {
   @Test
   void biasesAreTrainedInFloat32BesideFrozenWeights() {
     try (Linear linear = new Linear(3, 2, true, DType.BFLOAT16);
-        Conv1D turned = new Conv1D(2, 3, DType.BFLOAT16);
+        Conv1D turned = new Conv1D(3, 2, DType.BFLOAT16);
         LayerNorm norm = new LayerNorm(3, 1e-5, DType.BFLOAT16)) {
       for (Module module : List.of(linear, turned, norm)) {
         module.initialize();
