@@ -102,7 +102,8 @@ class StateDictTest {
           Peft.getPeftModel(tuner.base(), config, options -> options.lowCpuMemUsage(true))) {
         model.eval();
         assertThrows(IllegalStateException.class, () -> tuner.logits(model));
-        assertTrue(model.getModelStatus().devices().values().iterator().next().contains("meta"));
+        assertTrue(
+            model.namedParameters().values().stream().anyMatch(each -> !each.isMaterialized()));
         LoadReport report =
             Peft.setPeftModelStateDict(
                 model, Goldens.tensors(name + "/adapter/adapter_model.safetensors"));
