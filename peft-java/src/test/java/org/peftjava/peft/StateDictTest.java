@@ -104,6 +104,8 @@ class StateDictTest {
         assertThrows(IllegalStateException.class, () -> tuner.logits(model));
         assertTrue(
             model.namedParameters().values().stream().anyMatch(each -> !each.isMaterialized()));
+        boolean said = model.getModelStatus().devices().toString().contains("meta");
+        assertEquals(!name.startsWith("tuner_unilora"), said, "layers there have indices alone");
         LoadReport report =
             Peft.setPeftModelStateDict(
                 model, Goldens.tensors(name + "/adapter/adapter_model.safetensors"));
