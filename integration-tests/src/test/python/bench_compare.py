@@ -24,7 +24,7 @@ CASES = [
     ["train", "opt-350m", "float32", "4", "128", "1", "3"], ["train", "opt-350m", "bfloat16", "4", "128", "1", "3"],
     ["train", "tiny-opt", "float32", "2", "16", "500", "500"],
     ["generate", "opt-125m", "bfloat16", "16", "64", "3", "1"], ["generate", "opt-125m", "float32", "16", "64", "3", "1"],
-    *(["train", model, dtype, "4", "128", "1", "4"] for model in FAMILIES for dtype in ("float32", "bfloat16")),
+    *(["train", model, dtype, "4", "128", "4", "6"] for model in FAMILIES for dtype in ("float32", "bfloat16")),
     *(["generate", model, "bfloat16", "16", "64", "3", rows] for model in FAMILIES if model != "bert-base"
       for rows in ("1", "8")),
     *(["adapters", "load", model, "float32", "all", "15"] for model in ("opt-350m", "llama-135m")),

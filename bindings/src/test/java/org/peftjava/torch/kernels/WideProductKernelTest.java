@@ -11,7 +11,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class WideProductKernelTest extends KernelTestBase {
 
-  /** Sizes around its blocks: 6 rows, 16 lanes, 48 rows of the weight, 64 columns, 128 terms. */
+  /**
+   * Sizes around its blocks: 6 rows, 16 lanes, 48 rows of the weight, 64 columns, 128 terms, 1024
+   * rows.
+   */
   static Stream<Arguments> sizes() {
     int[][] sizes = {
       {1, 1, 1},
@@ -20,7 +23,8 @@ class WideProductKernelTest extends KernelTestBase {
       {50, 100, 70},
       {64, 96, 129},
       {67, 49, 300},
-      {130, 65, 64}
+      {130, 65, 64},
+      {1030, 10, 20}
     };
     return isas().flatMap(isa -> Stream.of(sizes).map(s -> Arguments.of(isa, s[0], s[1], s[2])));
   }
