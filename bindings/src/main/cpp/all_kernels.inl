@@ -66,7 +66,6 @@ inline KernelTable makeTable(const char* name) {
           PEFTJAVA_BY_TYPE(scaleInPlace),
           PEFTJAVA_BY_TYPES(biasRelu),
           PEFTJAVA_BY_TYPE(reluGrad),
-          PEFTJAVA_BY_TYPES(addScaled),
           PEFTJAVA_BY_TYPES(rmsNorm),
           PEFTJAVA_BY_TYPES(rmsNormInputGrad),
           PEFTJAVA_BY_TYPES(rmsNormWeightGrad),

@@ -26,14 +26,3 @@ void reluGrad(const ReluGradArgs& a, int64_t begin, int64_t end) {
     storeUpTo(gx + i, zeroUnlessPositive(loadUpTo(y + i, left), loadUpTo(g + i, left)), left);
   }
 }
-
-template <typename X, typename Y>
-void addScaled(const AddScaledArgs& a, int64_t begin, int64_t end) {
-  const X* x = static_cast<const X*>(a.x);
-  Y* y = static_cast<Y*>(a.y);
-  Vec scale = splat(a.scale);
-  for (int64_t i = begin; i < end; i += kLanes) {
-    int64_t left = end - i;
-    storeUpTo(y + i, loadUpTo(y + i, left) + scale * loadUpTo(x + i, left), left);
-  }
-}

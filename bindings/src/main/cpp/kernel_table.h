@@ -181,13 +181,6 @@ struct ReluGradArgs {
   void* gx;
 };
 
-/// y += scale x. Index space: elements.
-struct AddScaledArgs {
-  const void* x;
-  void* y;
-  float scale;
-};
-
 /// y = silu(gate) up. Index space: elements.
 struct GatedArgs {
   const void* gate;
@@ -259,7 +252,6 @@ struct KernelTable {
   void (*scale[2])(void* x, int64_t count, float factor);
   Range<BiasReluArgs> biasRelu[2][2];  // y, bias
   Range<ReluGradArgs> reluGrad[2];
-  Range<AddScaledArgs> addScaled[2][2];  // x, y
   Range<RmsNormArgs> rmsNorm[2][2];      // activations, weights
   Range<RmsNormGradArgs> rmsNormInputGrad[2][2];
   Range<RmsNormGradArgs> rmsNormWeightGrad[2][2];

@@ -47,37 +47,6 @@ inline void product(int64_t x, int64_t xStride, int64_t w, int64_t wStride, int6
   parallelRange(kernel, args, n, grainRows(k), threads);
 }
 
-/// Whether this processor has kernels for wideProduct.
-inline bool hasWideProduct() { return active()->widePack != nullptr; }
-
-inline void wideProduct(int64_t x, int64_t xStride, int64_t w, int64_t wStride, int64_t bias, int64_t y,
-                        int64_t yStride, int64_t m, int64_t rows, int64_t columns, bool transposed, bool add,
-                        int threads) {
-  static thread_local std::vector<char> buffer;
-  constexpr int64_t kAtOnce = 1024;  // rows of x: what is packed stays small, and the weight is read once for them
-  for (int64_t first = 0; first < m; first += kAtOnce) {
-    WideProductArgs args = {at<const float>(x) + first * xStride,
-                            at<const float>(w),
-                            at<const float>(bias),
-                            at<float>(y) + first * yStride,
-                            nullptr,
-                            m - first < kAtOnce ? m - first : kAtOnce,
-                            rows,
-                            columns,
-                            xStride,
-                            wStride,
-                            yStride,
-                            add};
-    if (transposed) {
-      const int64_t panels = (args.m + 63) / 64;
-      args.packed = alignedTo64<float>(buffer, panels * 64 * columns);
-      parallelRange(active()->widePack, args, panels, 1, threads);
-    }
-    parallelRange(active()->wideProduct[transposed], args,
-                  transposed ? (rows + kWideUnit - 1) / kWideUnit : (columns + 63) / 64, 1, threads);
-  }
-}
-
 /// The first row whose target is neither a class nor the ignored index; -1: none.
 inline int64_t firstBadTarget(int64_t targets, int64_t rows, int64_t vocabulary, int64_t ignore) {
   const int64_t* t = at<const int64_t>(targets);
@@ -298,12 +267,6 @@ inline void biasRelu(int64_t y, int64_t stride, int type, int64_t bias, int bias
 inline void reluGrad(int64_t g, int64_t y, int64_t gx, int64_t count, int type, int threads) {
   ReluGradArgs args = {at(g), at(y), at(gx)};
   parallelRange(active()->reluGrad[type], args, count, kGrainElements, threads);
-}
-
-inline void addScaled(int64_t x, int xType, int64_t y, int yType, int64_t count, double scale,
-                      int threads) {
-  AddScaledArgs args = {at(x), at(y), static_cast<float>(scale)};
-  parallelRange(active()->addScaled[xType][yType], args, count, kGrainElements, threads);
 }
 
 }  // namespace peftjava

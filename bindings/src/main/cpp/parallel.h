@@ -59,7 +59,8 @@ inline int64_t grainRows(int64_t width) {
 /// Room for so many elements at the start of a cache line, in a buffer that is kept.
 template <typename T>
 inline T* alignedTo64(std::vector<char>& buffer, int64_t count) {
-  buffer.resize(static_cast<size_t>(count) * sizeof(T) + 64);
+  const size_t bytes = static_cast<size_t>(count) * sizeof(T) + 64;
+  if (buffer.size() < bytes) buffer.resize(bytes);  // smaller and larger in turns would write zeros each time
   return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(buffer.data()) + 63) & ~uintptr_t{63});
 }
 

@@ -14,6 +14,7 @@ import org.peftjava.peft.tuner.AdaptedLayer;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.SavedModule;
+import org.peftjava.peft.tuner.SharedWeights;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerMethods;
 import org.peftjava.torch.nn.Module;
@@ -72,7 +73,9 @@ final class StatusReport {
               trained.put(name, trained(trainable(adapter)));
               devices.put(
                   name,
-                  devices(adapter.weights().stream().map(LayerAdapter.Weight::parameter).toList()));
+                  sortedUnion(
+                      ofWeights(adapter.weights()),
+                      ofWeights(model.shared().getOrDefault(name, SharedWeights.NONE).weights())));
             });
     return new LayerStatus(
         prefix + path + (layer.hasOnlyTokens() ? ".token_adapter" : ""),
@@ -124,6 +127,10 @@ final class StatusReport {
         ? RequiresGrad.of(
             parameters.stream().map(Parameter::requiresGrad).collect(Collectors.toSet()))
         : RequiresGrad.FALSE;
+  }
+
+  private static List<String> ofWeights(List<LayerAdapter.Weight> weights) {
+    return devices(weights.stream().map(LayerAdapter.Weight::parameter).toList());
   }
 
   private static List<String> devices(Collection<Parameter> parameters) {

@@ -102,10 +102,7 @@ class StateDictTest {
           Peft.getPeftModel(tuner.base(), config, options -> options.lowCpuMemUsage(true))) {
         model.eval();
         assertThrows(IllegalStateException.class, () -> tuner.logits(model));
-        assertTrue(
-            model.namedParameters().values().stream().anyMatch(each -> !each.isMaterialized()));
-        boolean said = model.getModelStatus().devices().toString().contains("meta");
-        assertEquals(!name.equals("tuner_unilora"), said, "layers there have indices alone");
+        assertTrue(model.getModelStatus().devices().values().iterator().next().contains("meta"));
         LoadReport report =
             Peft.setPeftModelStateDict(
                 model, Goldens.tensors(name + "/adapter/adapter_model.safetensors"));

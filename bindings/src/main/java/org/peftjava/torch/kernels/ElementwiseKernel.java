@@ -43,15 +43,6 @@ public final class ElementwiseKernel {
     KernelLibrary.reluGrad(g, y, gx, count, type.code(), threads);
   }
 
-  /** {@code y += scale x}, each of its own element type. */
-  public static void addScaled(
-      ElementType xType, long x, ElementType yType, long y, long count, double scale, int threads) {
-    Arguments.call(NAME, threads);
-    Arguments.size(NAME, "count", count);
-    Arguments.addresses(NAME, count, x, y);
-    KernelLibrary.addScaled(x, xType.code(), y, yType.code(), count, scale, threads);
-  }
-
   /**
    * {@code y = silu(gate) up}, with {@code silu(gate)} rounded to its type first.
    *

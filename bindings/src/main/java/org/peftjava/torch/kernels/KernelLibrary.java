@@ -16,7 +16,13 @@ import org.bytedeco.javacpp.annotation.StdString;
  */
 @Properties({
   @Platform(
-      include = {"kernels.h", "quant_kernels.h", "attention_kernels.h", "low_rank_kernels.h"},
+      include = {
+        "kernels.h",
+        "quant_kernels.h",
+        "attention_kernels.h",
+        "low_rank_kernels.h",
+        "wide_kernels.h"
+      },
       compiler = {"cpp17", "kernels"},
       library = KernelLibrary.NAME),
   @Platform(value = "linux", preload = "gomp@.1", preloadresource = "/org/bytedeco/pytorch/")
@@ -210,10 +216,6 @@ final class KernelLibrary {
 
   @NoException
   static native void reluGrad(long g, long y, long gx, long count, int type, int threads);
-
-  @NoException
-  static native void addScaled(
-      long x, int xType, long y, int yType, long count, double scale, int threads);
 
   static native void lowRank(
       long x,

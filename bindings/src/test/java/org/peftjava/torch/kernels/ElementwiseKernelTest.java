@@ -58,25 +58,6 @@ class ElementwiseKernelTest extends KernelTestBase {
     }
   }
 
-  @ParameterizedTest
-  @MethodSource("isasAndTypePairs")
-  void addsScaled(KernelIsa isa, ElementType xType, ElementType yType) {
-    NativeKernels.useIsa(isa);
-    for (int count : SIZES) {
-      float[] xs = rounded(xType, NativeArray.gaussian(count, 1.0, count));
-      float[] ys = rounded(yType, NativeArray.gaussian(count, 1.0, count + 1));
-      xs[count / 2] = Float.POSITIVE_INFINITY;
-      try (NativeArray x = NativeArray.of(xType, xs);
-          NativeArray y = NativeArray.of(yType, ys)) {
-        ElementwiseKernel.addScaled(xType, x.address(), yType, y.address(), count, -0.7, 2);
-        for (int i = 0; i < count; i++) {
-          float expected = Bf16.round(yType, ys[i] + -0.7f * xs[i]);
-          assertEquals(expected, y.get(i), "element " + i + " of " + count);
-        }
-      }
-    }
-  }
-
   /**
    * Every float in steps through all binades, ties and NaN payloads included, rounds as specified.
    */
@@ -123,14 +104,6 @@ class ElementwiseKernelTest extends KernelTestBase {
           NativeArray y =
               NativeArray.of(ElementType.BFLOAT16, NativeArray.gaussian(count, 1.0, 2))) {
         int threads = run == 0 ? 1 : 3;
-        ElementwiseKernel.addScaled(
-            ElementType.FLOAT32,
-            x.address(),
-            ElementType.BFLOAT16,
-            y.address(),
-            count,
-            0.3,
-            threads);
         ElementwiseKernel.biasRelu(
             ElementType.BFLOAT16,
             y.address(),

@@ -250,14 +250,6 @@ public final class KernelBench {
                   ElementwiseKernel.reluGradient(
                       type, address(g), address(y), address(g), rows * width, threads)),
           best(() -> torch.threshold_backward(g, y, new Scalar(0.0))));
-      report(
-          "add scaled " + type,
-          3 * pass,
-          best(
-              () ->
-                  ElementwiseKernel.addScaled(
-                      type, address(g), type, address(y), rows * width, 1e-3, threads)),
-          best(() -> y.add_(g, new Scalar(1e-3))));
     }
   }
 

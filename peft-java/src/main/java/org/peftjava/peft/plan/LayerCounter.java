@@ -201,7 +201,8 @@ final class LayerCounter {
         stack.kept / stack.layers,
         stack.crossKept / stack.layers,
         each,
-        attention());
+        attention(),
+        config.modelType().equals("bloom") || config.json().has("relative_attention_num_buckets"));
   }
 
   boolean writes() {

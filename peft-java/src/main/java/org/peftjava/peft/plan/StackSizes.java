@@ -10,6 +10,7 @@ package org.peftjava.peft.plan;
  * @param crossKept numbers that it keeps for each token of the encoder
  * @param low adapters' small results, numbers a token and layer
  * @param attention how scores are computed
+ * @param biased whether each head adds numbers of its own to its scores, which all layers share
  */
 record StackSizes(
     long layers,
@@ -18,7 +19,8 @@ record StackSizes(
     long kept,
     long crossKept,
     long low,
-    AttentionKind attention) {
+    AttentionKind attention,
+    boolean biased) {
 
   /** How attention's scores are computed, which decides whether they are kept. */
   enum AttentionKind {
@@ -38,6 +40,11 @@ record StackSizes(
 
   private long length(StepOptions options) {
     return decoder ? options.targetSequence() : options.sequence();
+  }
+
+  /** Bytes of what is added to the scores, in every text of a batch without padding. */
+  long biasBytes(StepOptions options) {
+    return biased ? heads * length(options) * length(options) * options.dtype().byteSize() : 0;
   }
 
   /** Bytes that one layer keeps. */

@@ -153,7 +153,7 @@ public final class TunedModel extends Module {
   }
 
   /** What the layers of each adapter share, by adapter. */
-  Map<String, SharedWeights> shared() {
+  public Map<String, SharedWeights> shared() {
     return shared;
   }
 

@@ -19,4 +19,14 @@ public record ModuleRoles(
     List<String> feedForward,
     List<String> feedForwardOutput,
     String inputEmbedding,
-    String outputEmbedding) {}
+    String outputEmbedding) {
+  /** Decoders with gated feed-forward blocks, named as Llama names them. */
+  public static final ModuleRoles GATED =
+      new ModuleRoles(
+          List.of("q_proj", "v_proj"),
+          List.of("q_proj", "k_proj", "v_proj", "o_proj"),
+          List.of("gate_proj", "up_proj", "down_proj"),
+          List.of("down_proj"),
+          "embed_tokens",
+          "lm_head");
+}

@@ -1,7 +1,6 @@
 package org.peftjava.transformers.model.gemma2;
 
 import java.util.EnumSet;
-import java.util.List;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
@@ -31,13 +30,7 @@ public final class Gemma2Architecture extends DecoderArchitecture<Gemma2Config> 
         "gemma2",
         "Gemma2ForCausalLM",
         "model",
-        new ModuleRoles(
-            List.of("q_proj", "v_proj"),
-            List.of("q_proj", "k_proj", "v_proj", "o_proj"),
-            List.of("gate_proj", "up_proj", "down_proj"),
-            List.of("down_proj"),
-            "embed_tokens",
-            "lm_head"),
+        ModuleRoles.GATED,
         Gemma2Config.class);
   }
 

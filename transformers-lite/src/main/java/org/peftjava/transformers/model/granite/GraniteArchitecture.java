@@ -1,7 +1,6 @@
 package org.peftjava.transformers.model.granite;
 
 import java.util.EnumSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -33,13 +32,7 @@ public final class GraniteArchitecture extends DecoderArchitecture<GraniteConfig
         "granite",
         "GraniteForCausalLM",
         "model",
-        new ModuleRoles(
-            List.of("q_proj", "v_proj"),
-            List.of("q_proj", "k_proj", "v_proj", "o_proj"),
-            List.of("gate_proj", "up_proj", "down_proj"),
-            List.of("down_proj"),
-            "embed_tokens",
-            "lm_head"),
+        ModuleRoles.GATED,
         GraniteConfig.class);
   }
 

@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model.mistral;
 
-import java.util.List;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.nn.Activation;
@@ -25,13 +24,7 @@ public final class MistralArchitecture extends DecoderArchitecture<MistralConfig
         "mistral",
         "MistralForCausalLM",
         "model",
-        new ModuleRoles(
-            List.of("q_proj", "v_proj"),
-            List.of("q_proj", "k_proj", "v_proj", "o_proj"),
-            List.of("gate_proj", "up_proj", "down_proj"),
-            List.of("down_proj"),
-            "embed_tokens",
-            "lm_head"),
+        ModuleRoles.GATED,
         MistralConfig.class);
   }
 

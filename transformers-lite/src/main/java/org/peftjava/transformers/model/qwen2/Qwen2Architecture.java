@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model.qwen2;
 
-import java.util.List;
 import java.util.function.Supplier;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.nn.Activation;
@@ -29,13 +28,7 @@ public final class Qwen2Architecture extends DecoderArchitecture<Qwen2Config> {
         "qwen2",
         "Qwen2ForCausalLM",
         "model",
-        new ModuleRoles(
-            List.of("q_proj", "v_proj"),
-            List.of("q_proj", "k_proj", "v_proj", "o_proj"),
-            List.of("gate_proj", "up_proj", "down_proj"),
-            List.of("down_proj"),
-            "embed_tokens",
-            "lm_head"),
+        ModuleRoles.GATED,
         Qwen2Config.class);
   }
 
