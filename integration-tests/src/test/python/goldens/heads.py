@@ -62,6 +62,31 @@ BLOOM = {"hidden_size": 8, "n_layer": 2, "n_head": 2, "bos_token_id": 2, "eos_to
 
 SMALL_BERT = {**BERT, "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 12, "max_position_embeddings": 12}
 
+DEBERTA = {**SMALL_BERT, "relative_attention": True}
+DEBERTA_V2 = {
+    **DEBERTA,
+    "pos_att_type": "c2p|p2c",
+    "max_relative_positions": 4,
+    "embedding_size": 6,
+    "conv_kernel_size": 3,
+    "conv_groups": 2,
+    "conv_act": "gelu",
+    "pooler_hidden_act": "tanh",
+    "cls_dropout": 0.0,
+}
+DEBERTA_V3 = {
+    **DEBERTA,
+    "pos_att_type": ["p2c", "c2p"],
+    "position_buckets": 4,
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+    "position_biased_input": False,
+    "type_vocab_size": 0,
+    "legacy": False,
+    "tie_word_embeddings": False,  # transformers 5.17 cannot read this head if the config ties it
+}
+DEBERTA_P2C = {**DEBERTA, "pos_att_type": ["p2c"], "position_buckets": 6, "max_relative_positions": 7}
+
 GPTJ = {"n_embd": 8, "n_layer": 2, "n_head": 2, "n_inner": 12, "rotary_dim": 2, "bos_token_id": 2, "eos_token_id": 2}
 
 ENCODER_HEADS = ["base", "masked_lm", "sequence", "regression", "token", "span"]
@@ -89,6 +114,10 @@ ARCHITECTURES = {
     "gemma2": ("Gemma2", GEMMA | SMALL, 1, False, ["base", "sequence", "regression", "token"], ["0.mlp.up_proj", "norm"]),
     "gemma3": ("Gemma3Text", GEMMA | SMALL, 1, False, ["base", "sequence", "regression"], ["1.self_attn.v_proj", "norm"]),
     "bloom": ("Bloom", BLOOM, 1, False, DECODER_HEADS, ["1.self_attention.query_key_value", "embeddings"]),
+    "deberta_v2": ("DebertaV2", DEBERTA_V2, 0, True, ENCODER_HEADS, ["word_embeddings", "encoder.", "embed_proj"]),
+    "deberta_v3": ("DebertaV2", DEBERTA_V3, 0, False, ENCODER_HEADS, ["word_embeddings", "encoder."]),
+    "deberta_p2c": ("DebertaV2", DEBERTA_P2C, 0, True, ["base", "sequence"], ["1.attention.self", "rel_embeddings"]),
+    "deberta_plain": ("DebertaV2", SMALL_BERT, 0, True, ["base", "sequence"], ["1.attention.self", "embeddings"]),
 }
 
 CLASSES = {
@@ -100,6 +129,8 @@ CLASSES = {
     "span": "ForQuestionAnswering",
 }
 HEAD_LAYERS = ["classifier", "score", "qa_outputs", "cls.", "lm_head", "vocab_", "pooler"]
+# DeBERTa leaves out every label below 0, and is 0 where none is left
+DEBERTA_LOSSES = {"sequence_negative": ("sequence", None, torch.tensor([1, -5]))}
 
 
 def config(architecture, head):
@@ -167,7 +198,8 @@ def write(architecture):
             model.save_pretrained(folder / head)
             models[head] = model
             measure(head, model, right, left, tensors)
-        for name, (head, problem, labels) in LOSSES.items():
+        losses = LOSSES | (DEBERTA_LOSSES if stem == "DebertaV2" else {})
+        for name, (head, problem, labels) in losses.items():
             if head in models:
                 learn(name, models[head], problem, right | targets(labels), traced + HEAD_LAYERS, tensors)
         common.write_tensors(folder / "io.safetensors", tensors)
@@ -180,7 +212,7 @@ def write(architecture):
                 "versions": common.versions(),
                 "tolerances": common.TOLERANCES,
                 "heads": {head: type(model).__name__ for head, model in models.items()},
-                "losses": {name: {"head": h, "problemType": p} for name, (h, p, _) in LOSSES.items() if h in models},
+                "losses": {name: {"head": h, "problemType": p} for name, (h, p, _) in losses.items() if h in models},
             },
         )
 

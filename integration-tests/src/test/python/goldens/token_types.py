@@ -2,7 +2,7 @@
 
 from . import common
 
-KINDS = ["bert", "bert_cased", "roberta", "qwen2", "t5", "llama", "gemma"]
+KINDS = ["bert", "bert_cased", "roberta", "qwen2", "t5", "llama", "gemma", "deberta"]
 PAIR = ("The weight stays", "where it is.")
 TEXT = "The weight's  rank stays, caf\u00e9 \U0001f600 here."
 

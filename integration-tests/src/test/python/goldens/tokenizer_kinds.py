@@ -266,6 +266,23 @@ def mbart50(folder):
     write_config(folder, "MBart50Tokenizer", tgt_lang="ro_RO")
 
 
+DEBERTA_PIECES = dict(pad_id=0, pad_piece="[PAD]", bos_id=1, bos_piece="[CLS]", eos_id=2, eos_piece="[SEP]", unk_id=3,
+                      unk_piece="[UNK]")
+
+
+def deberta(folder):
+    """As microsoft/deberta-v3 ships it: the class only by the model's type."""
+    spm(folder, "spm.model", "unigram", 420, rules=RULES, **DEBERTA_PIECES)
+    write_json(folder / "config.json", {"model_type": "deberta-v2"})
+    write_json(folder / "tokenizer_config.json", {"do_lower_case": False, "vocab_type": "spm"})
+
+
+def deberta_lower(folder):
+    """Lower case, punctuation apart, no first space."""
+    spm(folder, "spm.model", "unigram", 400, rules=RULES, user_defined_symbols=["<sym>"], **DEBERTA_PIECES)
+    write_config(folder, "DebertaV2Tokenizer", do_lower_case=True, split_by_punct=True, add_prefix_space=False)
+
+
 def tiktoken_file(path):
     """The ranks of a byte-level BPE in tiktoken's form; returns how many there are."""
     trained = Tokenizer(models.BPE())
@@ -342,6 +359,8 @@ KINDS = {
     "xlm_roberta_mask": xlm_roberta_mask,
     "mbart": mbart,
     "mbart50": mbart50,
+    "deberta": deberta,
+    "deberta_lower": deberta_lower,
     "tiktoken": tiktoken,
     "tiktoken_named": tiktoken_named,
     "tiktoken_llama": tiktoken_llama,

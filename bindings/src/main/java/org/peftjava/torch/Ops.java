@@ -122,6 +122,23 @@ public final class Ops {
                 Natives.optional(eps)));
   }
 
+  /**
+   * A convolution over positions, as many out as in.
+   *
+   * @param x (b, in, t)
+   * @param weight (out, in / groups, k), k odd
+   * @param bias (out)
+   * @return (b, out, t)
+   */
+  public static Tensor conv1d(Tensor x, Tensor weight, Tensor bias, long groups) {
+    long[] one = {1};
+    long[] padding = {(weight.size(2) - 1) / 2};
+    return Natives.op(
+        () ->
+            torch.conv1d(
+                x.handle(), weight.handle(), Natives.optional(bias), one, padding, one, groups));
+  }
+
   /** Moves the elements of the last dimension {@code shift} places on; the last come first. */
   public static Tensor roll(Tensor x, long shift) {
     return Natives.op(() -> torch.roll(x.handle(), new long[] {shift}, -1));

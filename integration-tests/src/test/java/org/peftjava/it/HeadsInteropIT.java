@@ -67,6 +67,8 @@ class HeadsInteropIT {
           Map.entry("roberta", ALL),
           Map.entry("xlm_roberta", ALL),
           Map.entry("camembert", ALL),
+          Map.entry("deberta_v2", ALL),
+          Map.entry("deberta_v3", ALL),
           Map.entry("distilbert", ALL),
           Map.entry("opt", List.of(BASE, TEXT, SPAN)),
           Map.entry("mistral", List.of(BASE, TEXT, TOKEN, SPAN)),

@@ -35,6 +35,11 @@ interface CheckpointModel extends PretrainedModel, PeftAdapterMixin {
   /** Which of the model's weights are one. */
   Ties ties();
 
+  /** Names of parameters with a number for each token that {@link #ties} do not name. */
+  default List<String> tokenBiases() {
+    return List.of();
+  }
+
   /** The adapters that were added to the model itself. */
   AdapterSlot adapters();
 

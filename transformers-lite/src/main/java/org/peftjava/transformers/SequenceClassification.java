@@ -31,21 +31,25 @@ public final class SequenceClassification extends TaskModel {
       BackboneInput in = input.backboneInput(trace);
       Tensor labels = input.labels();
       Labels known = Labels.of(config().json());
+      boolean shared = architecture().hasSharedLabels() && known.problemType().isEmpty();
       String problem =
-          labels == null
+          labels == null || shared
               ? ""
               : known
                   .problemType()
                   .orElseGet(() -> SequenceLoss.problemType(labels, known.count()));
-      if (labels != null) {
+      if (labels != null && !shared) {
         SequenceLoss.check(labels, problem, in.batch(), known.count());
       }
       Tensor logits = head.logits(backbone(), backbone().forward(in), in);
       Optional<Tensor> loss = Optional.empty();
       if (labels != null) {
-        loss =
-            Optional.of(scope.keep(SequenceLoss.of(logits, labels, problem, input.lossDivisor())));
-        if (known.problemType().isEmpty()) {
+        Tensor value =
+            shared
+                ? SequenceLoss.ofSharedLabels(logits, labels, input.lossDivisor())
+                : SequenceLoss.of(logits, labels, problem, input.lossDivisor());
+        loss = Optional.of(scope.keep(value));
+        if (known.problemType().isEmpty() && !shared) {
           configure("problem_type", problem);
         }
       }

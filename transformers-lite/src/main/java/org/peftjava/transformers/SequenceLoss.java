@@ -3,6 +3,7 @@ package org.peftjava.transformers;
 import java.util.List;
 import java.util.OptionalDouble;
 import org.peftjava.torch.Creation;
+import org.peftjava.torch.CrossEntropy;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
@@ -75,6 +76,33 @@ final class SequenceLoss {
     Tensor y = labels.to(DType.FLOAT32).reshape(logits.shape().toArray());
     Tensor each = problemType.equals(Labels.REGRESSION) ? x.sub(y).pow(2) : crossEntropies(x, y);
     return each.sum().div(logits.size(1) * divisor.orElse(logits.size(0)));
+  }
+
+  /**
+   * The loss of a model with {@link org.peftjava.transformers.model.Architecture#hasSharedLabels
+   * shared labels} whose config has no problem type: squared errors of one number; the cross
+   * entropy of one label, over those from 0 on, 0 if there is none; or that of the shares (b, n) of
+   * several labels.
+   */
+  static Tensor ofSharedLabels(Tensor logits, Tensor labels, OptionalDouble divisor) {
+    long batch = logits.size(0);
+    int count = (int) logits.size(1);
+    if (count == 1) {
+      check(labels, Labels.REGRESSION, batch, count);
+      return of(logits, labels, Labels.REGRESSION, divisor);
+    }
+    if (labels.rank() == 2 && labels.size(1) > 1) {
+      Tensor shares = labels.to(DType.FLOAT32);
+      check(shares, Labels.MULTI_LABEL, batch, count);
+      Tensor logs = Ops.logSoftmax(logits, -1, DType.FLOAT32);
+      return logs.mul(shares).sum().div(-divisor.orElse(batch));
+    }
+    check(labels, Labels.SINGLE_LABEL, batch, count);
+    Tensor ignored = labels.lt(0);
+    Tensor counting = labels.maskedFill(ignored, CrossEntropy.IGNORED);
+    return counting.max().toLong() < 0
+        ? logits.sum().mul(0)
+        : of(logits, counting, Labels.SINGLE_LABEL, divisor);
   }
 
   /** {@code -y log sigmoid(x) - (1 - y) log sigmoid(-x)}. */

@@ -1,6 +1,7 @@
 package org.peftjava.transformers;
 
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +31,7 @@ public abstract class TaskModel extends Module implements CheckpointModel {
   private final AdapterSlot adapters = new AdapterSlot(this);
   private PretrainedConfig config;
   private Ties ties;
+  private List<String> tokenBiases = List.of();
 
   /** A model without memory for its weights, to which the subclass adds the head. */
   TaskModel(PretrainedConfig config, Task task, DType dtype) {
@@ -58,6 +60,7 @@ public abstract class TaskModel extends Module implements CheckpointModel {
               }
             });
     addTies(head.ties(tableName()));
+    tokenBiases = head.tokenBiases();
     return head;
   }
 
@@ -153,5 +156,10 @@ public abstract class TaskModel extends Module implements CheckpointModel {
   @Override
   public final Ties ties() {
     return ties;
+  }
+
+  @Override
+  public final List<String> tokenBiases() {
+    return tokenBiases;
   }
 }

@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import org.peftjava.torch.Creation;
@@ -64,6 +65,10 @@ final class TokenRows {
           values.put(parameter, resized(parameter.tensor().detach(), rows, options));
         }
       }
+      for (String name : model.tokenBiases()) {
+        Parameter bias = Objects.requireNonNull(model.module().namedState().get(name), name);
+        values.put(bias, filledUp(bias.tensor().detach(), rows));
+      }
       values.forEach(Parameter::resize);
     }
     model.configure(changed);
@@ -123,6 +128,18 @@ final class TokenRows {
       added = Creation.randn(DType.FLOAT32, count, old.size(1)).mul(model.config().initialStd());
     }
     return Creation.cat(List.of(old, added.to(old.dtype()).to(old.device())), 0);
+  }
+
+  /** The first numbers of the last dimension, and zeros behind them. */
+  private static Tensor filledUp(Tensor old, long tokens) {
+    int last = old.rank() - 1;
+    long known = old.size(last);
+    if (tokens <= known) {
+      return old.narrow(last, 0, tokens).copy();
+    }
+    long[] sizes = old.shape().toArray();
+    sizes[last] = tokens - known;
+    return Creation.cat(List.of(old, Creation.zeros(old.dtype(), old.device(), sizes)), last);
   }
 
   /**

@@ -143,4 +143,32 @@ class HeadsTest {
       super("heads_starcoder2");
     }
   }
+
+  @Nested
+  class DebertaV2 extends HeadContract {
+    DebertaV2() {
+      super("heads_deberta_v2");
+    }
+  }
+
+  @Nested
+  class DebertaV3 extends HeadContract {
+    DebertaV3() {
+      super("heads_deberta_v3");
+    }
+  }
+
+  @Nested
+  class DebertaWithoutContentToPosition extends HeadContract {
+    DebertaWithoutContentToPosition() {
+      super("heads_deberta_p2c");
+    }
+  }
+
+  @Nested
+  class DebertaWithoutDistances extends HeadContract {
+    DebertaWithoutDistances() {
+      super("heads_deberta_plain");
+    }
+  }
 }

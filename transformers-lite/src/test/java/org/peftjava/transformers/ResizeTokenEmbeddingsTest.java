@@ -180,4 +180,26 @@ class ResizeTokenEmbeddingsTest {
     String message = assertThrows(IllegalArgumentException.class, change::run).getMessage();
     assertTrue(message.contains(part), message);
   }
+
+  /** DeBERTa's own head has no map to tokens, but a bias; Python cannot resize it. */
+  @Test
+  void aLoneBiasIsFilledUp() {
+    try (MaskedLM model =
+            AutoModelForMaskedLM.fromPretrained(Goldens.folder("heads_deberta_v3/masked_lm"));
+        TensorScope scope = TensorScope.open("test");
+        GradMode off = GradMode.noGrad()) {
+      ModelInput input =
+          ModelInput.builder().inputIds(Creation.ofLongs(new long[][] {{5, 6, 17, 8}})).build();
+      Tensor before = model.forward(input).logits().orElseThrow();
+      model.resizeTokenEmbeddings(BEFORE + 3);
+      Tensor longer = model.forward(input).logits().orElseThrow();
+      assertEquals(BEFORE + 3, longer.size(2));
+      assertClose(before, longer.narrow(2, 0, BEFORE), 1e-6);
+      Parameter bias = model.namedParameters().get("lm_predictions.lm_head.bias");
+      assertClose(Creation.zeros(bias.dtype(), 3), bias.tensor().detach().narrow(0, BEFORE, 3), 0);
+      model.resizeTokenEmbeddings(BEFORE - 4);
+      assertClose(
+          before.narrow(2, 0, BEFORE - 4), model.forward(input).logits().orElseThrow(), 1e-6);
+    }
+  }
 }

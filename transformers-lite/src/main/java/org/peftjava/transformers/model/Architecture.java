@@ -97,4 +97,12 @@ public interface Architecture {
   default boolean hasTokenTypes() {
     return false;
   }
+
+  /**
+   * Whether several labels of a text, in a model whose config has no {@code problem_type}, are the
+   * shares of each label, and the loss their cross entropy. Else they are yes or no each.
+   */
+  default boolean hasSharedLabels() {
+    return false;
+  }
 }

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.peftjava.transformers.model.bert.BertArchitecture;
 import org.peftjava.transformers.model.bloom.BloomArchitecture;
+import org.peftjava.transformers.model.debertav2.DebertaV2Architecture;
 import org.peftjava.transformers.model.distilbert.DistilBertArchitecture;
 import org.peftjava.transformers.model.gemma.GemmaArchitecture;
 import org.peftjava.transformers.model.gemma2.Gemma2Architecture;
@@ -29,6 +30,7 @@ public final class Architectures {
       List.of(
           new BertArchitecture(),
           new BloomArchitecture(),
+          new DebertaV2Architecture(),
           new DistilBertArchitecture(),
           new GemmaArchitecture(),
           new Gemma2Architecture(),

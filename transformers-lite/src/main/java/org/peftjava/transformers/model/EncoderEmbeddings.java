@@ -1,8 +1,6 @@
 package org.peftjava.transformers.model;
 
 import java.util.OptionalLong;
-import org.jspecify.annotations.Nullable;
-import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Dropouts;
 import org.peftjava.torch.Tensor;
@@ -52,31 +50,12 @@ final class EncoderEmbeddings extends Module {
   Tensor forward(BackboneInput input) {
     try (TensorScope scope = TensorScope.open("embeddings")) {
       Tensor tokens = input.embedded(words());
-      Tensor segments = types.get().forward(segments(input.tokenTypeIds(), tokens));
+      Tensor typeIds = TokenTypes.of(input.tokenTypeIds(), config.typeVocabSize(), tokens.device());
+      Tensor segments = types.get().forward(typeIds);
       Tensor places = positions.get().forward(positionIds.of(input, tokens.device()));
       Tensor normed = norm.get().forward(tokens.add(segments).add(places));
       double dropped = isTraining() ? config.hiddenDropoutProb() : 0;
       return scope.keep(Dropouts.dropout(normed, dropped));
     }
-  }
-
-  /** The segments (b, t), or one 0 for all. */
-  private Tensor segments(@Nullable Tensor ids, Tensor like) {
-    if (ids == null) {
-      return Creation.zeros(DType.INT64, like.device(), 1, 1);
-    }
-    long lowest = ids.min().toLong();
-    long highest = ids.max().toLong();
-    if (lowest < 0 || highest >= config.typeVocabSize()) {
-      throw new IllegalArgumentException(
-          "tokenTypeIds contain "
-              + (lowest < 0 ? lowest : highest)
-              + ". Expected 0 to "
-              + (config.typeVocabSize() - 1)
-              + " (type_vocab_size is "
-              + config.typeVocabSize()
-              + ").");
-    }
-    return ids;
   }
 }

@@ -3,12 +3,7 @@ package org.peftjava.transformers.model;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.torch.nn.Activation;
-import org.peftjava.torch.nn.Layer;
-import org.peftjava.torch.nn.Linear;
-import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
-import org.peftjava.torch.nn.Slot;
 
 /**
  * One encoder layer: attention and a feed-forward block, each with a residual connection and a norm
@@ -59,28 +54,6 @@ public final class EncoderLayer extends Module {
     Tensor forward(Tensor x, DecoderContext context) {
       try (TensorScope scope = TensorScope.open("attention")) {
         return scope.keep(output.forward(self.forward(x, context), x));
-      }
-    }
-  }
-
-  private static final class Intermediate extends Module {
-    private final Slot<LinearLayer> dense;
-    private final Slot<Layer> activation;
-
-    Intermediate(EncoderConfig config, DType dtype) {
-      dense =
-          child(
-              "dense",
-              LinearLayer.class,
-              new Linear(config.hiddenSize(), config.intermediateSize(), true, dtype));
-      activation =
-          child(
-              "intermediate_act_fn", Layer.class, Activation.of(config.hiddenAct(), "hidden_act"));
-    }
-
-    Tensor forward(Tensor x) {
-      try (TensorScope scope = TensorScope.open("intermediate")) {
-        return scope.keep(activation.get().forward(dense.get().forward(x)));
       }
     }
   }

@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.peftjava.torch.Tensor;
@@ -37,5 +38,10 @@ public interface Head {
    */
   default Map<String, String> ties(String table) {
     return Map.of();
+  }
+
+  /** Full names of further parameters with a number for each token, such as a lone bias. */
+  default List<String> tokenBiases() {
+    return List.of();
   }
 }

@@ -16,14 +16,15 @@ import org.peftjava.torch.nn.Slot;
  * The end of a block with its norm after the residual connection: {@code norm(dropout(dense(x)) +
  * residual)}.
  *
- * <p>Reference: {@code BertSelfOutput}, {@code BertOutput}.
+ * <p>Reference: {@code BertSelfOutput}, {@code BertOutput}, {@code DebertaV2Output}.
  */
-final class ResidualNorm extends Module {
+public final class ResidualNorm extends Module {
   private final Slot<LinearLayer> dense;
   private final Slot<Layer> norm;
   private final double dropout;
 
-  ResidualNorm(long in, EncoderConfig config, DType dtype) {
+  /** A block without memory for its weights; {@code in} is the length of what the map takes. */
+  public ResidualNorm(long in, EncoderConfig config, DType dtype) {
     long size = config.hiddenSize();
     dropout = config.hiddenDropoutProb();
     dense = child("dense", LinearLayer.class, new Linear(in, size, true, dtype));
@@ -31,7 +32,7 @@ final class ResidualNorm extends Module {
   }
 
   /** Returns (b, t, e) for x (b, t, in) and the block's input (b, t, e). */
-  Tensor forward(Tensor x, Tensor residual) {
+  public Tensor forward(Tensor x, Tensor residual) {
     try (TensorScope scope = TensorScope.open("output")) {
       Tensor update = dense.get().forward(x);
       return scope.keep(norm.get().forward(add(update, residual, isTraining() ? dropout : 0)));

@@ -20,7 +20,7 @@ final class PostProcessors {
   static ObjectNode of(TokenizerClass kind, ConfigJson config, Vocabulary vocabulary) {
     PostProcessors processors = new PostProcessors(config, vocabulary);
     return switch (kind) {
-      case BERT, DISTILBERT ->
+      case BERT, DISTILBERT, DEBERTA_V2 ->
           processors.template(
               "cls_token:0 $A:0 sep_token:0", "cls_token:0 $A:0 sep_token:0 $B:1 sep_token:1");
       case T5 -> processors.template("$A:0 eos_token:0", "$A:0 eos_token:0 $B:0 eos_token:0");

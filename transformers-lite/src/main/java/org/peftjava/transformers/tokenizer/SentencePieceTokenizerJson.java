@@ -13,8 +13,8 @@ import org.peftjava.transformers.config.InvalidFileException;
  *
  * <p>Reference: transformers {@code TokenizersBackend._convert_from_sentencepiece}, {@code
  * models/t5/tokenization_t5.py}, {@code models/llama/tokenization_llama.py}, {@code
- * models/gemma/tokenization_gemma.py} and {@code
- * convert_slow_tokenizer.py::SpmConverter.build_tokenizer_from_spm_proto}.
+ * models/gemma/tokenization_gemma.py}, {@code models/deberta_v2/tokenization_deberta_v2.py} and
+ * {@code convert_slow_tokenizer.py::SpmConverter.build_tokenizer_from_spm_proto}.
  */
 final class SentencePieceTokenizerJson {
   private static final int T5_UNK_ID = 2;
@@ -68,6 +68,7 @@ final class SentencePieceTokenizerJson {
     boolean isUnigram =
         kind == TokenizerClass.T5
             || kind.isFairseq()
+            || kind == TokenizerClass.DEBERTA_V2
             || (kind == TokenizerClass.BACKEND && isUnigramFile);
     if (model.type() == SentencePieceModel.Type.OTHER || isUnigram != isUnigramFile) {
       throw new InvalidFileException(
@@ -89,6 +90,7 @@ final class SentencePieceTokenizerJson {
       case T5 -> t5(json);
       case LLAMA -> llama(json, config);
       case GEMMA -> gemma(json);
+      case DEBERTA_V2 -> deberta(json, config);
       default -> backend(json);
     }
     return json;
@@ -96,7 +98,8 @@ final class SentencePieceTokenizerJson {
 
   private ObjectNode unigram(ConfigJson config, TokenizerClass kind) {
     boolean isT5 = kind == TokenizerClass.T5;
-    int unkId = isT5 ? T5_UNK_ID : model.unkId();
+    int unkId =
+        isT5 ? T5_UNK_ID : kind == TokenizerClass.DEBERTA_V2 ? debertaUnkId(config) : model.unkId();
     if (unkId < 0 || unkId >= model.pieces().size()) {
       throw new InvalidFileException(
           file,
@@ -107,7 +110,7 @@ final class SentencePieceTokenizerJson {
               + ".");
     }
     ObjectNode unigram = TokenizerParts.part("Unigram").put("unk_id", unkId);
-    unigram.put("byte_fallback", !isT5 && model.byteFallback());
+    unigram.put("byte_fallback", kind == TokenizerClass.BACKEND && model.byteFallback());
     ArrayNode vocab = unigram.putArray("vocab");
     model.pieces().forEach(piece -> vocab.addArray().add(piece.text()).add((double) piece.score()));
     for (int i = isT5 ? extraIds(config) - 1 : -1; i >= 0; i--) {
@@ -154,6 +157,40 @@ final class SentencePieceTokenizerJson {
     json.set("normalizer", TokenizerParts.replace(" ", TokenizerParts.SPACE));
     json.set("pre_tokenizer", TokenizerParts.split("String", " ", "MergedWithPrevious"));
     json.set("decoder", decoder(true, false));
+  }
+
+  /** The unknown token's place among the pieces, else that of the config, else 1. */
+  private int debertaUnkId(ConfigJson config) {
+    String unknown = SpecialTokens.of(config).content("unk_token");
+    for (int id = 0; id < model.pieces().size(); id++) {
+      SentencePieceModel.Piece piece = model.pieces().get(id);
+      if (piece.text().equals(unknown) && piece.score() == 0) {
+        return id;
+      }
+    }
+    return config.getInt("unk_id", 1);
+  }
+
+  private static void deberta(ObjectNode json, ConfigJson config) {
+    List<ObjectNode> normalizers = new ArrayList<>();
+    if (config.getBoolean("do_lower_case", false)) {
+      normalizers.add(TokenizerParts.part("Lowercase"));
+    }
+    ObjectNode oneSpace = TokenizerParts.part("Replace").put("content", " ");
+    oneSpace.putObject("pattern").put("Regex", "\\s{2,}|[\\n\\r\\t]");
+    normalizers.add(oneSpace);
+    normalizers.add(TokenizerParts.part("NFC"));
+    normalizers.add(TokenizerParts.part("Strip").put("strip_left", false).put("strip_right", true));
+    json.set("normalizer", TokenizerParts.sequence("normalizers", normalizers));
+    List<ObjectNode> cuts = new ArrayList<>();
+    if (config.getBoolean("split_by_punct", false)) {
+      cuts.add(TokenizerParts.part("Punctuation").put("behavior", "Isolated"));
+    }
+    boolean addPrefixSpace = config.getBoolean("add_prefix_space", true);
+    ObjectNode space = TokenizerParts.metaspace(addPrefixSpace ? "always" : "first", true);
+    cuts.add(space);
+    json.set("pre_tokenizer", TokenizerParts.sequence("pretokenizers", cuts));
+    json.set("decoder", space);
   }
 
   private void backend(ObjectNode json) {

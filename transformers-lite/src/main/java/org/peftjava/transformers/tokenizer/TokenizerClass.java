@@ -42,6 +42,11 @@ enum TokenizerClass {
       Side.RIGHT,
       "</s> </s> <s> <unk> <pad> <mask>",
       "eos sep cls unk pad mask"),
+  DEBERTA_V2(
+      "DebertaV2Tokenizer",
+      Side.RIGHT,
+      "[CLS] [SEP] [UNK] [SEP] [PAD] [CLS] [MASK]",
+      "bos eos unk sep pad cls mask"),
   BACKEND("TokenizersBackend", Side.RIGHT, "", "");
 
   private static final Map<String, TokenizerClass> OTHER_NAMES =
@@ -63,6 +68,7 @@ enum TokenizerClass {
     put(XLM_ROBERTA, "xlm-roberta", "xmod");
     put(MBART, "mbart");
     put(MBART50, "mbart50");
+    put(DEBERTA_V2, "deberta-v2");
     put(BACKEND, "mistral", "mixtral", "ministral", "phi3", "bloom", "granite");
     put(GPT_NEOX, "gpt_neox");
   }

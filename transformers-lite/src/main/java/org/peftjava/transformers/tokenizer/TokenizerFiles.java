@@ -37,7 +37,9 @@ record TokenizerFiles(ObjectNode tokenizerJson, ConfigJson config, TokenizerClas
   static final String WORD_PIECES = "vocab.txt";
   static final String T5_PIECES = "spiece.model";
   static final String FAIRSEQ_PIECES = "sentencepiece.bpe.model";
-  static final List<String> SENTENCE_PIECES = List.of("tokenizer.model", T5_PIECES, FAIRSEQ_PIECES);
+  static final String DEBERTA_PIECES = "spm.model";
+  static final List<String> SENTENCE_PIECES =
+      List.of("tokenizer.model", T5_PIECES, FAIRSEQ_PIECES, DEBERTA_PIECES);
   static final List<String> TIKTOKEN = List.of("tokenizer.model", "tiktoken.model");
   static final long MAX_BYTES = 512L << 20;
 
@@ -140,10 +142,13 @@ record TokenizerFiles(ObjectNode tokenizerJson, ConfigJson config, TokenizerClas
   private static TokenizerFiles ofPieces(
       Path file, ConfigJson config, Optional<TokenizerClass> named) {
     boolean isFairseq = file.endsWith(FAIRSEQ_PIECES);
+    boolean isDeberta = file.endsWith(DEBERTA_PIECES);
     TokenizerClass likely =
         file.endsWith(T5_PIECES)
             ? TokenizerClass.T5
-            : isFairseq ? TokenizerClass.XLM_ROBERTA : TokenizerClass.BACKEND;
+            : isFairseq
+                ? TokenizerClass.XLM_ROBERTA
+                : isDeberta ? TokenizerClass.DEBERTA_V2 : TokenizerClass.BACKEND;
     TokenizerClass kind = named.orElse(likely);
     requireOneOf(
         config,
@@ -151,11 +156,13 @@ record TokenizerFiles(ObjectNode tokenizerJson, ConfigJson config, TokenizerClas
         file,
         isFairseq
             ? Set.of(TokenizerClass.XLM_ROBERTA, TokenizerClass.MBART, TokenizerClass.MBART50)
-            : Set.of(
-                TokenizerClass.T5,
-                TokenizerClass.LLAMA,
-                TokenizerClass.GEMMA,
-                TokenizerClass.BACKEND));
+            : isDeberta
+                ? Set.of(TokenizerClass.DEBERTA_V2)
+                : Set.of(
+                    TokenizerClass.T5,
+                    TokenizerClass.LLAMA,
+                    TokenizerClass.GEMMA,
+                    TokenizerClass.BACKEND));
     SentencePieceTokenizerJson builder = new SentencePieceTokenizerJson(file);
     ConfigJson full = kind.withDefaults(builder.withDefaults(config, kind));
     return new TokenizerFiles(builder.build(full, kind), full, kind);

@@ -106,9 +106,11 @@ record TokenizerState(
     if (!named.isEmpty()) {
       return named;
     }
-    return kind == TokenizerClass.BERT
-        ? List.of("input_ids", "token_type_ids", "attention_mask")
-        : List.of("input_ids", "attention_mask");
+    return switch (kind) {
+      case BERT -> List.of("input_ids", "token_type_ids", "attention_mask");
+      case DEBERTA_V2 -> List.of("input_ids", "attention_mask", "token_type_ids");
+      default -> List.of("input_ids", "attention_mask");
+    };
   }
 
   Side truncationSide() {

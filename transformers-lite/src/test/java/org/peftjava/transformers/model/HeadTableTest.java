@@ -24,6 +24,9 @@ class HeadTableTest {
     "camembert, CamembertModel, CamembertForCausalLM, CamembertForMaskedLM, -"
         + ", CamembertForSequenceClassification, CamembertForTokenClassification"
         + ", CamembertForQuestionAnswering",
+    "deberta-v2, DebertaV2Model, -, DebertaV2ForMaskedLM, -"
+        + ", DebertaV2ForSequenceClassification, DebertaV2ForTokenClassification"
+        + ", DebertaV2ForQuestionAnswering",
     "distilbert, DistilBertModel, -, DistilBertForMaskedLM, -"
         + ", DistilBertForSequenceClassification, DistilBertForTokenClassification"
         + ", DistilBertForQuestionAnswering",

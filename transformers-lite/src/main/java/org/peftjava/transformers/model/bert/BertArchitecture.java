@@ -14,6 +14,7 @@ import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.HeadParts;
 import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.PositionIds;
+import org.peftjava.transformers.model.Predictions;
 import org.peftjava.transformers.model.StandardHeads;
 import org.peftjava.transformers.model.Task;
 
@@ -105,9 +106,9 @@ public final class BertArchitecture implements Architecture {
       }
       case CAUSAL_LM -> {
         EncoderConfig.checkDecoder(config);
-        yield BertPredictions.head(config, parts);
+        yield Predictions.head(config, config.hiddenSize(), parts);
       }
-      case MASKED_LM -> BertPredictions.head(config, parts);
+      case MASKED_LM -> Predictions.head(config, config.hiddenSize(), parts);
       default -> StandardHeads.ofDecoder(task, parts);
     };
   }

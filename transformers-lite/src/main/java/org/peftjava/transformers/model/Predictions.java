@@ -1,4 +1,4 @@
-package org.peftjava.transformers.model.bert;
+package org.peftjava.transformers.model;
 
 import java.util.Map;
 import org.peftjava.torch.DType;
@@ -14,32 +14,32 @@ import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.Slot;
-import org.peftjava.transformers.model.Backbone;
-import org.peftjava.transformers.model.BackboneInput;
-import org.peftjava.transformers.model.Head;
-import org.peftjava.transformers.model.HeadParts;
 
 /**
  * The masked-language-model head: {@code decoder(norm(act(dense(x))))}, whose decoder may be the
  * token embedding, with a bias of its own.
  *
- * <p>Reference: {@code BertOnlyMLMHead}; the modules in it are those of its names.
+ * <p>Reference: {@code BertOnlyMLMHead}, {@code LegacyDebertaV2OnlyMLMHead}; the modules in it are
+ * those of their names.
  */
-final class BertPredictions extends Module {
+public final class Predictions extends Module {
   private final Transform transform;
   private final Slot<LinearLayer> decoder;
 
-  private BertPredictions(BertConfig config, DType dtype) {
+  private Predictions(EncoderConfig config, long size, DType dtype) {
     long tokens = config.vocabSize();
-    transform = child("transform", new Transform(config, dtype));
-    decoder =
-        child("decoder", LinearLayer.class, new Linear(config.hiddenSize(), tokens, true, dtype));
+    transform = child("transform", new Transform(config, size, dtype));
+    decoder = child("decoder", LinearLayer.class, new Linear(size, tokens, true, dtype));
     register("bias", new Parameter(Shape.of(tokens), dtype, Init.zeros()));
   }
 
-  /** Registers the head under the name "cls". */
-  static Head head(BertConfig config, HeadParts parts) {
-    Slot<Cls> cls = parts.child("cls", Cls.class, new Cls(config, parts.dtype()));
+  /**
+   * Registers the head under the name "cls".
+   *
+   * @param size length of a token's vector, to which hidden states are brought
+   */
+  public static Head head(EncoderConfig config, long size, HeadParts parts) {
+    Slot<Cls> cls = parts.child("cls", Cls.class, new Cls(config, size, parts.dtype()));
     return new Head() {
       @Override
       public Tensor logits(Backbone backbone, Tensor hidden, BackboneInput input) {
@@ -65,10 +65,10 @@ final class BertPredictions extends Module {
   }
 
   private static final class Cls extends Module {
-    private final BertPredictions predictions;
+    private final Predictions predictions;
 
-    Cls(BertConfig config, DType dtype) {
-      predictions = child("predictions", new BertPredictions(config, dtype));
+    Cls(EncoderConfig config, long size, DType dtype) {
+      predictions = child("predictions", new Predictions(config, size, dtype));
     }
   }
 
@@ -77,9 +77,9 @@ final class BertPredictions extends Module {
     private final Slot<Layer> activation;
     private final Slot<Layer> norm;
 
-    Transform(BertConfig config, DType dtype) {
-      long size = config.hiddenSize();
-      dense = child("dense", LinearLayer.class, new Linear(size, size, true, dtype));
+    Transform(EncoderConfig config, long size, DType dtype) {
+      Linear map = new Linear(config.hiddenSize(), size, true, dtype);
+      dense = child("dense", LinearLayer.class, map);
       activation =
           child("transform_act_fn", Layer.class, Activation.of(config.hiddenAct(), "hidden_act"));
       norm = child("LayerNorm", Layer.class, new LayerNorm(size, config.layerNormEps(), dtype));
