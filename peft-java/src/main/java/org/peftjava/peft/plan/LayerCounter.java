@@ -148,6 +148,9 @@ final class LayerCounter {
     if (config.json().findDouble("attn_logit_softcapping").orElse(0) > 0) {
       return AttentionKind.BOUNDED;
     }
+    if (config.json().getBoolean("relative_attention", false)) {
+      return AttentionKind.DROPPED; // DeBERTa: what is added to the scores has a gradient
+    }
     if (NativeKernels.available()) {
       return AttentionKind.FUSED; // as on cards, dropout included
     }

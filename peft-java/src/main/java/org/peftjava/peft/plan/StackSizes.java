@@ -26,7 +26,10 @@ record StackSizes(
   enum AttentionKind {
     /** In a kernel that keeps one number a row of scores. */
     FUSED,
-    /** With dropout, where our kernels are not built: float32 scores and what was dropped. */
+    /**
+     * With dropout, where our kernels are not built, or with scores of distances: float32 scores
+     * and what was dropped.
+     */
     DROPPED,
     /** By their formula, with a bound, as on cards: what tanh and softmax gave. */
     BOUNDED
