@@ -38,6 +38,11 @@ public final class LinearAlgebra {
    */
   public record Eigen(Tensor values, Tensor vectors) {}
 
+  /** The singular values of (..., m, n), largest first. */
+  public static Tensor singularValues(Tensor a) {
+    return own(Natives.call(() -> torch.linalg_svdvals(a.handle())));
+  }
+
   /** The thin singular value decomposition of (..., m, n). */
   public static Svd svd(Tensor a) {
     T_TensorTensorTensor_T parts =

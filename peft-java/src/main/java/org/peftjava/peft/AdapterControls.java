@@ -3,6 +3,7 @@ package org.peftjava.peft;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
+import org.peftjava.peft.tuner.AdapterRows;
 import org.peftjava.peft.tuner.AdapterScales;
 import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.TunerConfig;
@@ -59,12 +60,26 @@ interface AdapterControls {
   default PeftModel.AdapterSwitch disableAdapter() {
     AdapterSet set = self().tuned().adapters();
     boolean before = set.isEnabled();
+    disableAdapterLayers();
+    return () -> set.enable(before);
+  }
+
+  /**
+   * Lets the base model alone work until {@link #enableAdapterLayers}. Unmerges what is merged.
+   * {@link #disableAdapter} does it for a block.
+   */
+  default void disableAdapterLayers() {
+    AdapterSet set = self().tuned().adapters();
     set.enable(false);
     if (!set.merged().isEmpty()) {
       self().tuned().unmerge();
     }
     PeftConstruction.warnAboutBiases(self().peftConfig());
-    return () -> set.enable(before);
+  }
+
+  /** Lets the adapters act again that were chosen before {@link #disableAdapterLayers}. */
+  default void enableAdapterLayers() {
+    self().tuned().adapters().enable(true);
   }
 
   /** The result of {@code work} with the base model alone. */
@@ -72,6 +87,17 @@ interface AdapterControls {
     try (PeftModel.AdapterSwitch disabled = disableAdapter()) {
       return work.get();
     }
+  }
+
+  /**
+   * The result of {@code work}, within which each row of a batch has its own adapter: Python's
+   * {@code adapter_names}. For language models and classifiers, {@code forward} and {@code
+   * generate} take {@link PassOptions}; this is for modules of any kind.
+   *
+   * @param adapterNames one for each row, {@link AdapterRows#BASE} for the base model alone
+   */
+  default <T> T withAdapterNames(List<String> adapterNames, Supplier<T> work) {
+    return MixedRows.during(self().tuned(), adapterNames, work);
   }
 
   /**

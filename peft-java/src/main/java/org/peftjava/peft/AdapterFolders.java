@@ -34,10 +34,31 @@ import org.peftjava.transformers.tokenizer.Tokenizer;
 final class AdapterFolders {
   private AdapterFolders() {}
 
+  /** Loads the first adapter of a fresh model, from a folder or the hub, or closes it. */
+  static <M extends PeftModel> M load(
+      M model, String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
+    return orClose(
+        model,
+        () -> {
+          LoadAdapterOptions load = LoadAdapterOptions.of(options);
+          loadInto(model, load.folder(nameOrPath), load);
+        });
+  }
+
   /** Loads the first adapter of a fresh model, or closes it. */
-  static <M extends PeftModel> M load(M model, Path folder, LoadAdapterOptions options) {
+  static <M extends PeftModel> M load(
+      M model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    return orClose(
+        model,
+        () -> {
+          LoadAdapterOptions load = LoadAdapterOptions.of(options);
+          loadInto(model, load.folder(folder), load);
+        });
+  }
+
+  private static <M extends PeftModel> M orClose(M model, Runnable loading) {
     try {
-      loadInto(model, folder, options);
+      loading.run();
       return model;
     } catch (RuntimeException e) {
       model.close();
@@ -66,7 +87,7 @@ final class AdapterFolders {
       model.close();
       throw e;
     }
-    return load(result, folder, options);
+    return orClose(result, () -> loadInto(result, folder, options));
   }
 
   /** Makes room for the tokens of a tokenizer that was saved with the adapter. */

@@ -10,6 +10,11 @@ interface AdapterReports {
     return report().parameters();
   }
 
+  /** The same under the name that Python's method has. */
+  default TrainableParameters getNbTrainableParameters() {
+    return trainableParameters();
+  }
+
   /** Prints {@link #trainableParameters}. */
   @SuppressWarnings("SystemOut")
   default void printTrainableParameters() {

@@ -4,11 +4,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.tuner.lora.ArrowConfig;
 import org.peftjava.peft.tuner.lora.ArrowRouter;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
-import org.peftjava.transformers.hub.RepoFiles;
 
 /** Loads LoRA adapters and puts a router over them. Reference: PEFT {@code lora/arrow.py}. */
 final class ArrowModels {
@@ -70,12 +70,13 @@ final class ArrowModels {
   private Path folder(String path) {
     List<String> parts = List.of(path.split("/", -1));
     if (Files.isDirectory(Path.of(path)) || parts.size() < 3 || path.startsWith("/")) {
-      return LoadAdapterOptions.folder(path, options);
+      return LoadAdapterOptions.of(options).folder(path);
     }
     String below = String.join("/", parts.subList(2, parts.size()));
-    RepoFiles files = PretrainedFolder.ADAPTER.below(below);
     return PretrainedFolder.resolve(
-            parts.get(0) + "/" + parts.get(1), files, LoadAdapterOptions.of(options).hub())
-        .resolve(below);
+        parts.get(0) + "/" + parts.get(1),
+        Optional.of(below),
+        PretrainedFolder.ADAPTER,
+        LoadAdapterOptions.of(options).hub());
   }
 }

@@ -23,14 +23,19 @@ public final class AutoPeftModel {
   /** The same with options. */
   public static PeftModel fromPretrained(
       String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
-    return fromPretrained(LoadAdapterOptions.folderWithTokenizer(nameOrPath, options), options);
+    LoadAdapterOptions load = LoadAdapterOptions.of(options);
+    return load(load.folderWithTokenizer(nameOrPath), load);
   }
 
   /** The same for a folder. */
   public static PeftModel fromPretrained(
       Path folder, Consumer<LoadAdapterOptions.Builder> options) {
-    TunerConfig config =
-        LoadAdapterOptions.of(options).config().orElseGet(() -> AdapterConfigJson.read(folder));
+    LoadAdapterOptions load = LoadAdapterOptions.of(options);
+    return load(load.folder(folder), load);
+  }
+
+  private static PeftModel load(Path folder, LoadAdapterOptions options) {
+    TunerConfig config = options.config().orElseGet(() -> AdapterConfigJson.read(folder));
     TaskType task =
         config
             .taskType()
@@ -44,12 +49,12 @@ public final class AutoPeftModel {
                             + ": it has neither task_type nor auto_mapping. Use the AutoPeftModel"
                             + " class of a task."));
     return switch (task) {
-      case CAUSAL_LM -> AutoPeftModelForCausalLM.fromPretrained(folder, options);
-      case SEQ_2_SEQ_LM -> AutoPeftModelForSeq2SeqLM.fromPretrained(folder, options);
-      case SEQ_CLS -> AutoPeftModelForSequenceClassification.fromPretrained(folder, options);
-      case TOKEN_CLS -> AutoPeftModelForTokenClassification.fromPretrained(folder, options);
-      case QUESTION_ANS -> AutoPeftModelForQuestionAnswering.fromPretrained(folder, options);
-      case FEATURE_EXTRACTION -> AutoPeftModelForFeatureExtraction.fromPretrained(folder, options);
+      case CAUSAL_LM -> AutoPeftModelForCausalLM.load(folder, options);
+      case SEQ_2_SEQ_LM -> AutoPeftModelForSeq2SeqLM.load(folder, options);
+      case SEQ_CLS -> AutoPeftModelForSequenceClassification.load(folder, options);
+      case TOKEN_CLS -> AutoPeftModelForTokenClassification.load(folder, options);
+      case QUESTION_ANS -> AutoPeftModelForQuestionAnswering.load(folder, options);
+      case FEATURE_EXTRACTION -> AutoPeftModelForFeatureExtraction.load(folder, options);
     };
   }
 

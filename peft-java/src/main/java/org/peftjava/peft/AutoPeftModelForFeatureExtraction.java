@@ -17,15 +17,22 @@ public final class AutoPeftModelForFeatureExtraction {
   /** The same with options. */
   public static PeftModelForFeatureExtraction fromPretrained(
       String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
-    return fromPretrained(LoadAdapterOptions.folderWithTokenizer(nameOrPath, options), options);
+    LoadAdapterOptions load = LoadAdapterOptions.of(options);
+    return load(load.folderWithTokenizer(nameOrPath), load);
   }
 
   /** The same for a folder. */
   public static PeftModelForFeatureExtraction fromPretrained(
       Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    LoadAdapterOptions load = LoadAdapterOptions.of(options);
+    return load(load.folder(folder), load);
+  }
+
+  /** The same for the folder that holds the adapter itself. */
+  static PeftModelForFeatureExtraction load(Path folder, LoadAdapterOptions options) {
     return AdapterFolders.auto(
         folder,
-        LoadAdapterOptions.of(options),
+        options,
         TaskType.FEATURE_EXTRACTION,
         AutoModel::fromPretrained,
         model -> new PeftModelForFeatureExtraction(model, true));

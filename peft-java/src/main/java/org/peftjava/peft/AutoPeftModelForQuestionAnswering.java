@@ -20,15 +20,22 @@ public final class AutoPeftModelForQuestionAnswering {
   /** The same with options. */
   public static PeftModelForTask fromPretrained(
       String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
-    return fromPretrained(LoadAdapterOptions.folderWithTokenizer(nameOrPath, options), options);
+    LoadAdapterOptions load = LoadAdapterOptions.of(options);
+    return load(load.folderWithTokenizer(nameOrPath), load);
   }
 
   /** The same for a folder. */
   public static PeftModelForTask fromPretrained(
       Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    LoadAdapterOptions load = LoadAdapterOptions.of(options);
+    return load(load.folder(folder), load);
+  }
+
+  /** The same for the folder that holds the adapter itself. */
+  static PeftModelForTask load(Path folder, LoadAdapterOptions options) {
     return AdapterFolders.auto(
         folder,
-        LoadAdapterOptions.of(options),
+        options,
         TaskType.QUESTION_ANS,
         AutoModelForQuestionAnswering::fromPretrained,
         model -> new PeftModelForTask(model, true));

@@ -20,15 +20,22 @@ public final class AutoPeftModelForSeq2SeqLM {
   /** The same with options. */
   public static PeftModelForSeq2SeqLM fromPretrained(
       String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
-    return fromPretrained(LoadAdapterOptions.folderWithTokenizer(nameOrPath, options), options);
+    LoadAdapterOptions load = LoadAdapterOptions.of(options);
+    return load(load.folderWithTokenizer(nameOrPath), load);
   }
 
   /** The same for a folder. */
   public static PeftModelForSeq2SeqLM fromPretrained(
       Path folder, Consumer<LoadAdapterOptions.Builder> options) {
+    LoadAdapterOptions load = LoadAdapterOptions.of(options);
+    return load(load.folder(folder), load);
+  }
+
+  /** The same for the folder that holds the adapter itself. */
+  static PeftModelForSeq2SeqLM load(Path folder, LoadAdapterOptions options) {
     return AdapterFolders.auto(
         folder,
-        LoadAdapterOptions.of(options),
+        options,
         TaskType.SEQ_2_SEQ_LM,
         AutoModelForSeq2SeqLM::fromPretrained,
         model -> new PeftModelForSeq2SeqLM(model, true));

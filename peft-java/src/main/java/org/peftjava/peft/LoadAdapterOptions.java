@@ -36,6 +36,7 @@ import org.peftjava.transformers.hub.HubOptions;
  *     {@link AutoPeftModelForCausalLM}
  * @param baseOptions how to load that model
  * @param hub how an adapter's name that is no folder is looked up
+ * @param subfolder where the adapter is below the folder or in the repository; empty for there
  */
 public record LoadAdapterOptions(
     String adapterName,
@@ -49,7 +50,8 @@ public record LoadAdapterOptions(
     boolean lenient,
     Optional<String> baseModelNameOrPath,
     Consumer<LoadOptions.Builder> baseOptions,
-    Consumer<HubOptions.Builder> hub) {
+    Consumer<HubOptions.Builder> hub,
+    Optional<String> subfolder) {
   /** Fields for LoRA with weights beside its matrices, of which some may be in no file. */
   private static final List<String> VARIANTS =
       List.of(
@@ -94,14 +96,19 @@ public record LoadAdapterOptions(
   }
 
   /** The folder of an adapter, after a download if the name is none. */
-  static Path folder(String nameOrPath, Consumer<Builder> options) {
-    return PretrainedFolder.resolve(nameOrPath, PretrainedFolder.ADAPTER, of(options).hub());
+  Path folder(String nameOrPath) {
+    return PretrainedFolder.resolve(nameOrPath, subfolder, PretrainedFolder.ADAPTER, hub);
   }
 
   /** The same with the tokenizer that the adapter was saved with, if there is one. */
-  static Path folderWithTokenizer(String nameOrPath, Consumer<Builder> options) {
+  Path folderWithTokenizer(String nameOrPath) {
     return PretrainedFolder.resolve(
-        nameOrPath, PretrainedFolder.ADAPTER.and(PretrainedFolder.TOKENIZER), of(options).hub());
+        nameOrPath, subfolder, PretrainedFolder.ADAPTER.and(PretrainedFolder.TOKENIZER), hub);
+  }
+
+  /** The folder of an adapter that is here. */
+  Path folder(Path folder) {
+    return PretrainedFolder.below(folder, subfolder);
   }
 
   /** Collects options; each method is the one of its record component. */
@@ -118,6 +125,7 @@ public record LoadAdapterOptions(
     private Optional<String> baseModelNameOrPath = Optional.empty();
     private Consumer<LoadOptions.Builder> baseOptions = options -> {};
     private Consumer<HubOptions.Builder> hub = options -> {};
+    private Optional<String> subfolder = Optional.empty();
 
     private Builder() {}
 
@@ -187,6 +195,12 @@ public record LoadAdapterOptions(
       return this;
     }
 
+    /** Where the adapter is below the folder or in the repository. */
+    public Builder subfolder(String value) {
+      subfolder = Optional.of(value);
+      return this;
+    }
+
     /** The branch, tag or commit of an adapter's repository on the hub. */
     public Builder revision(String value) {
       return hub(options -> options.revision(value));
@@ -212,7 +226,8 @@ public record LoadAdapterOptions(
           lenient,
           baseModelNameOrPath,
           baseOptions,
-          hub);
+          hub,
+          subfolder);
     }
   }
 }

@@ -3,6 +3,7 @@ package org.peftjava.peft;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.peft.tuner.AdapterScales;
 import org.peftjava.peft.tuner.lora.ArrowConfig;
@@ -11,6 +12,7 @@ import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.peft.tuner.lora.LoraConversion;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.Module;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.Seq2SeqLM;
@@ -21,7 +23,7 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  * Those of {@link Peft} that are about LoRA: its strength, its making of other adapters, EVA,
  * Arrow.
  */
-abstract sealed class LoraFunctions permits Peft {
+abstract sealed class LoraFunctions permits StateFunctions {
   LoraFunctions() {}
 
   /**
@@ -68,6 +70,46 @@ abstract sealed class LoraFunctions permits Peft {
     try (TensorScope scope = TensorScope.open("save as lora")) {
       convertToLora(model, rank, PeftModel.DEFAULT_ADAPTER).save(folder);
     }
+  }
+
+  /**
+   * Gives a LoRA adapter over 4-bit weights values that make up for the error of quantizing them
+   * (LoftQ), out of the model's files. The scaling is not divided out: choose alpha equal to r.
+   *
+   * @throws IllegalArgumentException if no layer with the adapter is a 4-bit one, or a weight is
+   *     not in the files
+   */
+  public static void replaceLoraWeightsLoftq(PeftModel peftModel) {
+    replaceLoraWeightsLoftq(peftModel, options -> {});
+  }
+
+  /** The same with options. */
+  public static void replaceLoraWeightsLoftq(
+      PeftModel peftModel, Consumer<LoftqReplacementOptions.Builder> options) {
+    LoftqReplacementOptions.Builder builder = LoftqReplacementOptions.builder();
+    options.accept(builder);
+    builder.build().apply(peftModel);
+  }
+
+  /**
+   * The fifth of a model's linear layers, and of its 3D parameters, whose weights are best
+   * conditioned: targets that forget little (KappaTune, arXiv:2506.16289).
+   */
+  public static KappaTargets findKappaTargetModules(Module model) {
+    return findKappaTargetModules(model, 0.2);
+  }
+
+  /**
+   * The same.
+   *
+   * @param topP the part of them to take, in (0, 1]; at least one
+   */
+  public static KappaTargets findKappaTargetModules(Module model, double topP) {
+    KappaTuneSelector selector = new KappaTuneSelector(model);
+    List<String> parameters = selector.getBestTargetParameters(topP);
+    return new KappaTargets(
+        selector.getBestTargets(topP),
+        parameters.isEmpty() ? Optional.empty() : Optional.of(parameters));
   }
 
   /**

@@ -5,6 +5,7 @@ import java.util.function.Consumer;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.EmbeddingLayer;
+import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
@@ -41,6 +42,16 @@ interface OverBase extends PretrainedModel {
   default EmbeddingLayer resizeTokenEmbeddings(
       int newNumTokens, Consumer<ResizeOptions.Builder> options) {
     return base().resizeTokenEmbeddings(newNumTokens, options);
+  }
+
+  @Override
+  default EmbeddingLayer getInputEmbeddings() {
+    return base().getInputEmbeddings();
+  }
+
+  @Override
+  default Optional<LinearLayer> getOutputEmbeddings() {
+    return base().getOutputEmbeddings();
   }
 
   @Override

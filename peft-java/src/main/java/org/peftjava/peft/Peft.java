@@ -4,15 +4,13 @@ import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
-import org.peftjava.peft.io.AdapterStateDict;
+import org.peftjava.peft.io.AdapterConfigJson;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.DType;
-import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
-import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.FeatureExtraction;
 import org.peftjava.transformers.PretrainedModel;
@@ -20,7 +18,7 @@ import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
 
 /** Adds adapters to models: the functions of Python's {@code peft} module. */
-public final class Peft extends LoraFunctions {
+public final class Peft extends StateFunctions {
   private Peft() {}
 
   /**
@@ -47,6 +45,12 @@ public final class Peft extends LoraFunctions {
   /** Puts a new adapter "default" onto a model with a head, such as a text classifier. */
   public static PeftModelForTask getPeftModel(TaskModel model, TunerConfig config) {
     return getPeftModel(model, config, options -> {});
+  }
+
+  /** The same with a name for the adapter. */
+  public static PeftModelForTask getPeftModel(
+      TaskModel model, TunerConfig config, String adapterName) {
+    return getPeftModel(model, config, options -> options.adapterName(adapterName));
   }
 
   /** The same with options. */
@@ -96,6 +100,11 @@ public final class Peft extends LoraFunctions {
     return getPeftModel(model, config, options -> {});
   }
 
+  /** The same with a name for the adapter. */
+  public static PeftModel getPeftModel(Module model, TunerConfig config, String adapterName) {
+    return getPeftModel(model, config, options -> options.adapterName(adapterName));
+  }
+
   /** The same with options. */
   public static PeftModel getPeftModel(
       Module model, TunerConfig config, Consumer<AdapterOptions.Builder> options) {
@@ -136,6 +145,14 @@ public final class Peft extends LoraFunctions {
   }
 
   /**
+   * The config that these fields of adapter_config.json make, of the class that {@code peft_type}
+   * names: Python's {@code get_peft_config}.
+   */
+  public static TunerConfig getPeftConfig(Map<String, ?> configDict) {
+    return AdapterConfigJson.of(configDict);
+  }
+
+  /**
    * Prepares a model, usually a quantized one, for the training of an adapter: freezes it, makes
    * what is left in 16 bits float32, and, for a quantized one, switches gradient checkpointing on.
    * Call it before {@code getPeftModel}.
@@ -161,55 +178,6 @@ public final class Peft extends LoraFunctions {
   }
 
   /**
-   * The values of adapter "default" by the keys of its file: without the adapter's name, and with
-   * {@code base_model.model.} for a PeftModel.
-   *
-   * @param model a PeftModel, or any module with adapters in its layers
-   * @return views of the adapter's memory, mostly, owned by the current scope
-   */
-  public static Map<String, Tensor> getPeftModelStateDict(Module model) {
-    return getPeftModelStateDict(model, options -> {});
-  }
-
-  /** The same of another adapter, or with the base model's embeddings. */
-  public static Map<String, Tensor> getPeftModelStateDict(
-      Module model, Consumer<StateDictOptions.Builder> options) {
-    StateDictOptions chosen = stateDict(options);
-    Adapted adapted = Adapted.of(model);
-    return AdapterStateDict.get(
-        adapted.tuned(), chosen.adapterName(), chosen.saveEmbeddingLayers(), adapted.isWrapped());
-  }
-
-  /**
-   * Copies values, by keys as {@link #getPeftModelStateDict(Module)} gives them, into adapter
-   * "default". Nothing changes if it throws.
-   *
-   * @param model a PeftModel, or any module with adapters in its layers
-   * @return keys of the adapter without a value, and of values without a place
-   */
-  @CanIgnoreReturnValue
-  public static LoadReport setPeftModelStateDict(
-      Module model, Map<String, Tensor> peftModelStateDict) {
-    return setPeftModelStateDict(model, peftModelStateDict, options -> {});
-  }
-
-  /** The same for another adapter, or leaving out what has another size. */
-  @CanIgnoreReturnValue
-  public static LoadReport setPeftModelStateDict(
-      Module model,
-      Map<String, Tensor> peftModelStateDict,
-      Consumer<StateDictOptions.Builder> options) {
-    StateDictOptions chosen = stateDict(options);
-    Adapted adapted = Adapted.of(model);
-    return AdapterStateDict.set(
-        adapted.tuned(),
-        chosen.adapterName(),
-        peftModelStateDict,
-        chosen.ignoreMismatchedSizes(),
-        adapted.isWrapped());
-  }
-
-  /**
    * The state of each adapted layer of a PeftModel or of a module with adapters in its layers.
    *
    * @throws IllegalArgumentException if it has no adapters
@@ -231,12 +199,6 @@ public final class Peft extends LoraFunctions {
     for (Parameter parameter : model.namedParameters().values()) {
       parameter.to(parameter.requiresGrad() ? DType.FLOAT32 : dtype);
     }
-  }
-
-  private static StateDictOptions stateDict(Consumer<StateDictOptions.Builder> options) {
-    StateDictOptions.Builder builder = StateDictOptions.builder();
-    options.accept(builder);
-    return builder.build();
   }
 
   private static AdapterOptions of(Consumer<AdapterOptions.Builder> options) {

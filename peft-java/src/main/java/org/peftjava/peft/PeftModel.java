@@ -6,10 +6,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.prompt.PromptShape;
-import org.peftjava.peft.tuner.AdapterRows;
 import org.peftjava.peft.tuner.AddOptions;
 import org.peftjava.peft.tuner.BaseModel;
 import org.peftjava.peft.tuner.LayerInjector.Injection;
@@ -18,12 +16,10 @@ import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.xlora.XLoraConfig;
 import org.peftjava.peft.tuner.xlora.XLoraRouting;
 import org.peftjava.torch.nn.Module;
-import org.peftjava.torch.nn.StateDict.LoadReport;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.FeatureExtraction;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.TaskModel;
-import org.peftjava.transformers.checkpoint.PretrainedFolder;
 import org.peftjava.transformers.hub.PushOptions;
 import org.peftjava.transformers.hub.PushToHubMixin;
 
@@ -39,7 +35,7 @@ import org.peftjava.transformers.hub.PushToHubMixin;
  * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
  */
 public sealed class PeftModel extends Module
-    implements AdapterHost, AdapterControls, AdapterReports, PushToHubMixin
+    implements AdapterHost, AdapterControls, AdapterFiles, AdapterReports, PushToHubMixin
     permits PeftModelForCausalLM,
         PeftModelForSeq2SeqLM,
         PeftModelForTask,
@@ -56,56 +52,94 @@ public sealed class PeftModel extends Module
     tuned = PeftConstruction.tune(base);
   }
 
-  /** Loads an adapter, from a folder or the hub, onto a model. */
+  /** Loads an adapter, from a folder or the hub, onto a language model. */
   public static PeftModelForCausalLM fromPretrained(CausalLM model, String nameOrPath) {
     return fromPretrained(model, nameOrPath, options -> {});
   }
 
-  /** Loads an adapter onto a model. */
+  /** The same with options. Nothing changes if it throws. */
   public static PeftModelForCausalLM fromPretrained(
       CausalLM model, String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
-    return fromPretrained(model, LoadAdapterOptions.folder(nameOrPath, options), options);
+    return AdapterFolders.load(new PeftModelForCausalLM(model, false), nameOrPath, options);
   }
 
-  /** Loads an adapter onto a model. Nothing changes if it throws. */
+  /** The same for a folder. */
   public static PeftModelForCausalLM fromPretrained(
       CausalLM model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
-    return AdapterFolders.load(
-        new PeftModelForCausalLM(model, false), folder, LoadAdapterOptions.of(options));
+    return AdapterFolders.load(new PeftModelForCausalLM(model, false), folder, options);
   }
 
-  /** Loads an adapter onto a model with a head. Nothing changes if it throws. */
+  /**
+   * Loads an adapter, from a folder or the hub, onto a model with a head, such as a text
+   * classifier.
+   */
+  public static PeftModelForTask fromPretrained(TaskModel model, String nameOrPath) {
+    return fromPretrained(model, nameOrPath, options -> {});
+  }
+
+  /** The same with options. Nothing changes if it throws. */
+  public static PeftModelForTask fromPretrained(
+      TaskModel model, String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
+    return AdapterFolders.load(new PeftModelForTask(model, false), nameOrPath, options);
+  }
+
+  /** The same for a folder. */
   public static PeftModelForTask fromPretrained(
       TaskModel model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
-    return AdapterFolders.load(
-        new PeftModelForTask(model, false), folder, LoadAdapterOptions.of(options));
+    return AdapterFolders.load(new PeftModelForTask(model, false), folder, options);
   }
 
-  /** Loads an adapter onto a model that writes text from text. */
+  /** Loads an adapter, from a folder or the hub, onto a model that writes text from text. */
   public static PeftModelForSeq2SeqLM fromPretrained(Seq2SeqLM model, String nameOrPath) {
-    return fromPretrained(
-        model, LoadAdapterOptions.folder(nameOrPath, options -> {}), options -> {});
+    return fromPretrained(model, nameOrPath, options -> {});
   }
 
-  /** Loads an adapter onto a model that writes text from text. Nothing changes if it throws. */
+  /** The same with options. Nothing changes if it throws. */
+  public static PeftModelForSeq2SeqLM fromPretrained(
+      Seq2SeqLM model, String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
+    return AdapterFolders.load(new PeftModelForSeq2SeqLM(model, false), nameOrPath, options);
+  }
+
+  /** The same for a folder. */
   public static PeftModelForSeq2SeqLM fromPretrained(
       Seq2SeqLM model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
-    return AdapterFolders.load(
-        new PeftModelForSeq2SeqLM(model, false), folder, LoadAdapterOptions.of(options));
+    return AdapterFolders.load(new PeftModelForSeq2SeqLM(model, false), folder, options);
   }
 
-  /** Loads an adapter onto a model without head. Nothing changes if it throws. */
+  /** Loads an adapter, from a folder or the hub, onto a model without head. */
+  public static PeftModelForFeatureExtraction fromPretrained(
+      FeatureExtraction model, String nameOrPath) {
+    return fromPretrained(model, nameOrPath, options -> {});
+  }
+
+  /** The same with options. Nothing changes if it throws. */
+  public static PeftModelForFeatureExtraction fromPretrained(
+      FeatureExtraction model, String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
+    return AdapterFolders.load(
+        new PeftModelForFeatureExtraction(model, false), nameOrPath, options);
+  }
+
+  /** The same for a folder. */
   public static PeftModelForFeatureExtraction fromPretrained(
       FeatureExtraction model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
-    return AdapterFolders.load(
-        new PeftModelForFeatureExtraction(model, false), folder, LoadAdapterOptions.of(options));
+    return AdapterFolders.load(new PeftModelForFeatureExtraction(model, false), folder, options);
   }
 
-  /** Loads an adapter onto any module tree. */
+  /** Loads an adapter, from a folder or the hub, onto any module tree. */
+  public static PeftModel fromPretrained(Module model, String nameOrPath) {
+    return fromPretrained(model, nameOrPath, options -> {});
+  }
+
+  /** The same with options. Nothing changes if it throws. */
+  public static PeftModel fromPretrained(
+      Module model, String nameOrPath, Consumer<LoadAdapterOptions.Builder> options) {
+    return AdapterFolders.load(new PeftModel(BaseModel.of(model), false), nameOrPath, options);
+  }
+
+  /** The same for a folder. */
   public static PeftModel fromPretrained(
       Module model, Path folder, Consumer<LoadAdapterOptions.Builder> options) {
-    return AdapterFolders.load(
-        new PeftModel(BaseModel.of(model), false), folder, LoadAdapterOptions.of(options));
+    return AdapterFolders.load(new PeftModel(BaseModel.of(model), false), folder, options);
   }
 
   // ---- adapters ----
@@ -137,49 +171,14 @@ public sealed class PeftModel extends Module
     void close();
   }
 
-  /**
-   * The result of {@code work}, within which each row of a batch has its own adapter: Python's
-   * {@code adapter_names}. For language models and classifiers, {@code forward} and {@code
-   * generate} take {@link PassOptions}; this is for modules of any kind.
-   *
-   * @param adapterNames one for each row, {@link AdapterRows#BASE} for the base model alone
-   */
-  public final <T> T withAdapterNames(List<String> adapterNames, Supplier<T> work) {
-    return MixedRows.during(tuned(), adapterNames, work);
-  }
-
-  /** Adds a saved adapter; it does not act before {@link #setAdapter}. */
-  public final LoadReport loadAdapter(String nameOrPath, String adapterName) {
-    return loadAdapter(
-        PretrainedFolder.resolve(nameOrPath, PretrainedFolder.ADAPTER),
-        options -> options.adapterName(adapterName));
-  }
-
-  /** Adds a saved adapter. Nothing changes if it throws. */
-  public final LoadReport loadAdapter(Path folder, Consumer<LoadAdapterOptions.Builder> options) {
-    return AdapterFolders.loadInto(this, folder, LoadAdapterOptions.of(options));
-  }
-
   /** Copies the weights that {@link #savePretrained} wrote into the adapters of these names. */
   public void loadWeights(Path folder) {
     AdapterFolders.loadWeights(this, folder);
   }
 
   /** Writes all adapters: "default" into the folder, others into folders of their names below. */
-  public final void savePretrained(String folder) {
-    savePretrained(Path.of(folder));
-  }
-
-  /** Writes all adapters. */
   public void savePretrained(Path folder) {
     savePretrained(folder, options -> {});
-  }
-
-  /** Writes adapters, and a README.md for the hub. */
-  public final void savePretrained(Path folder, Consumer<SaveAdapterOptions.Builder> options) {
-    SaveAdapterOptions.Builder builder = SaveAdapterOptions.builder();
-    options.accept(builder);
-    AdapterFolders.save(this, folder, builder.build(), List.of());
   }
 
   @Override

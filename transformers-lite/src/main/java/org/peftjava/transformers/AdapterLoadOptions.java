@@ -13,12 +13,14 @@ import org.peftjava.transformers.hub.HubOptions;
  * @param hotswap whether it takes the place of the adapter of that name; if not said, it does if
  *     {@link PeftAdapterMixin#enablePeftHotswap} was called and there is one
  * @param hub how a name that is no folder is looked up
+ * @param subfolder where the files are below the folder or in the repository; empty for there
  */
 public record AdapterLoadOptions(
     String adapterName,
     boolean isTrainable,
     Optional<Boolean> hotswap,
-    Consumer<HubOptions.Builder> hub) {
+    Consumer<HubOptions.Builder> hub,
+    Optional<String> subfolder) {
   /** The defaults. */
   public static Builder builder() {
     return new Builder();
@@ -36,6 +38,7 @@ public record AdapterLoadOptions(
     private boolean isTrainable;
     private Optional<Boolean> hotswap = Optional.empty();
     private Consumer<HubOptions.Builder> hub = options -> {};
+    private Optional<String> subfolder = Optional.empty();
 
     private Builder() {}
 
@@ -57,6 +60,12 @@ public record AdapterLoadOptions(
       return this;
     }
 
+    /** Where the files are below the folder or in the repository. */
+    public Builder subfolder(String value) {
+      subfolder = Optional.of(value);
+      return this;
+    }
+
     /** The branch, tag or commit of the adapter's repository on the hub. */
     public Builder revision(String value) {
       return hub(options -> options.revision(value));
@@ -70,7 +79,7 @@ public record AdapterLoadOptions(
 
     /** The options. */
     public AdapterLoadOptions build() {
-      return new AdapterLoadOptions(adapterName, isTrainable, hotswap, hub);
+      return new AdapterLoadOptions(adapterName, isTrainable, hotswap, hub, subfolder);
     }
   }
 }

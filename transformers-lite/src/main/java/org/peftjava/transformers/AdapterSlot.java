@@ -62,7 +62,9 @@ final class AdapterSlot {
               + name
               + "\". Load it without hotswap first.");
     }
-    Path folder = PretrainedFolder.resolve(nameOrPath, PretrainedFolder.ADAPTER, options.hub());
+    Path folder =
+        PretrainedFolder.resolve(
+            nameOrPath, options.subfolder(), PretrainedFolder.ADAPTER, options.hub());
     if (swap) {
       get().hotswap(folder, name, options.isTrainable());
     } else {

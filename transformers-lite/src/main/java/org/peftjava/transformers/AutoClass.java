@@ -24,11 +24,15 @@ final class AutoClass<M extends CheckpointModel> {
   M fromPretrained(String nameOrPath, Consumer<LoadOptions.Builder> options) {
     LoadOptions load = LoadOptions.of(options);
     return adaptedOrPlain(
-        PretrainedFolder.resolve(nameOrPath, PretrainedFolder.MODEL, load.hub()), nameOrPath, load);
+        PretrainedFolder.resolve(nameOrPath, load.subfolder(), PretrainedFolder.MODEL, load.hub()),
+        nameOrPath,
+        load);
   }
 
   M fromPretrained(Path folder, Consumer<LoadOptions.Builder> options) {
-    return adaptedOrPlain(folder, folder.toString(), LoadOptions.of(options));
+    LoadOptions load = LoadOptions.of(options);
+    Path below = PretrainedFolder.below(folder, load.subfolder());
+    return adaptedOrPlain(below, below.toString(), load);
   }
 
   M fromConfig(PretrainedConfig config, DType dtype) {

@@ -25,7 +25,7 @@ public final class AutoConfig {
       String nameOrPath, Consumer<LoadOptions.Builder> options) {
     LoadOptions load = LoadOptions.of(options);
     return read(
-        PretrainedFolder.resolve(nameOrPath, PretrainedFolder.CONFIG, load.hub()),
+        PretrainedFolder.resolve(nameOrPath, load.subfolder(), PretrainedFolder.CONFIG, load.hub()),
         nameOrPath,
         load);
   }

@@ -26,7 +26,9 @@ public final class AutoTokenizer {
   public static Tokenizer fromPretrained(
       String nameOrPath, Consumer<TokenizerOptions.Builder> options) {
     TokenizerOptions load = options(options);
-    Path folder = PretrainedFolder.resolve(nameOrPath, PretrainedFolder.TOKENIZER, load.hub());
+    Path folder =
+        PretrainedFolder.resolve(
+            nameOrPath, load.subfolder(), PretrainedFolder.TOKENIZER, load.hub());
     return Tokenizer.open(folder, load);
   }
 
@@ -37,7 +39,8 @@ public final class AutoTokenizer {
 
   /** Loads the tokenizer of a folder, with changes. */
   public static Tokenizer fromPretrained(Path folder, Consumer<TokenizerOptions.Builder> options) {
-    return Tokenizer.open(folder, options(options));
+    TokenizerOptions load = options(options);
+    return Tokenizer.open(PretrainedFolder.below(folder, load.subfolder()), load);
   }
 
   private static TokenizerOptions options(Consumer<TokenizerOptions.Builder> options) {

@@ -129,6 +129,11 @@ interface CheckpointModel extends PretrainedModel, PeftAdapterMixin {
   }
 
   @Override
+  default EmbeddingLayer getInputEmbeddings() {
+    return backbone().inputEmbeddings();
+  }
+
+  @Override
   default boolean hasResizedEmbeddings() {
     return adapters().haveResizedEmbeddings();
   }

@@ -26,6 +26,7 @@ import org.peftjava.transformers.hub.HubOptions;
  * @param quantizationConfig how linear layers are quantized while they are loaded; empty for what
  *     {@code config.json} says
  * @param hub how a name that is no folder is looked up
+ * @param subfolder where the files are below the folder or in the repository; empty for there
  * @param adapterName the name in the model of the adapter that a folder holds; "default"
  * @param maxMemory bytes that each device may hold when the model is spread over several
  */
@@ -36,6 +37,7 @@ public record LoadOptions(
     UnaryOperator<ConfigJson> configChanges,
     Optional<BitsAndBytesConfig> quantizationConfig,
     Consumer<HubOptions.Builder> hub,
+    Optional<String> subfolder,
     String adapterName,
     Map<Device, Long> maxMemory) {
   /** The defaults: the file's type, on the CPU. */
@@ -57,6 +59,7 @@ public record LoadOptions(
     private UnaryOperator<ConfigJson> configChanges = json -> json;
     private Optional<BitsAndBytesConfig> quantizationConfig = Optional.empty();
     private Consumer<HubOptions.Builder> hub = options -> {};
+    private Optional<String> subfolder = Optional.empty();
     private Map<Device, Long> maxMemory = Map.of();
     private String adapterName = PeftAdapterMixin.DEFAULT_ADAPTER;
 
@@ -129,6 +132,12 @@ public record LoadOptions(
       return this;
     }
 
+    /** Where the files are below the folder or in the repository, such as "checkpoints/last". */
+    public Builder subfolder(String value) {
+      subfolder = Optional.of(value);
+      return this;
+    }
+
     /** The branch, tag or commit of a repository on the hub. */
     public Builder revision(String value) {
       return hub(options -> options.revision(value));
@@ -187,6 +196,7 @@ public record LoadOptions(
           configChanges,
           quantizationConfig,
           hub,
+          subfolder,
           adapterName,
           maxMemory);
     }

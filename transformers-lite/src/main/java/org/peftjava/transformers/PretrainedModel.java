@@ -8,7 +8,10 @@ import org.peftjava.quant.bnb.Linear8bitLt;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.EmbeddingLayer;
+import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.ModulePath;
+import org.peftjava.torch.nn.Parameter;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.hub.PushToHubMixin;
 import org.peftjava.transformers.model.Architecture;
@@ -64,6 +67,43 @@ public interface PretrainedModel extends PushToHubMixin, AutoCloseable {
 
   /** Recomputes each layer in the backward pass instead of keeping its intermediates. */
   void gradientCheckpointing(boolean on);
+
+  /** Switches {@link #gradientCheckpointing} on. */
+  default void gradientCheckpointingEnable() {
+    gradientCheckpointing(true);
+  }
+
+  /** Switches {@link #gradientCheckpointing} off. */
+  default void gradientCheckpointingDisable() {
+    gradientCheckpointing(false);
+  }
+
+  /**
+   * How many numbers the model's parameters are, shared ones once; of 4-bit weights, all of them.
+   */
+  default long numParameters() {
+    return module().namedParameters().values().stream().mapToLong(Parameter::represented).sum();
+  }
+
+  /** How many bytes the model's parameters and buffers take, shared ones once. */
+  default long getMemoryFootprint() {
+    return module().namedState().values().stream()
+        .distinct()
+        .mapToLong(parameter -> parameter.numel() * parameter.dtype().byteSize())
+        .sum();
+  }
+
+  /** The layer that turns tokens into vectors. */
+  default EmbeddingLayer getInputEmbeddings() {
+    throw new UnsupportedOperationException(
+        getClass().getSimpleName() + " has no token embedding that it could give.");
+  }
+
+  /** The layer that turns vectors into scores of tokens, if the model has one. */
+  default Optional<LinearLayer> getOutputEmbeddings() {
+    return ModulePath.find(module(), architecture().roles().outputEmbedding())
+        .map(LinearLayer.class::cast);
+  }
 
   /** What this model does around the steps of training, if anything. */
   default Optional<TrainingHook> trainingHook() {

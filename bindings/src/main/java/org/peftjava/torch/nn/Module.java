@@ -234,6 +234,11 @@ public abstract class Module implements AutoCloseable {
     eachOnce(parameter -> parameter.to(device));
   }
 
+  /** Moves parameters and buffers to a device by its Python name, such as "cuda:0". */
+  public final void to(String device) {
+    to(Device.parse(device));
+  }
+
   /** Makes all parameters collect gradients, or stop. */
   public final void requiresGrad(boolean required) {
     namedParameters().values().forEach(parameter -> parameter.requiresGrad(required));
@@ -247,6 +252,11 @@ public abstract class Module implements AutoCloseable {
   /** Switches dropout and the like on or off, here and below. */
   public final void train(boolean on) {
     walk("", (path, module) -> module.training = on);
+  }
+
+  /** Switches dropout and the like on. */
+  public final void train() {
+    train(true);
   }
 
   /** Switches dropout and the like off. */

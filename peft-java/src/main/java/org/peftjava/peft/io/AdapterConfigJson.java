@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -58,6 +59,39 @@ public final class AdapterConfigJson {
       throw new InvalidFileException(file, "does not hold a JSON object; expected {\"key\": ...}.");
     }
     return parse(object, file);
+  }
+
+  /**
+   * The config that these fields make; Java's numbers and lists stand for JSON's.
+   *
+   * @throws IllegalArgumentException if they make none
+   */
+  public static TunerConfig of(Map<String, ?> fields) {
+    Map<String, @Nullable Object> values = new LinkedHashMap<>();
+    fields.forEach((name, value) -> values.put(name, plain(node(javaValue(value)))));
+    try {
+      return parse(values, Path.of(FILE_NAME));
+    } catch (InvalidFileException e) {
+      throw new IllegalArgumentException("These fields make no config. " + e.getMessage(), e);
+    }
+  }
+
+  /** Values as they come out of JSON. */
+  private static @Nullable Object javaValue(@Nullable Object value) {
+    if (value instanceof Integer || value instanceof Short) {
+      return ((Number) value).longValue();
+    } else if (value instanceof Float number) {
+      return number.doubleValue();
+    } else if (value instanceof Enum<?> name) {
+      return name.toString();
+    } else if (value instanceof Collection<?> values) {
+      return values.stream().map(AdapterConfigJson::javaValue).toList();
+    } else if (value instanceof Map<?, ?> map) {
+      Map<String, @Nullable Object> result = new LinkedHashMap<>();
+      map.forEach((key, item) -> result.put(String.valueOf(key), javaValue(item)));
+      return result;
+    }
+    return value;
   }
 
   private static TunerConfig parse(Map<?, ?> object, Path file) {

@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.peftjava.transformers.hub.HubClient;
 import org.peftjava.transformers.hub.HubException;
@@ -73,6 +74,51 @@ public final class PretrainedFolder {
 
   /** The same with options for the hub. */
   public static Path resolve(
+      String nameOrPath, RepoFiles files, Consumer<HubOptions.Builder> options) {
+    return resolve(nameOrPath, Optional.empty(), files, options);
+  }
+
+  /**
+   * The same for files that are not in the folder or repository itself.
+   *
+   * @param subfolder where they are below it, such as {@code step-100}
+   */
+  public static Path resolve(
+      String nameOrPath,
+      Optional<String> subfolder,
+      RepoFiles files,
+      Consumer<HubOptions.Builder> options) {
+    subfolder.ifPresent(PretrainedFolder::checkSubfolder);
+    RepoFiles needed = subfolder.map(files::below).orElse(files);
+    return below(repository(nameOrPath, needed, options), subfolder);
+  }
+
+  /** A folder below another one, if one is named. */
+  public static Path below(Path folder, Optional<String> subfolder) {
+    if (subfolder.isEmpty()) {
+      return folder;
+    }
+    checkSubfolder(subfolder.get());
+    Path result = folder.resolve(subfolder.get());
+    if (!Files.isDirectory(result)) {
+      throw new IllegalArgumentException(
+          "There is no folder \"" + subfolder.get() + "\" in " + folder.toAbsolutePath() + ".");
+    }
+    return result;
+  }
+
+  private static void checkSubfolder(String subfolder) {
+    for (String part : subfolder.split("/", -1)) {
+      if (part.isBlank() || part.equals(".") || part.equals("..") || part.contains("\\")) {
+        throw new IllegalArgumentException(
+            "subfolder is \""
+                + subfolder
+                + "\". Expected names with \"/\" between them, such as \"adapters/first\".");
+      }
+    }
+  }
+
+  private static Path repository(
       String nameOrPath, RepoFiles files, Consumer<HubOptions.Builder> options) {
     try {
       Path folder = Path.of(nameOrPath);

@@ -10,7 +10,10 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.transformers.checkpoint.FileBatch;
+import org.peftjava.transformers.checkpoint.PretrainedFolder;
 import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.hub.RepoFiles;
 
 /**
  * The settings of text generation, with the names, meanings and defaults of transformers' {@code
@@ -23,6 +26,8 @@ import org.peftjava.transformers.config.ConfigJson;
  * @param seed of the sampling; empty for the process's random state. Never written to a file
  */
 public record GenerationConfig(ConfigJson json, OptionalLong seed) {
+  private static final String FILE_NAME = "generation_config.json";
+  private static final RepoFiles FILES = new RepoFiles(List.of(FILE_NAME), List.of());
 
   /** Checks types and ranges, whichever way the settings came in. */
   public GenerationConfig(ConfigJson json, OptionalLong seed) {
@@ -33,12 +38,29 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
 
   /** The defaults of transformers: greedy, 20 new tokens. */
   public static Builder builder() {
-    return of(ConfigJson.empty(Path.of("generation_config.json"))).toBuilder();
+    return of(ConfigJson.empty(Path.of(FILE_NAME))).toBuilder();
   }
 
   /** Reads {@code generation_config.json}; absent settings get the defaults. */
   public static GenerationConfig of(ConfigJson json) {
     return new GenerationConfig(json, OptionalLong.empty());
+  }
+
+  /**
+   * Reads {@code generation_config.json} from a folder or the hub.
+   *
+   * @throws IllegalArgumentException if there is none
+   */
+  public static GenerationConfig fromPretrained(String nameOrPath) {
+    return of(ConfigJson.read(PretrainedFolder.resolve(nameOrPath, FILES).resolve(FILE_NAME)));
+  }
+
+  /** Writes {@code generation_config.json}, without the seed. */
+  public void savePretrained(Path folder) {
+    try (FileBatch files = FileBatch.open(folder)) {
+      files.write(FILE_NAME, json.toBytes());
+      files.commit();
+    }
   }
 
   /** A builder with these values. */
@@ -308,6 +330,15 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
     private Builder(ConfigJson json, OptionalLong seed) {
       this.json = json;
       this.seed = seed;
+    }
+
+    /** Takes over all settings that others have, and their seed. */
+    public Builder update(GenerationConfig others) {
+      others.json.keys().stream()
+          .filter(key -> !key.startsWith("_") && !key.equals("transformers_version"))
+          .forEach(key -> set(key, others.json.node(key).orElse(null)));
+      seed = others.seed.isPresent() ? others.seed : seed;
+      return this;
     }
 
     /** How many tokens to add at most; wins over {@code maxLength}. */

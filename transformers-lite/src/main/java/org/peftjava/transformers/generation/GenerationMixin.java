@@ -28,6 +28,16 @@ public interface GenerationMixin {
     return generate(batch, settings, GenerateOptions.NONE);
   }
 
+  /** The same with the model's own settings. */
+  default TokenIds generate(TokenBatch batch) {
+    return generate(batch, settings -> {});
+  }
+
+  /** The same with the settings of a file or of another model, over the model's own. */
+  default TokenIds generate(TokenBatch batch, GenerationConfig generationConfig) {
+    return generate(batch, settings -> settings.update(generationConfig));
+  }
+
   /** The same, telling a listener of every new token; it can stop the generation. */
   default TokenIds generate(
       TokenBatch batch, Consumer<GenerationConfig.Builder> settings, TokenListener streamer) {

@@ -76,7 +76,7 @@ public final class HubClient {
       Path file = fetch(cache, info.commit(), name);
       if (name.endsWith(INDEX_SUFFIX)) {
         for (String shard : shards(file)) {
-          fetch(cache, info.commit(), shard);
+          fetch(cache, info.commit(), name.substring(0, name.lastIndexOf('/') + 1) + shard);
         }
       }
     }

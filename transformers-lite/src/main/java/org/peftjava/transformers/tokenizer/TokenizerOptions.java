@@ -13,13 +13,15 @@ import org.peftjava.transformers.hub.HubOptions;
  * @param truncationSide where long rows are cut
  * @param modelMaxLength longest row that truncation leaves unless it is told otherwise
  * @param hub how a name that is no folder is looked up
+ * @param subfolder where the files are below the folder or in the repository; empty for there
  */
 public record TokenizerOptions(
     Optional<String> padToken,
     Optional<Side> paddingSide,
     Optional<Side> truncationSide,
     OptionalInt modelMaxLength,
-    Consumer<HubOptions.Builder> hub) {
+    Consumer<HubOptions.Builder> hub,
+    Optional<String> subfolder) {
   /** A builder that changes nothing. */
   public static Builder builder() {
     return new Builder();
@@ -32,6 +34,7 @@ public record TokenizerOptions(
     private Optional<Side> truncationSide = Optional.empty();
     private OptionalInt modelMaxLength = OptionalInt.empty();
     private Consumer<HubOptions.Builder> hub = options -> {};
+    private Optional<String> subfolder = Optional.empty();
 
     private Builder() {}
 
@@ -59,6 +62,12 @@ public record TokenizerOptions(
       return this;
     }
 
+    /** Where the files are below the folder or in the repository. */
+    public Builder subfolder(String value) {
+      subfolder = Optional.of(value);
+      return this;
+    }
+
     /** The branch, tag or commit of a repository on the hub. */
     public Builder revision(String value) {
       return hub(options -> options.revision(value));
@@ -72,7 +81,8 @@ public record TokenizerOptions(
 
     /** The options. */
     public TokenizerOptions build() {
-      return new TokenizerOptions(padToken, paddingSide, truncationSide, modelMaxLength, hub);
+      return new TokenizerOptions(
+          padToken, paddingSide, truncationSide, modelMaxLength, hub, subfolder);
     }
   }
 }

@@ -16,6 +16,7 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.peftjava.transformers.Goldens;
 import org.peftjava.transformers.config.ConfigJson;
 
@@ -155,5 +156,26 @@ class GenerationConfigTest {
 
   private static GenerationConfig read(String text) {
     return GenerationConfig.of(json(text));
+  }
+
+  @Test
+  void settingsOfAFileGoOverThoseOfTheModel(@TempDir Path folder) {
+    GenerationConfig file = GenerationConfig.builder().maxNewTokens(5).numBeams(2).seed(7).build();
+    file.savePretrained(folder);
+    GenerationConfig read = GenerationConfig.fromPretrained(folder.toString());
+    assertEquals(file.json(), read.json());
+    assertEquals(OptionalLong.empty(), read.seed());
+    GenerationConfig model =
+        GenerationConfig.of(
+            ConfigJson.parse(
+                "{\"num_beams\": 4, \"length_penalty\": 0.5, \"_from_model_config\": true}",
+                Path.of("model")));
+    GenerationConfig both = model.toBuilder().update(file).build();
+    assertEquals(2, both.numBeams());
+    assertEquals(0.5, both.lengthPenalty());
+    assertEquals(OptionalInt.of(5), both.maxNewTokens());
+    assertEquals(OptionalLong.of(7), both.seed());
+    assertEquals(
+        OptionalLong.of(7), both.toBuilder().update(read).build().seed(), "a file has no seed");
   }
 }

@@ -36,7 +36,8 @@ record LoftqStart(WeightRounding rounding, int bits, int iterations) {
     return rounding.rounded(left, bits);
   }
 
-  private static LoraStart lowRank(Tensor rest, int r) {
+  /** The best approximation of rank r. */
+  static LoraStart lowRank(Tensor rest, int r) {
     Svd svd = LinearAlgebra.svd(rest);
     Tensor root = svd.s().narrow(0, 0, r).sqrt();
     return LoraStart.beside(
