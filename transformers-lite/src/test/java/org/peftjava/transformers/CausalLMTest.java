@@ -23,7 +23,6 @@ import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorLedger;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
-import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.opt.OptConfig;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
@@ -281,34 +280,5 @@ class CausalLMTest {
 
   private static long count(CausalLM model) {
     return model.namedParameters().values().stream().mapToLong(Parameter::numel).sum();
-  }
-
-  @Test
-  void whatPythonAsksOfAModel() {
-    try (CausalLM model = TinyOpt.model(TinyOpt.config())) {
-      long numbers =
-          model.namedParameters().values().stream().mapToLong(p -> p.shape().numel()).sum();
-      assertEquals(numbers, model.numParameters());
-      assertEquals(4 * numbers, model.getMemoryFootprint());
-      model.to(DType.BFLOAT16);
-      assertEquals(2 * numbers, model.getMemoryFootprint());
-      assertEquals(
-          model.namedParameters().get("model.decoder.embed_tokens.weight"),
-          model.getInputEmbeddings().table());
-      assertSame(model.namedModules().get("lm_head"), model.getOutputEmbeddings().orElseThrow());
-      model.to("cpu");
-      model.train();
-      assertTrue(model.isTraining());
-      model.gradientCheckpointingEnable();
-      assertTrue(model.backbone().isGradientCheckpointing());
-      model.gradientCheckpointingDisable();
-      assertFalse(model.backbone().isGradientCheckpointing());
-      assertEquals(
-          model.generate(TokenBatch.of(new long[][] {{2, 5, 6}}), g -> g.maxNewTokens(3)),
-          model.generate(
-              TokenBatch.of(new long[][] {{2, 5, 6}}),
-              GenerationConfig.builder().maxNewTokens(3).build()));
-      assertEquals(12, model.generate(TokenBatch.of(new long[][] {{2, 5, 6}})).get(0).length);
-    }
   }
 }

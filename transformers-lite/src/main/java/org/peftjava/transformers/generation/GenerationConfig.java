@@ -333,7 +333,7 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
     }
 
     /** Takes over all settings that others have, and their seed. */
-    public Builder update(GenerationConfig others) {
+    Builder update(GenerationConfig others) {
       others.json.keys().stream()
           .filter(key -> !key.startsWith("_") && !key.equals("transformers_version"))
           .forEach(key -> set(key, others.json.node(key).orElse(null)));
