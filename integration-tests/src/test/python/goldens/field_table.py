@@ -136,6 +136,7 @@ def of_ia3(names):
     inner = names.inner
     yield "feedforward", {"target_modules": [*names.attention, inner], "feedforward_modules": [inner]}
     yield "feedforward regex", {"target_modules": rf".*({inner}|{names.attention[1]})", "feedforward_modules": rf".*{inner}"}
+    yield "feedforward of all-linear", {"target_modules": "all-linear", "feedforward_modules": [inner]}
     yield "fan_in_fan_out", {"fan_in_fan_out": True}
     yield "init False", {"init_ia3_weights": False}
 

@@ -7,13 +7,14 @@ matching.json:
               config after injection, sorted; or a string), layers {name -> r, alpha, scaling}, warnings; or error
               {type, message}.
   patternKeys {keys, name} -> key     get_pattern_key
+  keysBehindDot {keys, name} -> key   what C3A and FourierFT do in place of it: the key whose value a real layer got
   minimal     {targets, others} -> result or error     _find_minimal_target_modules
 """
 
 import copy
 import warnings
 
-from peft import LoraConfig, get_peft_model
+from peft import C3AConfig, LoraConfig, get_peft_model
 from peft.tuners.tuners_utils import _find_minimal_target_modules
 from peft.utils import ModulesToSaveWrapper
 from peft.utils.other import get_pattern_key
@@ -228,6 +229,32 @@ PATTERN_KEYS = [
 ]
 
 
+KEYS_BEHIND_DOT = [
+    ["q_proj"],
+    ["^q_proj"],
+    ["proj"],
+    [".*proj"],
+    ["^model.decoder.layers.0.self_attn.q_proj"],
+    [FULL_Q0],
+    [FULL_Q0 + "$"],
+    ["decoder.layers.0.self_attn.q_proj"],
+    [r"\d+\.self_attn\.(q|v)_proj", "q_proj"],
+    ["nothing", "self_attn.q_proj", "q_proj"],
+    ["k_proj|q_proj"],
+    ["q_proj|k_proj"],
+    ["1.self_attn.q_proj", "layers.*.q_proj"],
+]
+
+
+def key_behind_dot(keys):
+    """The key that decides about the first query layer of a model with C3A, or its path."""
+    sizes = {key: 2**i for i, key in enumerate(keys)}
+    config = C3AConfig(target_modules=["q_proj"], block_size=16, block_size_pattern=sizes)
+    layer = get_peft_model(common.tiny_opt(), config).base_model.model.get_submodule(FULL_Q0)
+    found = [key for key, size in sizes.items() if layer.c3a_kernel["default"].shape[-1] == size]
+    return found[0] if found else FULL_Q0
+
+
 def minimal_rows():
     encoder = [f"model.encoder.layers.{i}.self_attn.k_proj" for i in range(12)]
     q, v = every("q_proj", 12), every("v_proj", 12)
@@ -316,6 +343,7 @@ def write(path):
             "models": {name: describe_model(model) for name, model in models.items()},
             "rows": [run_row(*row, models) for row in ROWS],
             "patternKeys": [{"keys": k, "name": n, "key": get_pattern_key(k, n)} for k, n in PATTERN_KEYS],
+            "keysBehindDot": [{"keys": k, "name": FULL_Q0, "key": key_behind_dot(k)} for k in KEYS_BEHIND_DOT],
             "minimal": [run_minimal(*row) for row in minimal_rows()],
         },
     )

@@ -13,7 +13,7 @@ from .lora_opt import lora
 NOTE = (
     "adapter 'default' (r 4, alpha 10, q_proj v_proj) and 'b' (r 3, alpha 5, q_proj out_proj). merged_b.logits: 'b' "
     "merged while 'default' is active; an adapted layer with a merged adapter uses its weight only, a layer that 'b' "
-    "does not touch (v_proj) still applies 'default'. PEFT cannot use adapter_names with fc1/fc2 of OPT, which "
+    "does not touch (v_proj) still applies 'default'. c_added: 'c' added while 'b' is merged. PEFT cannot use adapter_names with fc1/fc2 of OPT, which "
     "flattens batch and length before them."
 )
 
@@ -54,6 +54,10 @@ def write(folder):
     tensors["merged_b.logits"] = common.logits_of(merged, batch)
     merged.unmerge_adapter()
     tensors["unmerged.logits"] = common.logits_of(merged, batch)
+    merged.merge_adapter(["b"])
+    merged.add_adapter("c", lora(r=2, lora_alpha=3, target_modules=["fc1"]))  # unmerges
+    states["c_added"] = status(merged)
+    tensors["c_added.logits"] = common.logits_of(merged, batch)
     for label, names in {"default": ["default"], "b": ["b"], "both": ["default", "b"]}.items():
         plain = copy.deepcopy(model).merge_and_unload(adapter_names=names)
         tensors[f"merged_unloaded.{label}.logits"] = common.logits_of(plain, batch)

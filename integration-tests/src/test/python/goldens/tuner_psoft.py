@@ -36,6 +36,13 @@ SECTIONS = tuners.sections(
             model=tiny_llama,
             scale=0.7,
         ),
+        "psoft_tall": tuners.case(
+            PsoftConfig(r=2, psoft_alpha=3, target_modules=["up_proj"], **TASK),
+            "weights of 3 to 2, whose decomposition begins with another in MKL",
+            base="llama_lora/base",
+            model=tiny_llama,
+            scale=0.4,
+        ),
         "psoft_free": tuners.case(
             PsoftConfig(r=2, psoft_alpha=5, psoft_orth=False, psoft_mag_b=False, target_modules=["k_proj", "fc2"], **TASK),
             "a free matrix",

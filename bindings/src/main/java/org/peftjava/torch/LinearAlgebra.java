@@ -52,8 +52,8 @@ public final class LinearAlgebra {
 
   /**
    * The same of one matrix (m, n), with the signs of singular vectors that Python's PyTorch gives
-   * on x86 (MKL): it does not begin with an LQ decomposition of wide matrices. Zero rows keep other
-   * LAPACKs from that.
+   * on x86 (MKL): it does not begin with an LQ decomposition of wide matrices, from which zero rows
+   * keep other LAPACKs, and begins with a QR decomposition of less tall ones than they do.
    */
   public static Svd svdAsPython(Tensor a) {
     long m = a.size(0);
@@ -61,6 +61,11 @@ public final class LinearAlgebra {
     long rows = m;
     while (rows < n && n >= rows * 11 / 6) { // LAPACK's bound, MNTHR of sgesdd
       rows++;
+    }
+    if (2 * m >= 3 * n && m < n * 11 / 6) {
+      Qr tall = qr(a);
+      Svd square = svd(tall.r());
+      return new Svd(tall.q().matmul(square.u()), square.s(), square.vh());
     }
     if (rows == m) {
       return svd(a);

@@ -201,6 +201,21 @@ class FieldTableTest {
     }
   }
 
+  /** The copy of a head of several layers: golden/roberta_bias_all. */
+  @Test
+  void biasesOfAHeadOfSeveralLayersAreReadToo() {
+    Path folder = Goldens.path("roberta_bias_all");
+    try (TensorScope scope = TensorScope.open("roberta");
+        var base = AutoModelForSequenceClassification.fromPretrained(folder.resolve("base"));
+        PeftModelForTask model =
+            PeftModel.fromPretrained(base, folder.resolve("adapter"), options -> {})) {
+      Map<String, Tensor> golden = Goldens.tensors("roberta_bias_all/io.safetensors");
+      ModelInput input = ModelInput.builder().inputIds(golden.get("input_ids")).build();
+      Goldens.assertClose(
+          golden.get("logits"), model.forward(input).logits().orElseThrow(), FORWARD, "logits");
+    }
+  }
+
   /** Two singular value decompositions agree in less than all digits. */
   private static double tolerance(String name) {
     return name.contains("pissa") ? 10 * FORWARD : FORWARD;

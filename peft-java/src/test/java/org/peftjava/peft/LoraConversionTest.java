@@ -10,12 +10,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.ia3.IA3Config;
@@ -72,12 +76,18 @@ class LoraConversionTest {
     return logits.maskedFill(golden.get("in.attention_mask").eq(0).unsqueeze(-1), 0);
   }
 
-  @Test
-  void doraAtFullRankIsConvertedWithItsMagnitude(@TempDir Path folder) {
-    try (TunerCase tuner = new TunerCase("tuner_dora");
-        PeftModelForCausalLM dora = tuner.load();
+  /** Every method that Python converts, and some that it does not. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "dora", "vera", "vera_gpt2", "vblora", "randlora", "c3a", "delora", "lokr", "fourierft", "waveft",
+        "gralora", "miss", "tinylora", "unilora", "psoft", "shira", "adalora"
+      })
+  void atFullRankNothingIsLost(String method, @TempDir Path folder) {
+    try (TunerCase tuner = new TunerCase("tuner_" + method);
+        PeftModelForCausalLM adapted = tuner.load();
         CausalLM second = tuner.openBase()) {
-      Peft.saveAsLora(folder, dora, 16);
+      Peft.saveAsLora(folder, adapted, 16);
       try (PeftModelForCausalLM converted = PeftModel.fromPretrained(second, folder.toString())) {
         Goldens.assertClose(
             tuner.expected("adapter.logits"), tuner.logits(converted), 1e-4, "converted");
@@ -85,16 +95,25 @@ class LoraConversionTest {
     }
   }
 
-  @ParameterizedTest
-  @ValueSource(ints = {0, 1})
-  void aConvertedAdapterIsPythons(int number, @TempDir Path folder) {
-    JsonNode row = Goldens.json(Goldens.path(CASE + "case.json")).get("rows").get(number);
-    if (row.get("rank").isInt()) {
-      Peft.saveAsLora(folder, model, row.get("rank").intValue());
-    } else {
-      Peft.saveAsLora(folder, model, row.get("rank").doubleValue());
+  static Stream<Arguments> rows() {
+    return StreamSupport.stream(
+            Goldens.json(Goldens.path(CASE + "case.json")).get("rows").spliterator(), false)
+        .map(row -> Arguments.of(row.get("row").textValue(), row));
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("rows")
+  void aConvertedAdapterIsPythons(String name, JsonNode row, @TempDir Path folder) {
+    try (CausalLM another = openBase();
+        PeftModelForCausalLM adapted =
+            PeftModel.fromPretrained(
+                another, Goldens.path(CASE + row.get("adapter").textValue()).toString())) {
+      if (row.get("rank").isInt()) {
+        Peft.saveAsLora(folder, adapted, row.get("rank").intValue());
+      } else {
+        Peft.saveAsLora(folder, adapted, row.get("rank").doubleValue());
+      }
     }
-    String name = row.get("row").textValue();
     try (WeightSource saved = Safetensors.open(folder.resolve("adapter_model.safetensors"))) {
       assertEquals(new TreeSet<>(Goldens.texts(row.get("keys"))), new TreeSet<>(saved.names()));
       for (String key : saved.names()) {
@@ -108,15 +127,13 @@ class LoraConversionTest {
         }
       }
     }
-    Map<String, Object> config = PeftConfig.fromPretrained(folder).fields().values();
+    Map<String, Object> config = Goldens.map(Goldens.json(folder.resolve("adapter_config.json")));
     row.get("config")
         .fields()
         .forEachRemaining(
             field ->
                 assertEquals(
-                    String.valueOf(Goldens.plain(field.getValue())).replaceAll("\\s", ""),
-                    String.valueOf(config.get(field.getKey())).replaceAll("\\s", ""),
-                    field.getKey()));
+                    Goldens.plain(field.getValue()), config.get(field.getKey()), field.getKey()));
     try (CausalLM fresh = openBase();
         PeftModelForCausalLM lora = PeftModel.fromPretrained(fresh, folder.toString())) {
       Goldens.assertClose(visible(golden.get(name + ".logits")), logits(lora), 5e-5, name);

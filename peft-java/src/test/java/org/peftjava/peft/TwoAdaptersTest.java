@@ -17,6 +17,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
+import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -178,6 +179,18 @@ class TwoAdaptersTest {
                 Goldens.assertClose(expected, parameter.tensor(), 1e-5, name);
               }
             });
+  }
+
+  @Test
+  void addingAnAdapterUnmerges() {
+    model.mergeAdapter(options -> options.adapterNames("b"));
+    LoraConfig config = LoraConfig.builder().r(2).loraAlpha(3).targetModules("fc1").build();
+    model.addAdapter("c", config);
+    assertStatus("c_added");
+    assertLogits("c_added.logits", model);
+    model.mergeAdapter();
+    assertThrows(IllegalArgumentException.class, () -> model.addAdapter("c", config));
+    assertEquals(List.of("default"), model.getModelStatus().mergedAdapters());
   }
 
   @Test

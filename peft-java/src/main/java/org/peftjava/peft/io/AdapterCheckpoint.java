@@ -114,8 +114,7 @@ public final class AdapterCheckpoint {
       if (required.keySet().stream().anyMatch(key -> key.startsWith(AdapterKeys.PREFIX))) {
         checkPrefix(source, file);
       }
-      Map<String, String> keys = new LinkedHashMap<>();
-      source.names().forEach(key -> keys.put(rules.names().apply(key), key));
+      Map<String, String> keys = AdapterKeys.byPlace(source.names(), rules.names(), places);
       LoadReport report = AdapterStateDict.compare(keys, source::shape, required, places);
       check(report, file, rules);
       AdapterState.network(model, adapter)

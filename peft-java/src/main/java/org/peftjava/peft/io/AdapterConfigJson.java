@@ -28,7 +28,8 @@ import org.slf4j.LoggerFactory;
  * Reads and writes adapter_config.json.
  *
  * <p>Written as PEFT {@code config.py::PeftConfigMixin.save_pretrained} does, with lists that are
- * sets there in sorted order. Keys that this version does not know are kept and written back.
+ * sets there in sorted order, and the keys of patterns in their order: the first one that fits a
+ * layer decides. Keys that this version does not know are kept and written back.
  */
 public final class AdapterConfigJson {
   /** The file's name in an adapter folder. */
@@ -37,6 +38,7 @@ public final class AdapterConfigJson {
   private static final Logger LOG = LoggerFactory.getLogger(AdapterConfigJson.class);
   private static final long MAX_BYTES = 16L << 20;
   private static final String RUNTIME = "runtime_config";
+  private static final String PATTERN = "_pattern";
   private static final List<String> SETS = List.of("target_modules", "exclude_modules");
   private static final Set<List<String>> REPORTED = ConcurrentHashMap.newKeySet();
 
@@ -137,7 +139,8 @@ public final class AdapterConfigJson {
                 object.set(name, node(SETS.contains(name) ? sorted(value) : value));
               }
             });
-    return PythonJson.write(object, true).getBytes(StandardCharsets.UTF_8);
+    return PythonJson.write(object, key -> !key.endsWith(PATTERN))
+        .getBytes(StandardCharsets.UTF_8);
   }
 
   private static @Nullable Object sorted(@Nullable Object value) {

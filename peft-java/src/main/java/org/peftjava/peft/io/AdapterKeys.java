@@ -1,8 +1,10 @@
 package org.peftjava.peft.io;
 
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import org.peftjava.peft.tuner.AdapterState;
 import org.peftjava.peft.tuner.AdapterTensor;
@@ -23,6 +25,8 @@ final class AdapterKeys {
   /** What all keys of a model begin with. */
   static final String ROOT = "base_model.";
 
+  private static final String BASE = "base_layer.";
+
   private static final List<String> EMBEDDINGS = List.of("embed_tokens", "lm_head");
 
   private AdapterKeys() {}
@@ -40,6 +44,35 @@ final class AdapterKeys {
   /** What the adapter's file may hold: embeddings of the base model. */
   static Map<String, AdapterTensor> optional(TunedModel model, String adapter) {
     return prefixed(AdapterState.embeddings(model, false), prefix(model, adapter));
+  }
+
+  /**
+   * The keys of a file by those of the model. A parameter of the base has another name while its
+   * layer is adapted, and the model that was saved may have adapted other layers than this one.
+   *
+   * @param names turns a key of the file into the one that it has for this model
+   */
+  static Map<String, String> byPlace(
+      Collection<String> keys, UnaryOperator<String> names, Map<String, AdapterTensor> places) {
+    Map<String, String> named = new LinkedHashMap<>();
+    keys.forEach(key -> named.put(names.apply(key), key));
+    Map<String, String> result = new LinkedHashMap<>();
+    named.forEach(
+        (name, key) -> {
+          String other = otherName(name);
+          boolean moves =
+              !places.containsKey(name) && places.containsKey(other) && !named.containsKey(other);
+          result.put(moves ? other : name, key);
+        });
+    return result;
+  }
+
+  private static String otherName(String name) {
+    int dot = name.lastIndexOf('.') + 1;
+    String parent = name.substring(0, dot);
+    return parent.endsWith(BASE)
+        ? parent.substring(0, parent.length() - BASE.length()) + name.substring(dot)
+        : parent + BASE + name.substring(dot);
   }
 
   /** Whether a key of {@link #optional} is that of a weight with a row for each token. */

@@ -5,6 +5,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.peftjava.peft.tuner.AdapterState;
 import org.peftjava.peft.tuner.AdapterTensor;
 import org.peftjava.peft.tuner.TunedModel;
@@ -26,7 +28,10 @@ import org.slf4j.LoggerFactory;
 public final class AdapterStateDict {
   private static final Logger LOG = LoggerFactory.getLogger(AdapterStateDict.class);
 
-  private static final List<String> WRAPPED = List.of(".modules_to_save.", ".original_module.");
+  private static final List<Pattern> WRAPPED =
+      Stream.of("modules_to_save", "modules_to_save\\.[^.]+", "original_module")
+          .map(part -> Pattern.compile("\\." + part + "\\."))
+          .toList();
 
   private AdapterStateDict() {}
 
@@ -63,12 +68,11 @@ public final class AdapterStateDict {
       boolean prefix) {
     Map<String, AdapterTensor> required = AdapterKeys.required(model, adapter);
     Map<String, AdapterTensor> places = places(model, adapter, required);
-    Map<String, String> keys = new LinkedHashMap<>();
-    values
-        .keySet()
-        .forEach(
-            key ->
-                keys.put(prefix || places.containsKey(key) ? key : AdapterKeys.PREFIX + key, key));
+    Map<String, String> keys =
+        AdapterKeys.byPlace(
+            values.keySet(),
+            key -> prefix || places.containsKey(key) ? key : AdapterKeys.PREFIX + key,
+            places);
     Map<String, Shape> shapes = new LinkedHashMap<>();
     values.forEach((key, value) -> shapes.put(key, value.shape()));
     LoadReport report = compare(keys, shapes::get, required, places);
@@ -127,7 +131,8 @@ public final class AdapterStateDict {
   private static boolean repeats(String name, Map<String, AdapterTensor> places) {
     return name.endsWith(".bias")
         && WRAPPED.stream()
-            .anyMatch(part -> name.contains(part) && places.containsKey(name.replace(part, ".")));
+            .map(part -> part.matcher(name).replaceFirst("."))
+            .anyMatch(other -> !other.equals(name) && places.containsKey(other));
   }
 
   /** Copies what fits. */

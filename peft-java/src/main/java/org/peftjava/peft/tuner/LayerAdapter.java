@@ -192,6 +192,11 @@ public interface LayerAdapter {
     return Optional.empty();
   }
 
+  /** The change of {@link #weightChange} as the product of matrices that are known exactly. */
+  default Optional<LowRankUpdate.Matrices> weightFactors() {
+    return Optional.empty();
+  }
+
   /**
    * Whether the rows of a batch can be computed apart from each other, so that each can have its
    * own adapter.

@@ -175,4 +175,12 @@ public abstract class LayerTunerMethod<C extends LayerTunerConfig> implements Tu
     return PatternValues.keyFor(values.keySet(), path, ConfigFields.camelCase(field))
         .map(values::get);
   }
+
+  /** The same for methods whose keys must begin behind a dot. */
+  protected static Optional<Number> patternBehindDot(
+      LayerTunerConfig config, String field, String path) {
+    Map<String, Number> values = config.fields().numbers(field);
+    return PatternValues.keyBehindDot(values.keySet(), path, ConfigFields.camelCase(field))
+        .map(values::get);
+  }
 }

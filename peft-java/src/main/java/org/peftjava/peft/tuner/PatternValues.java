@@ -21,6 +21,17 @@ public final class PatternValues {
         .findFirst();
   }
 
+  /**
+   * The first key that fits as FourierFT and C3A match: what follows a dot must match to its end, so
+   * that a key with {@code ^} fits nothing; else the path itself, if it is a key.
+   */
+  public static Optional<String> keyBehindDot(Collection<String> keys, String path, String field) {
+    return keys.stream()
+        .filter(key -> PythonRegex.compile(".*\\." + key + "$", field).matcher(path).lookingAt())
+        .findFirst()
+        .or(() -> keys.stream().filter(path::equals).findFirst());
+  }
+
   /** The keys that fit none of the paths, sorted. */
   public static List<String> unused(
       Collection<String> keys, Collection<String> paths, String field) {

@@ -107,7 +107,10 @@ public final class TunedModel extends Module {
     return wrappers.savedModules();
   }
 
-  /** Adds an adapter. The first one acts at once, others wait for {@link #activate}. */
+  /**
+   * Adds an adapter. The first one acts at once, others wait for {@link #activate}. What is merged
+   * is unmerged after.
+   */
   public Injection add(String name, TunerConfig config, AddOptions options) {
     return add(name, config, options, injection -> injection);
   }
@@ -119,6 +122,10 @@ public final class TunedModel extends Module {
     try (BaseChanges changes = injection.changes()) {
       T result = fill.apply(injection);
       changes.apply();
+      if (!set.merged().isEmpty()) {
+        LOG.warn("Adapters {} are merged and are unmerged, as \"{}\" is added.", set.merged(), name);
+        unmerge();
+      }
       return result;
     } catch (RuntimeException e) {
       delete(name);

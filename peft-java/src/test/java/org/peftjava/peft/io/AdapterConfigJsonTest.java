@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -72,6 +73,21 @@ class AdapterConfigJsonTest {
           sortedLists(Files.readString(folder.resolve("adapter_config.json"))),
           new String(AdapterConfigJson.bytes(config), StandardCharsets.UTF_8));
     }
+  }
+
+  /** Python sorts them, so that another pattern decides when the file is read again. */
+  @Test
+  void patternsKeepTheirOrder(@TempDir Path folder) throws IOException {
+    Map<String, Integer> patterns = new LinkedHashMap<>();
+    patterns.put("v_proj", 3);
+    patterns.put(".*_proj", 5);
+    patterns.put("fc1", 2);
+    LoraConfig config =
+        LoraConfig.builder().targetModules("v_proj", "fc1").rankPattern(patterns).build();
+    Files.write(folder.resolve(AdapterConfigJson.FILE_NAME), AdapterConfigJson.bytes(config));
+    assertEquals(
+        List.of("v_proj", ".*_proj", "fc1"),
+        List.copyOf(AdapterConfigJson.read(folder).fields().numbers("rank_pattern").keySet()));
   }
 
   /** Python writes target_modules in arbitrary order. */

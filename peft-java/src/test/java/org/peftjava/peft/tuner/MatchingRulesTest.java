@@ -36,6 +36,19 @@ class MatchingRulesTest {
   }
 
   @Test
+  void keysBehindADotArePythons() {
+    int rows = 0;
+    for (JsonNode row : GOLDEN.get("keysBehindDot")) {
+      String name = row.get("name").textValue();
+      List<String> keys = Goldens.texts(row.get("keys"));
+      Optional<String> key = PatternValues.keyBehindDot(keys, name, "test");
+      assertEquals(row.get("key").textValue(), key.orElse(name), row.toString());
+      rows++;
+    }
+    assertTrue(rows >= 13);
+  }
+
+  @Test
   void minimalTargetsArePythons() {
     for (JsonNode row : GOLDEN.get("minimal")) {
       List<String> targets = Goldens.texts(row.get("targets"));

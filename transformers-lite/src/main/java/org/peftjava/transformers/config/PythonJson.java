@@ -23,6 +23,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /**
  * JSON text as Python's {@code json} module reads and writes it: NaN and infinities are allowed,
@@ -97,16 +98,30 @@ public final class PythonJson {
    * @param sortKeys sorts the keys of every object; else they stay in their order
    */
   public static String write(JsonNode node, boolean sortKeys) {
+    return write(node, key -> sortKeys);
+  }
+
+  /**
+   * The same with the keys sorted of some objects only.
+   *
+   * @param sortsBelow whether the keys of what is below a key are sorted; the key of the whole is ""
+   */
+  public static String write(JsonNode node, Predicate<String> sortsBelow) {
     StringBuilder out = new StringBuilder();
-    append(out, node, sortKeys, "\n");
+    append(out, node, sortsBelow, sortsBelow.test(""), "\n");
     return out.toString();
   }
 
-  private static void append(StringBuilder out, JsonNode node, boolean sortKeys, String newLine) {
+  private static void append(
+      StringBuilder out,
+      JsonNode node,
+      Predicate<String> sortsBelow,
+      boolean sortKeys,
+      String newLine) {
     if (node.isObject()) {
-      appendObject(out, node, sortKeys, newLine);
+      appendObject(out, node, sortsBelow, sortKeys, newLine);
     } else if (node.isArray()) {
-      appendArray(out, node, sortKeys, newLine);
+      appendArray(out, node, sortsBelow, sortKeys, newLine);
     } else if (node.isTextual()) {
       appendString(out, node.textValue());
     } else if (node.isBigDecimal() || node.isDouble() || node.isFloat()) {
@@ -117,7 +132,11 @@ public final class PythonJson {
   }
 
   private static void appendObject(
-      StringBuilder out, JsonNode object, boolean sortKeys, String newLine) {
+      StringBuilder out,
+      JsonNode object,
+      Predicate<String> sortsBelow,
+      boolean sortKeys,
+      String newLine) {
     List<Map.Entry<String, JsonNode>> fields = new ArrayList<>(object.properties());
     if (fields.isEmpty()) {
       out.append("{}");
@@ -132,14 +151,18 @@ public final class PythonJson {
       out.append(separator).append(inner);
       appendString(out, field.getKey());
       out.append(": ");
-      append(out, field.getValue(), sortKeys, inner);
+      append(out, field.getValue(), sortsBelow, sortsBelow.test(field.getKey()), inner);
       separator = ",";
     }
     out.append(newLine).append('}');
   }
 
   private static void appendArray(
-      StringBuilder out, JsonNode array, boolean sortKeys, String newLine) {
+      StringBuilder out,
+      JsonNode array,
+      Predicate<String> sortsBelow,
+      boolean sortKeys,
+      String newLine) {
     if (array.isEmpty()) {
       out.append("[]");
       return;
@@ -148,7 +171,7 @@ public final class PythonJson {
     String separator = "[";
     for (Iterator<JsonNode> items = array.elements(); items.hasNext(); separator = ",") {
       out.append(separator).append(inner);
-      append(out, items.next(), sortKeys, inner);
+      append(out, items.next(), sortsBelow, sortKeys, inner);
     }
     out.append(newLine).append(']');
   }

@@ -1,7 +1,7 @@
 package org.peftjava.peft.tuner.c3a;
 
 import java.util.List;
-import org.peftjava.peft.tuner.LayerAdapter;
+import org.peftjava.peft.tuner.DeltaAdapter;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
@@ -16,7 +16,7 @@ import org.peftjava.torch.nn.Parameter;
  * <p>Paper: arXiv:2407.19342. Reference: PEFT {@code tuners/c3a/layer.py::C3ALinear}. Shapes: k
  * (o/b, d/b, b), always float32.
  */
-final class C3AAdapter implements LayerAdapter {
+final class C3AAdapter extends DeltaAdapter {
   private final Parameter kernel;
 
   C3AAdapter(Parameter kernel) {
@@ -39,16 +39,7 @@ final class C3AAdapter implements LayerAdapter {
   }
 
   @Override
-  public Tensor mergedInto(Tensor weight) {
-    return weight.addInPlace(delta().to(weight.dtype()));
-  }
-
-  @Override
-  public Tensor removedFrom(Tensor weight) {
-    return weight.subInPlace(delta().to(weight.dtype()), 1);
-  }
-
-  private Tensor delta() {
+  protected Tensor delta(boolean training) {
     long rows = kernel.shape().get(0);
     long columns = kernel.shape().get(1);
     long b = kernel.shape().get(2);

@@ -6,7 +6,6 @@ import org.peftjava.peft.tuner.DefaultTargets;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.LayerSite;
 import org.peftjava.peft.tuner.LayerTunerMethod;
-import org.peftjava.peft.tuner.PatternValues;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.nn.Parameter;
@@ -54,9 +53,7 @@ public final class C3AMethod extends LayerTunerMethod<C3AConfig> {
   }
 
   private static long blockSize(C3AConfig config, String path) {
-    Map<String, Number> pattern = config.fields().numbers("block_size_pattern");
-    return PatternValues.keyFor(pattern.keySet(), path, "blockSizePattern")
-        .map(pattern::get)
+    return patternBehindDot(config, "block_size_pattern", path)
         .orElse(config.blockSize())
         .longValue();
   }

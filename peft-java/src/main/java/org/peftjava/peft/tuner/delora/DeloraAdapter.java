@@ -1,7 +1,7 @@
 package org.peftjava.peft.tuner.delora;
 
 import java.util.List;
-import org.peftjava.peft.tuner.LayerAdapter;
+import org.peftjava.peft.tuner.DeltaAdapter;
 import org.peftjava.torch.LowRankUpdate;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
@@ -16,7 +16,7 @@ import org.peftjava.torch.nn.Parameter;
  * weight's columns when the adapter was made. All of them are multiplied into A and B, which are
  * smaller than the activations.
  */
-final class DeloraAdapter implements LayerAdapter {
+final class DeloraAdapter extends DeltaAdapter {
   private static final double SHORTEST = 1e-4; // as in Python: no division by zero
 
   private final Parameter a;
@@ -62,12 +62,7 @@ final class DeloraAdapter implements LayerAdapter {
   }
 
   @Override
-  public Tensor mergedInto(Tensor weight) {
-    return weight.addInPlace(high().matmul(low()).to(weight.dtype()));
-  }
-
-  @Override
-  public Tensor removedFrom(Tensor weight) {
-    return weight.subInPlace(high().matmul(low()).to(weight.dtype()), 1);
+  protected Tensor delta(boolean training) {
+    return high().matmul(low());
   }
 }

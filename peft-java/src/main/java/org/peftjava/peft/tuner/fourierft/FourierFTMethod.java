@@ -35,7 +35,9 @@ public final class FourierFTMethod extends LayerTunerMethod<FourierFTConfig> {
   @Override
   public LayerAdapter newAdapter(LayerSite site, FourierFTConfig config) {
     int count =
-        pattern(config, "n_frequency_pattern", site.path()).orElse(config.nFrequency()).intValue();
+        patternBehindDot(config, "n_frequency_pattern", site.path())
+            .orElse(config.nFrequency())
+            .intValue();
     Parameter places = RandomPlaces.of("FourierFTConfig", site, count, config.randomLocSeed());
     Init init = config.initWeights() ? Init.zeros() : Init.normal(1);
     return new FourierFTAdapter(

@@ -40,9 +40,14 @@ public final class IA3Config extends LayerTunerConfig {
     TargetModules feedforward = TargetModules.ofField(fields, FEEDFORWARD);
     if (feedforward instanceof TargetModules.Names names
         && TargetModules.ofField(fields, "target_modules") instanceof TargetModules.Names targets
-        && !targets.names().containsAll(names.names())) {
+        && !names.names().stream().allMatch(name -> isAmong(targets.names(), name))) {
       throw fields.invalid(FEEDFORWARD, "must be among targetModules " + targets.names());
     }
+  }
+
+  /** Also the end of one: "all-linear" becomes the paths of all layers. */
+  private static boolean isAmong(List<String> targets, String name) {
+    return targets.stream().anyMatch(target -> ("." + target).endsWith("." + name));
   }
 
   @Override

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.TargetModules;
 import org.peftjava.peft.tuner.TunedModel;
@@ -12,6 +13,7 @@ import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.LinearAlgebra;
+import org.peftjava.torch.LowRankUpdate;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 
@@ -98,6 +100,11 @@ public record LoraConversion(LoraConfig config, Map<String, Factors> matrices) {
   private static Factors factors(String path, LayerAdapter adapter, Cut cut) {
     try (TensorScope scope = TensorScope.open("convert layer");
         GradMode off = GradMode.noGrad()) {
+      Optional<LowRankUpdate.Matrices> known = adapter.weightFactors();
+      if (known.isPresent()) { // whatever rank was asked for, as in Python
+        LowRankUpdate.Matrices exact = known.get();
+        return new Factors(scope.keep(exact.a().copy()), scope.keep(exact.b().copy()));
+      }
       Tensor delta =
           adapter
               .weightChange()
@@ -149,8 +156,10 @@ public record LoraConversion(LoraConfig config, Map<String, Factors> matrices) {
             .targetModules(
                 targets instanceof TargetModules.Names ? TargetModules.names(named) : targets)
             .rankPattern(ranks)
-            .alphaPattern(ranks)
-            .modulesToSave(of.modulesToSave().toArray(String[]::new));
+            .alphaPattern(ranks);
+    if (!of.modulesToSave().isEmpty()) {
+      builder.modulesToSave(of.modulesToSave().toArray(String[]::new));
+    }
     of.taskType().ifPresent(builder::taskType);
     of.baseModelNameOrPath().ifPresent(builder::baseModelNameOrPath);
     LoraConfig config = builder.build();

@@ -1,6 +1,7 @@
 package org.peftjava.peft.tuner.miss;
 
 import java.util.List;
+import java.util.Optional;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.torch.LinearAlgebra;
 import org.peftjava.torch.MatrixOps;
@@ -34,6 +35,12 @@ final class BatAdapter implements LayerAdapter {
     Tensor weight = base.denseWeight(block.dtype());
     Tensor delta = joined(change(blocks(weight)), weight);
     return y.to(block.dtype()).add(MatrixOps.linear(x.to(block.dtype()), delta, null));
+  }
+
+  @Override
+  public Optional<Tensor> weightChange() {
+    Tensor weight = base.denseWeight(block.dtype());
+    return Optional.of(joined(change(blocks(weight)), weight).detach());
   }
 
   @Override

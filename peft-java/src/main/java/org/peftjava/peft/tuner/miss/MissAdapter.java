@@ -1,9 +1,12 @@
 package org.peftjava.peft.tuner.miss;
 
 import java.util.List;
+import java.util.Optional;
 import org.peftjava.peft.tuner.DeltaAdapter;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.Dropouts;
+import org.peftjava.torch.LinearAlgebra;
+import org.peftjava.torch.LowRankUpdate;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
 
@@ -55,6 +58,17 @@ final class MissAdapter extends DeltaAdapter {
     }
     Tensor first = sum.narrow(1, 0, rest).add(x.narrow(1, whole * r, rest));
     return Creation.cat(List.of(first, sum.narrow(1, rest, r - rest)), 1);
+  }
+
+  /** The sum of the blocks as a matrix, and the block once for each of its repetitions. */
+  @Override
+  public Optional<LowRankUpdate.Matrices> weightFactors() {
+    Tensor block = this.block.tensor().detach();
+    long r = block.size(0);
+    Tensor identity = LinearAlgebra.identity(block.dtype(), block.device(), r);
+    Tensor sums = identity.unsqueeze(1).expand(r, in / r + 1, r).reshape(r, -1).narrow(1, 0, in);
+    Tensor repeated = block.t().unsqueeze(0).expand(out / block.size(1), block.size(1), r);
+    return Optional.of(new LowRankUpdate.Matrices(sums, repeated.reshape(out, r), 1));
   }
 
   @Override

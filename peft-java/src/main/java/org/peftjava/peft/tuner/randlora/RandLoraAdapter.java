@@ -1,7 +1,7 @@
 package org.peftjava.peft.tuner.randlora;
 
 import java.util.List;
-import org.peftjava.peft.tuner.LayerAdapter;
+import org.peftjava.peft.tuner.DeltaAdapter;
 import org.peftjava.torch.LowRankUpdate;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
@@ -13,7 +13,7 @@ import org.peftjava.torch.nn.Parameter;
  * <p>Paper: arXiv:2502.00987. Reference: PEFT {@code tuners/randlora/layer.py::Linear}. Shapes:
  * lambda (r, n), gamma (n, min(d, o)); A is applied on the smaller side.
  */
-final class RandLoraAdapter implements LayerAdapter {
+final class RandLoraAdapter extends DeltaAdapter {
   private final Parameter lambda;
   private final Parameter gamma;
   private final Weight a;
@@ -76,16 +76,7 @@ final class RandLoraAdapter implements LayerAdapter {
   }
 
   @Override
-  public Tensor mergedInto(Tensor weight) {
-    return weight.addInPlace(delta().to(weight.dtype()));
-  }
-
-  @Override
-  public Tensor removedFrom(Tensor weight) {
-    return weight.subInPlace(delta().to(weight.dtype()), 1);
-  }
-
-  private Tensor delta() {
+  protected Tensor delta(boolean training) {
     Factors f = factors();
     return f.up.matmul(f.down).mul(scaling);
   }

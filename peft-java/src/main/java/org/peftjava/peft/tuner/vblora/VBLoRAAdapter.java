@@ -4,7 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.peftjava.peft.tuner.AdapterTensor;
-import org.peftjava.peft.tuner.LayerAdapter;
+import org.peftjava.peft.tuner.DeltaAdapter;
 import org.peftjava.torch.LowRankUpdate;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
@@ -16,7 +16,7 @@ import org.peftjava.torch.nn.Parameter;
  * <p>Paper: arXiv:2405.15179. Reference: PEFT {@code tuners/vblora/layer.py::Linear}. Shapes: bank
  * (n, v), logits of A (r, d/v, n), of B (o/v, r, n).
  */
-final class VBLoRAAdapter implements LayerAdapter {
+final class VBLoRAAdapter extends DeltaAdapter {
   private static final String A = "vblora_logits_A";
   private static final String B = "vblora_logits_B";
 
@@ -42,7 +42,7 @@ final class VBLoRAAdapter implements LayerAdapter {
   @Override
   public Map<String, AdapterTensor> saved() {
     if (!isSavedShort) {
-      return LayerAdapter.super.saved();
+      return super.saved();
     }
     Map<String, AdapterTensor> result = new LinkedHashMap<>(a.shortForm(A));
     result.putAll(b.shortForm(B));
@@ -70,12 +70,7 @@ final class VBLoRAAdapter implements LayerAdapter {
   }
 
   @Override
-  public Tensor mergedInto(Tensor weight) {
-    return weight.addInPlace(up().matmul(down()).to(weight.dtype()));
-  }
-
-  @Override
-  public Tensor removedFrom(Tensor weight) {
-    return weight.subInPlace(up().matmul(down()).to(weight.dtype()), 1);
+  protected Tensor delta(boolean training) {
+    return up().matmul(down());
   }
 }

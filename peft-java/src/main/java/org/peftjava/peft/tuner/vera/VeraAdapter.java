@@ -1,7 +1,7 @@
 package org.peftjava.peft.tuner.vera;
 
 import java.util.List;
-import org.peftjava.peft.tuner.LayerAdapter;
+import org.peftjava.peft.tuner.DeltaAdapter;
 import org.peftjava.torch.LowRankUpdate;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
@@ -15,7 +15,7 @@ import org.peftjava.torch.nn.Parameter;
  * the first o rows of B. Trained are d (r) and b (o). They are multiplied into B, which is smaller
  * than the activations, so that the pass is that of LoRA.
  */
-final class VeraAdapter implements LayerAdapter {
+final class VeraAdapter extends DeltaAdapter {
   private final Parameter a;
   private final Parameter b;
   private final Parameter inner;
@@ -58,12 +58,7 @@ final class VeraAdapter implements LayerAdapter {
   }
 
   @Override
-  public Tensor mergedInto(Tensor weight) {
-    return weight.addInPlace(high().matmul(low()).to(weight.dtype()));
-  }
-
-  @Override
-  public Tensor removedFrom(Tensor weight) {
-    return weight.subInPlace(high().matmul(low()).to(weight.dtype()), 1);
+  protected Tensor delta(boolean training) {
+    return high().matmul(low());
   }
 }
