@@ -80,8 +80,23 @@ class LoraConversionTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "dora", "vera", "vera_gpt2", "vblora", "randlora", "c3a", "delora", "lokr", "fourierft", "waveft",
-        "gralora", "miss", "tinylora", "unilora", "psoft", "shira", "adalora"
+        "dora",
+        "vera",
+        "vera_gpt2",
+        "vblora",
+        "randlora",
+        "c3a",
+        "delora",
+        "lokr",
+        "fourierft",
+        "waveft",
+        "gralora",
+        "miss",
+        "tinylora",
+        "unilora",
+        "psoft",
+        "shira",
+        "adalora"
       })
   void atFullRankNothingIsLost(String method, @TempDir Path folder) {
     try (TunerCase tuner = new TunerCase("tuner_" + method);

@@ -45,9 +45,7 @@ class ParameterNamesTest {
       model.addAdapter("all", loaded.peftConfig().get("default"));
       assertTrue(
           Peft.setPeftModelStateDict(
-                  model,
-                  Peft.getPeftModelStateDict(loaded),
-                  options -> options.adapterName("all"))
+                  model, Peft.getPeftModelStateDict(loaded), options -> options.adapterName("all"))
               .isClean());
       model.setAdapter(List.of("all"), false);
       model.eval();

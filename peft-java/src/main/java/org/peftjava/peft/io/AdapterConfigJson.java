@@ -139,8 +139,7 @@ public final class AdapterConfigJson {
                 object.set(name, node(SETS.contains(name) ? sorted(value) : value));
               }
             });
-    return PythonJson.write(object, key -> !key.endsWith(PATTERN))
-        .getBytes(StandardCharsets.UTF_8);
+    return PythonJson.write(object, key -> !key.endsWith(PATTERN)).getBytes(StandardCharsets.UTF_8);
   }
 
   private static @Nullable Object sorted(@Nullable Object value) {

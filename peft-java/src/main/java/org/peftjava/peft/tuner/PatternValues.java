@@ -22,8 +22,8 @@ public final class PatternValues {
   }
 
   /**
-   * The first key that fits as FourierFT and C3A match: what follows a dot must match to its end, so
-   * that a key with {@code ^} fits nothing; else the path itself, if it is a key.
+   * The first key that fits as FourierFT and C3A match: what follows a dot must match to its end,
+   * so that a key with {@code ^} fits nothing; else the path itself, if it is a key.
    */
   public static Optional<String> keyBehindDot(Collection<String> keys, String path, String field) {
     return keys.stream()

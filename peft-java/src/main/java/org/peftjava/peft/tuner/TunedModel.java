@@ -123,7 +123,8 @@ public final class TunedModel extends Module {
       T result = fill.apply(injection);
       changes.apply();
       if (!set.merged().isEmpty()) {
-        LOG.warn("Adapters {} are merged and are unmerged, as \"{}\" is added.", set.merged(), name);
+        LOG.warn(
+            "Adapters {} are merged and are unmerged, as \"{}\" is added.", set.merged(), name);
         unmerge();
       }
       return result;

@@ -104,7 +104,8 @@ public final class PythonJson {
   /**
    * The same with the keys sorted of some objects only.
    *
-   * @param sortsBelow whether the keys of what is below a key are sorted; the key of the whole is ""
+   * @param sortsBelow whether the keys of what is below a key are sorted; the key of the whole is
+   *     ""
    */
   public static String write(JsonNode node, Predicate<String> sortsBelow) {
     StringBuilder out = new StringBuilder();
