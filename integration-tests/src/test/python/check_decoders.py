@@ -39,7 +39,7 @@ def check(report, folder, tolerance):
     report.check(f"{folder.name}: keys", not any(wrong.values()), str(wrong) if any(wrong.values()) else "")
     mask = expected["attention_mask"]
     inputs = {"input_ids": expected["input_ids"], "attention_mask": mask}
-    if model.config.model_type in ("gpt2", "bert"):  # Java counts positions from the mask
+    if model.config.model_type in ("gpt2", "bert", "electra"):  # Java counts positions from the mask
         inputs["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
     with torch.no_grad():
         logits = model.eval()(**inputs).logits

@@ -140,7 +140,7 @@ def left_padded_batch():
 def positions(model, batch):
     """Positions as `generate` counts them, for models whose result depends on where counting begins."""
     mask = batch["attention_mask"]
-    return {"position_ids": (mask.cumsum(1) - 1).clamp(min=0)} if model.config.model_type in ("gpt2", "bert") else {}
+    return {"position_ids": (mask.cumsum(1) - 1).clamp(min=0)} if model.config.model_type in ("gpt2", "bert", "electra") else {}
 
 
 def fill_trainable(model, salt=3, scale=0.3):

@@ -187,6 +187,7 @@ CASES |= {
         {},
     ),
     "bert": ("BertConfig", "BertLMHeadModel", DECODING, {}),
+    "electra": ("ElectraConfig", "ElectraForCausalLM", {**DECODING, "embedding_size": 12}, {}),
     "roberta": ("RobertaConfig", "RobertaForCausalLM", {**DECODING, "layer_norm_eps": 1e-5}, {}),
     "starcoder2": (
         "Starcoder2Config",

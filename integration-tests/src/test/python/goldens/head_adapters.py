@@ -18,6 +18,7 @@ TASKS = {"sequence": "SEQ_CLS", "token": "TOKEN_CLS"}
 CASES = {
     "deberta_v2": ("deberta_v2", "sequence", lambda task: LoraConfig(**LORA, task_type=task), 0.0),
     "deberta_v3": ("deberta_v3", "token", lambda task: LoraConfig(**LORA, task_type=task), 0.0),
+    "electra": ("electra", "sequence", lambda task: LoraConfig(**LORA, task_type=task), 0.0),
     "deberta_v3_ia3": ("deberta_v3", "sequence", lambda task: IA3Config(task_type=task), 1.0),
     "deberta_v3_loha": ("deberta_v3", "token", lambda task: LoHaConfig(r=2, alpha=3, target_modules=["key_proj", "dense"], task_type=task), 0.0),
 }
@@ -47,14 +48,14 @@ def section(name):
                 parameter.data += offset
         tuned.save_pretrained(folder / "adapter")
         (folder / "adapter" / "README.md").unlink()
-        tensors |= {f"param.{n}": p.detach().clone() for n, p in tuned.named_parameters() if p.requires_grad}
+        tensors |= {f"param.{canonical(n)}": p.detach().clone() for n, p in tuned.named_parameters() if p.requires_grad}
         tensors["adapter.logits"] = common.logits_of(tuned, batch)
         tensors["adapter.loss"], grads = common.gradients_of(tuned, batch)
-        tensors |= {f"grad.{key}": value for key, value in grads.items()}
+        tensors |= {f"grad.{canonical(key)}": value for key, value in grads.items()}
         gaps, unstable = common.float64_gaps(tuned, batch)
         trainable, total = tuned.get_nb_trainable_parameters()
         tensors["train.losses"], after = common.train_steps(copy.deepcopy(tuned), batch)
-        tensors |= {f"train.after.{key}": value for key, value in after.items()}
+        tensors |= {f"train.after.{canonical(key)}": value for key, value in after.items()}
         tensors["merged.logits"] = common.logits_of(tuned.merge_and_unload(), batch)
         common.write_tensors(folder / "io.safetensors", tensors)
         common.write_json(
@@ -65,7 +66,7 @@ def section(name):
                 "base": f"heads_{architecture}/{head}",
                 "tolerances": common.TOLERANCES,
                 "float64Gaps": gaps,
-                "unstableAfterSteps": unstable,
+                "unstableAfterSteps": [canonical(key) for key in unstable],
                 "optimizer": common.OPTIMIZER,
                 "trainableParameters": trainable,
                 "allParameters": total,
@@ -74,6 +75,12 @@ def section(name):
         assert (tensors["adapter.logits"] - tensors["base.logits"]).abs().max() > 0.05, "the adapter must be audible"
 
     return write
+
+
+def canonical(name):
+    """Java's name: of a head of several layers each is trained in full."""
+    head, several, layer = name.partition(".modules_to_save.default.")
+    return f"{head}.{layer.replace('.', several, 1)}" if "." in layer else name
 
 
 SECTIONS = {f"adapter_{name}": section(name) for name in CASES}

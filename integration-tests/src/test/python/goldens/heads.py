@@ -114,6 +114,7 @@ ARCHITECTURES = {
     "gemma2": ("Gemma2", GEMMA | SMALL, 1, False, ["base", "sequence", "regression", "token"], ["0.mlp.up_proj", "norm"]),
     "gemma3": ("Gemma3Text", GEMMA | SMALL, 1, False, ["base", "sequence", "regression"], ["1.self_attn.v_proj", "norm"]),
     "bloom": ("Bloom", BLOOM, 1, False, DECODER_HEADS, ["1.self_attention.query_key_value", "embeddings"]),
+    "electra": ("Electra", {**SMALL_BERT, "embedding_size": 6}, 0, True, ENCODER_HEADS, ["embeddings", "layer.1.attention.self"]),
     "deberta_v2": ("DebertaV2", DEBERTA_V2, 0, True, ENCODER_HEADS, ["word_embeddings", "encoder.", "embed_proj"]),
     "deberta_v3": ("DebertaV2", DEBERTA_V3, 0, False, ENCODER_HEADS, ["word_embeddings", "encoder."]),
     "deberta_p2c": ("DebertaV2", DEBERTA_P2C, 0, True, ["base", "sequence"], ["1.attention.self", "rel_embeddings"]),
@@ -128,7 +129,7 @@ CLASSES = {
     "token": "ForTokenClassification",
     "span": "ForQuestionAnswering",
 }
-HEAD_LAYERS = ["classifier", "score", "qa_outputs", "cls.", "lm_head", "vocab_", "pooler"]
+HEAD_LAYERS = ["classifier", "score", "qa_outputs", "cls.", "lm_head", "vocab_", "pooler", "generator"]
 # DeBERTa leaves out every label below 0, and is 0 where none is left
 DEBERTA_LOSSES = {"sequence_negative": ("sequence", None, torch.tensor([1, -5]))}
 

@@ -32,6 +32,7 @@ final class DecoderCase {
           "decoder_granite",
           "decoder_starcoder2",
           "decoder_bert",
+          "decoder_electra",
           "decoder_roberta");
 
   private DecoderCase() {}

@@ -70,6 +70,7 @@ class HeadsInteropIT {
           Map.entry("deberta_v2", ALL),
           Map.entry("deberta_v3", ALL),
           Map.entry("distilbert", ALL),
+          Map.entry("electra", ALL),
           Map.entry("opt", List.of(BASE, TEXT, SPAN)),
           Map.entry("mistral", List.of(BASE, TEXT, TOKEN, SPAN)),
           Map.entry("gpt_neox", List.of(BASE, TEXT, TOKEN, SPAN)),

@@ -171,4 +171,11 @@ class HeadsTest {
       super("heads_deberta_plain");
     }
   }
+
+  @Nested
+  class Electra extends HeadContract {
+    Electra() {
+      super("heads_electra");
+    }
+  }
 }

@@ -6,6 +6,7 @@ import org.peftjava.transformers.model.bert.BertArchitecture;
 import org.peftjava.transformers.model.bloom.BloomArchitecture;
 import org.peftjava.transformers.model.debertav2.DebertaV2Architecture;
 import org.peftjava.transformers.model.distilbert.DistilBertArchitecture;
+import org.peftjava.transformers.model.electra.ElectraArchitecture;
 import org.peftjava.transformers.model.gemma.GemmaArchitecture;
 import org.peftjava.transformers.model.gemma2.Gemma2Architecture;
 import org.peftjava.transformers.model.gemma3.Gemma3TextArchitecture;
@@ -32,6 +33,7 @@ public final class Architectures {
           new BloomArchitecture(),
           new DebertaV2Architecture(),
           new DistilBertArchitecture(),
+          new ElectraArchitecture(),
           new GemmaArchitecture(),
           new Gemma2Architecture(),
           new Gemma3TextArchitecture(),

@@ -24,6 +24,11 @@ public interface EncoderConfig extends PretrainedConfig {
     return json().getInt("hidden_size");
   }
 
+  /** Length of a token's vector; the hidden size but for models that bring it there. */
+  default int embeddingSize() {
+    return hiddenSize();
+  }
+
   @Override
   default int numHiddenLayers() {
     return json().getInt("num_hidden_layers");

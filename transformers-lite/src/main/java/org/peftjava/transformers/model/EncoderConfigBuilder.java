@@ -32,6 +32,11 @@ public final class EncoderConfigBuilder<C extends EncoderConfig> {
     return set("hidden_size", value);
   }
 
+  /** Length of a token's vector, where models have one of their own. */
+  public EncoderConfigBuilder<C> embeddingSize(int value) {
+    return set("embedding_size", value);
+  }
+
   /** Number of layers. */
   public EncoderConfigBuilder<C> numHiddenLayers(int value) {
     return set("num_hidden_layers", value);

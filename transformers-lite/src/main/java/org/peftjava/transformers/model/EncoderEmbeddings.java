@@ -15,8 +15,8 @@ import org.peftjava.torch.nn.Slot;
 /**
  * The sum of a vector for each token, its segment and its position, normalised.
  *
- * <p>Reference: {@code BertEmbeddings}, {@code RobertaEmbeddings}. Letters: {@code b} batch, {@code
- * t} tokens, {@code e} hidden size.
+ * <p>Reference: {@code BertEmbeddings}, {@code RobertaEmbeddings}, {@code ElectraEmbeddings}.
+ * Letters: {@code b} batch, {@code t} tokens, {@code e} length of a vector.
  */
 final class EncoderEmbeddings extends Module {
   private final EncoderConfig config;
@@ -29,7 +29,7 @@ final class EncoderEmbeddings extends Module {
   EncoderEmbeddings(EncoderConfig config, PositionIds positionIds, DType dtype) {
     this.config = config;
     this.positionIds = positionIds;
-    long size = config.hiddenSize();
+    long size = config.embeddingSize();
     words = table("word_embeddings", config.vocabSize(), config.padTokenId(), dtype);
     positions =
         table("position_embeddings", positionIds.tableSize(), positionIds.paddingIdx(), dtype);
@@ -38,7 +38,7 @@ final class EncoderEmbeddings extends Module {
   }
 
   private Slot<EmbeddingLayer> table(String name, long rows, OptionalLong padding, DType dtype) {
-    Embedding table = new Embedding(rows, config.hiddenSize(), padding, dtype);
+    Embedding table = new Embedding(rows, config.embeddingSize(), padding, dtype);
     return child(name, EmbeddingLayer.class, table);
   }
 

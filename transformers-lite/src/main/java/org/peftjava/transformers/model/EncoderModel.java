@@ -19,13 +19,14 @@ import org.peftjava.torch.nn.Slot;
  * An encoder like BERT: embeddings, a stack of layers, and a pooler that makes one vector of each
  * text's first token.
  *
- * <p>Reference: {@code BertModel}, {@code RobertaModel}.
+ * <p>Reference: {@code BertModel}, {@code RobertaModel}, {@code ElectraModel}.
  */
 public final class EncoderModel extends Backbone {
   private static final String POOLER = "pooler";
 
   private final EncoderConfig config;
   private final EncoderEmbeddings embeddings;
+  private final @Nullable Slot<LinearLayer> projection;
   private final Encoder encoder;
   private final @Nullable Pooler pooler;
 
@@ -34,16 +35,28 @@ public final class EncoderModel extends Backbone {
       EncoderConfig config, PositionIds positionIds, boolean addPoolingLayer, DType dtype) {
     this.config = config;
     embeddings = child("embeddings", new EncoderEmbeddings(config, positionIds, dtype));
+    projection = projection(config, dtype);
     encoder = child("encoder", new Encoder(config, dtype));
     pooler = addPoolingLayer ? child(POOLER, new Pooler(config.hiddenSize(), dtype)) : null;
     InitialWeights.declare(this, config.initialStd());
+  }
+
+  private @Nullable Slot<LinearLayer> projection(EncoderConfig config, DType dtype) {
+    int size = config.embeddingSize();
+    return size == config.hiddenSize()
+        ? null
+        : child(
+            "embeddings_project",
+            LinearLayer.class,
+            new Linear(size, config.hiddenSize(), true, dtype));
   }
 
   @Override
   public Tensor forward(BackboneInput input) {
     try (TensorScope scope = TensorScope.open("encoder")) {
       List<EncoderLayer> layers = encoder.layers.list();
-      Tensor embedded = embeddings.forward(input);
+      Tensor vectors = embeddings.forward(input);
+      Tensor embedded = projection == null ? vectors : projection.get().forward(vectors);
       return scope.keep(
           config.isDecoder()
               ? EncoderStack.causal(layers, input, embedded, recomputes(), EncoderLayer::forward)

@@ -30,6 +30,9 @@ class HeadTableTest {
     "distilbert, DistilBertModel, -, DistilBertForMaskedLM, -"
         + ", DistilBertForSequenceClassification, DistilBertForTokenClassification"
         + ", DistilBertForQuestionAnswering",
+    "electra, ElectraModel, ElectraForCausalLM, ElectraForMaskedLM, -"
+        + ", ElectraForSequenceClassification, ElectraForTokenClassification"
+        + ", ElectraForQuestionAnswering",
     "gemma, GemmaModel, GemmaForCausalLM, -, -, GemmaForSequenceClassification"
         + ", GemmaForTokenClassification, -",
     "gemma2, Gemma2Model, Gemma2ForCausalLM, -, -, Gemma2ForSequenceClassification"

@@ -120,7 +120,7 @@ public record DebertaV2Config(ConfigJson json, Optional<String> nameOrPath)
     return new DebertaV2Config(json, Optional.of(name));
   }
 
-  /** Length of a token's vector. */
+  @Override
   public int embeddingSize() {
     return json.getInt("embedding_size", hiddenSize());
   }

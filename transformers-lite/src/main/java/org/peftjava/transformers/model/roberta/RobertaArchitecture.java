@@ -10,6 +10,7 @@ import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.EncoderConfig;
 import org.peftjava.transformers.model.EncoderModel;
+import org.peftjava.transformers.model.FirstTokenClassifier;
 import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.HeadParts;
 import org.peftjava.transformers.model.ModuleRoles;
@@ -117,7 +118,7 @@ public final class RobertaArchitecture implements Architecture {
     RobertaConfig config = roberta(parts.config());
     return switch (task) {
       case SEQUENCE_CLASSIFICATION ->
-          RobertaHeads.classification(config.classifierDropout(), parts);
+          FirstTokenClassifier.head("tanh", config.classifierDropout(), parts);
       case TOKEN_CLASSIFICATION ->
           StandardHeads.eachToken("classifier", config.classifierDropout(), parts);
       case QUESTION_ANSWERING -> {

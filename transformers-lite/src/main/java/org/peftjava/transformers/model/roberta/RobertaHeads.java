@@ -6,7 +6,6 @@ import org.peftjava.torch.Ops;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.torch.nn.Dropout;
 import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.LayerNorm;
@@ -24,13 +23,6 @@ import org.peftjava.transformers.model.HeadParts;
 final class RobertaHeads {
   private RobertaHeads() {}
 
-  /** Judges texts by their first token: "classifier". */
-  static Head classification(double dropout, HeadParts parts) {
-    Slot<Classifier> classifier =
-        parts.child("classifier", Classifier.class, new Classifier(dropout, parts));
-    return (backbone, hidden, input) -> classifier.get().forward(classifier.bring(hidden));
-  }
-
   /** Tells masked tokens: "lm_head". */
   static Head maskedLm(RobertaConfig config, HeadParts parts) {
     Slot<LmHead> head = parts.child("lm_head", LmHead.class, new LmHead(config, parts.dtype()));
@@ -45,32 +37,6 @@ final class RobertaHeads {
         return Map.of("lm_head.decoder.weight", table, "lm_head.decoder.bias", "lm_head.bias");
       }
     };
-  }
-
-  /** {@code out_proj(tanh(dense(x)))}, with dropout. Reference: RobertaClassificationHead. */
-  private static final class Classifier extends Module {
-    private final Slot<LinearLayer> dense;
-    private final Slot<Layer> dropout;
-    private final Slot<LinearLayer> outProj;
-
-    Classifier(double probability, HeadParts parts) {
-      long size = parts.size();
-      dense = child("dense", LinearLayer.class, new Linear(size, size, true, parts.dtype()));
-      dropout = child("dropout", Layer.class, new Dropout(probability));
-      outProj =
-          child(
-              "out_proj",
-              LinearLayer.class,
-              new Linear(size, parts.labels().count(), true, parts.dtype()));
-    }
-
-    Tensor forward(Tensor hidden) {
-      try (TensorScope scope = TensorScope.open("classifier")) {
-        Tensor first = dropout.get().forward(hidden.select(1, 0));
-        Tensor inner = dropout.get().forward(Ops.tanh(dense.get().forward(first)));
-        return scope.keep(outProj.get().forward(inner));
-      }
-    }
   }
 
   /** {@code decoder(norm(gelu(dense(x))))}. Reference: RobertaLMHead. */
