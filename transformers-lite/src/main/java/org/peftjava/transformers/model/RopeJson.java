@@ -1,6 +1,7 @@
 package org.peftjava.transformers.model;
 
 import java.util.Optional;
+import java.util.Set;
 import org.peftjava.transformers.config.ConfigJson;
 
 /**
@@ -15,6 +16,10 @@ final class RopeJson {
   private static final String PARAMETERS = "rope_parameters";
   private static final String SCALING = "rope_scaling";
   private static final String TYPE = "rope_type";
+
+  /** Kinds of model of whose heads a part may stay as it is. */
+  private static final Set<String> PARTIAL_TYPES = Set.of("gpt_neox", "phi", "phi3");
+
   private static final String LOCAL_THETA = "rope_local_base_freq";
 
   private RopeJson() {}
@@ -57,9 +62,23 @@ final class RopeJson {
     int headDim =
         json.getInt("head_dim", json.getInt("hidden_size") / json.getInt("num_attention_heads"));
     return RopeParameters.of(
-        rope.findObject(type.pythonName()).orElse(rope),
+        turningPart(rope.findObject(type.pythonName()).orElse(rope), json),
         headDim,
         json.getInt("max_position_embeddings"));
+  }
+
+  /** The settings without a part of the head, where heads turn as a whole whatever they say. */
+  private static ConfigJson turningPart(ConfigJson rope, ConfigJson json) {
+    if (PARTIAL_TYPES.contains(json.getString("model_type", ""))) {
+      return rope;
+    }
+    double part = rope.getDouble(RopeParameters.PARTIAL, 1);
+    if (part != 1 && !rope.getString(TYPE).equals("default")) {
+      throw rope.invalid(
+          RopeParameters.PARTIAL,
+          "expected 1: heads of this kind of model turn as a whole. Correct config.json.");
+    }
+    return rope.without(RopeParameters.PARTIAL);
   }
 
   private static ConfigJson complete(ConfigJson given, ConfigJson json, double defaultTheta) {

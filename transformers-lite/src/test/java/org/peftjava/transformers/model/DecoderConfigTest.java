@@ -81,6 +81,8 @@ class DecoderConfigTest {
             + " \"sliding_window\" is",
         "gemma2 | {'use_bidirectional_attention': true} | this version supports false only",
         "gemma3_text | {'sliding_window_pattern': 0} | \"sliding_window_pattern\" is 0; expected",
+        "phi | {'hidden_size': 24, 'num_attention_heads': 4, 'partial_rotary_factor': 0.5} |"
+            + " turn 3 elements",
         "phi3 | {'resid_pdrop': -1} | \"resid_pdrop\" is -1; expected a probability",
         "phi3 | {'rope_scaling': {'type': 'su'}} | \"short_factor\" is missing",
         "gpt2 | {'n_head': 7} | n_embd (768) must be divisible by n_head (7)",

@@ -56,10 +56,11 @@ class RopeFrequenciesTest {
   void anglesArePythons(String name, long length, JsonNode settings, JsonNode expected) {
     ConfigJson json =
         ConfigJson.parse(settings.toString(), Path.of(name))
-            .with("hidden_size", 512)
             .with("num_attention_heads", 4)
             .with("head_dim", 128);
-    RopeParameters rope = LlamaConfig.of(json).rope(LayerType.FULL);
+    ConfigJson values = RopeJson.standardize(json, 10_000).findObject("rope_parameters").get();
+    RopeParameters rope =
+        RopeParameters.of(values, 128, json.getInt("max_position_embeddings", 2048));
     RopeFrequencies frequencies = RopeFrequencies.of(rope, length);
 
     assertEquals(
@@ -87,7 +88,8 @@ class RopeFrequenciesTest {
         "{'rope_type': 'longrope', 'short_factor': [1, 2, 3], 'long_factor': [1]} | \"long_factor\""
             + " is [1]; rope_type 'longrope' needs a list of 3 numbers",
         "{'rope_theta': 0} | \"rope_theta\" is 0; expected a number above 1",
-        "{'partial_rotary_factor': 0.5} | turn 3 elements",
+        "{'rope_type': 'linear', 'factor': 2, 'partial_rotary_factor': 0.5} | "
+            + "\"partial_rotary_factor\" is 0.5; expected 1: heads of this kind of model turn as a",
       })
   void wrongSettingsAreExplained(String rope, String expected) {
     ConfigJson json =
