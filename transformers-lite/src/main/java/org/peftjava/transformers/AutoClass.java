@@ -69,7 +69,7 @@ final class AutoClass<M extends CheckpointModel> {
 
   private M load(Path folder, String name, LoadOptions load) {
     PretrainedConfig config = AutoConfig.read(folder, name, load);
-    GenerationConfig generation = PretrainedFiles.generationConfig(folder, config);
+    GenerationConfig generation = PretrainedFiles.generationConfig(folder);
     return PretrainedWeights.load(
         folder, config, load, (settings, dtype) -> factory.create(settings, generation, dtype));
   }

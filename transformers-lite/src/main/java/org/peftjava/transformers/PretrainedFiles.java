@@ -23,11 +23,6 @@ final class PretrainedFiles {
   /** The version of transformers whose file format is written. */
   static final String FORMAT_VERSION = "5.17.0";
 
-  /** What generation takes from the model's settings where there are none of its own. */
-  private static final List<String> GENERATION_KEYS =
-      List.of(
-          "bos_token_id", "decoder_start_token_id", "eos_token_id", "pad_token_id", "use_cache");
-
   private PretrainedFiles() {}
 
   /** Writes weights, generation settings and, last, the config that makes the folder a model. */
@@ -82,20 +77,15 @@ final class PretrainedFiles {
   }
 
   /** The folder's {@code generation_config.json}, else what the model's config says. */
-  static GenerationConfig generationConfig(Path folder, PretrainedConfig config) {
+  /** The generation settings of a folder; without a file of their own those in the config's. */
+  static GenerationConfig generationConfig(Path folder) {
     Path file = folder.resolve(GENERATION_CONFIG);
     return Files.isRegularFile(file)
         ? GenerationConfig.of(ConfigJson.read(file))
-        : generationDefaults(config);
+        : GenerationConfig.fromModelConfig(ConfigJson.read(folder.resolve("config.json")));
   }
 
   static GenerationConfig generationDefaults(PretrainedConfig config) {
-    ConfigJson json = ConfigJson.empty(Path.of(GENERATION_CONFIG)).with("_from_model_config", true);
-    for (String key : GENERATION_KEYS) {
-      if (config.json().has(key)) {
-        json = json.with(key, config.json().node(key).orElseThrow());
-      }
-    }
-    return GenerationConfig.of(json);
+    return GenerationConfig.fromModelConfig(config.json());
   }
 }

@@ -1,5 +1,6 @@
 package org.peftjava.transformers.config;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -37,9 +38,11 @@ public record Labels(
     if (names.isEmpty()) {
       names = numbered(json.getInt("num_labels", DEFAULT_COUNT), json);
     }
-    Map<String, Integer> numbers = new LinkedHashMap<>();
-    json.findObject("label2id")
-        .ifPresent(object -> object.keys().forEach(key -> numbers.put(key, object.getInt(key))));
+    boolean renamed = json.has("num_labels") && json.getInt("num_labels") != names.size();
+    if (renamed) { // transformers believes the number
+      names = numbered(json.getInt("num_labels"), json);
+    }
+    Map<String, Integer> numbers = renamed ? new LinkedHashMap<>() : numbers(json);
     if (numbers.isEmpty()) {
       names.forEach((id, name) -> numbers.put(name, id));
     }
@@ -99,6 +102,23 @@ public record Labels(
     return json.without("num_labels")
         .with("id2label", new TreeMap<>(names))
         .with("label2id", numbers);
+  }
+
+  private static Map<String, Integer> numbers(ConfigJson json) {
+    Map<String, Integer> numbers = new LinkedHashMap<>();
+    json.findObject("label2id")
+        .ifPresent(object -> object.keys().forEach(key -> numbers.put(key, number(object, key))));
+    return numbers;
+  }
+
+  /** A whole number, or a text that is one. */
+  private static int number(ConfigJson object, String key) {
+    boolean text = object.node(key).filter(JsonNode::isTextual).isPresent();
+    try {
+      return text ? Integer.parseInt(object.getString(key)) : object.getInt(key);
+    } catch (NumberFormatException e) {
+      throw object.invalid(key, "expected a whole number.");
+    }
   }
 
   private static Map<Integer, String> names(ConfigJson object) {

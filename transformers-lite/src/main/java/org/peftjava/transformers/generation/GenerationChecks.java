@@ -53,6 +53,50 @@ final class GenerationChecks {
   private static final List<String> SCHEDULES =
       List.of("constant", "heuristic", "heuristic_transient");
 
+  /** Settings that act, besides those that only draw tokens. */
+  private static final List<String> ACTING =
+      List.of(
+          "assistant_confidence_threshold",
+          "bad_words_ids",
+          "begin_suppress_tokens",
+          "bos_token_id",
+          "decoder_start_token_id",
+          "diversity_penalty",
+          "do_sample",
+          "early_stopping",
+          "encoder_no_repeat_ngram_size",
+          "encoder_repetition_penalty",
+          "eos_token_id",
+          "exponential_decay_length_penalty",
+          "forced_bos_token_id",
+          "forced_eos_token_id",
+          "length_penalty",
+          "max_length",
+          "max_matching_ngram_size",
+          "max_new_tokens",
+          "max_time",
+          "min_length",
+          "min_new_tokens",
+          "no_repeat_ngram_size",
+          "num_assistant_tokens",
+          "num_assistant_tokens_schedule",
+          "num_beam_groups",
+          "num_beams",
+          "num_return_sequences",
+          "output_logits",
+          "output_scores",
+          "pad_token_id",
+          "penalty_alpha",
+          "prefill_chunk_size",
+          "prompt_lookup_num_tokens",
+          "remove_invalid_values",
+          "renormalize_logits",
+          "repetition_penalty",
+          "sequence_bias",
+          "stop_strings",
+          "suppress_tokens",
+          "use_cache");
+
   /** Settings that only draw tokens. */
   private static final List<String> SAMPLING =
       List.of(
@@ -70,6 +114,14 @@ final class GenerationChecks {
   /** Whether a setting that does nothing here is said to do nothing. */
   static boolean warnsOf(String key) {
     return WITHOUT_EFFECT.contains(key);
+  }
+
+  /** Whether this is a setting of transformers' {@code GenerationConfig}. */
+  static boolean isSetting(String key) {
+    return ACTING.contains(key)
+        || SAMPLING.contains(key)
+        || UNSUPPORTED.containsKey(key)
+        || warnsOf(key);
   }
 
   /** Throws where a value is out of its range or contradicts another. */
@@ -90,22 +142,15 @@ final class GenerationChecks {
     atLeast("min_new_tokens", config.minNewTokens(), 0);
     rows("num_beams", config.numBeams());
     rows("num_return_sequences", config.numReturnSequences());
-    atLeast("top_k", config.topK(), 0);
     atLeast("no_repeat_ngram_size", config.noRepeatNgramSize(), 0);
     atLeast("encoder_no_repeat_ngram_size", config.encoderNoRepeatNgramSize(), 0);
-    double temperature = config.temperature();
-    check(
-        temperature > 0 && Double.isFinite(temperature),
-        "temperature",
-        temperature,
-        "a number above 0; for the likeliest token set do_sample to false");
-    share("top_p", config.topP());
-    share("typical_p", config.typicalP());
-    config.topH().ifPresent(value -> share("top_h", value));
-    range("min_p", config.minP(), 1);
     range("penalty_alpha", config.penaltyAlpha(), 1);
-    range("epsilon_cutoff", config.epsilonCutoff(), 1);
-    range("eta_cutoff", config.etaCutoff(), 1);
+    if (config.doSample() || config.penaltyAlpha() > 0) {
+      atLeast("top_k", config.topK(), 0);
+    }
+    if (config.doSample()) {
+      sampling(config);
+    }
     penalty("repetition_penalty", config.repetitionPenalty());
     penalty("encoder_repetition_penalty", config.encoderRepetitionPenalty());
     double lengthPenalty = config.lengthPenalty();
@@ -135,6 +180,22 @@ final class GenerationChecks {
     sequences(config);
     groups(config);
     forced(config);
+  }
+
+  /** Only what samples: files turn sampling off and keep a temperature of 0. */
+  private static void sampling(GenerationConfig config) {
+    double temperature = config.temperature();
+    check(
+        temperature > 0 && Double.isFinite(temperature),
+        "temperature",
+        temperature,
+        "a number above 0; for the likeliest token set do_sample to false");
+    range("top_p", config.topP(), 1);
+    share("typical_p", config.typicalP());
+    config.topH().ifPresent(value -> share("top_h", value));
+    range("min_p", config.minP(), 1);
+    range("epsilon_cutoff", config.epsilonCutoff(), 1);
+    range("eta_cutoff", config.etaCutoff(), 1);
   }
 
   private static void sequences(GenerationConfig config) {

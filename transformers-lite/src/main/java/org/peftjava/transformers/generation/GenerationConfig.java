@@ -28,20 +28,17 @@ import org.peftjava.transformers.hub.RepoFiles;
 public record GenerationConfig(ConfigJson json, OptionalLong seed) {
   private static final String FILE_NAME = "generation_config.json";
   private static final RepoFiles FILES = new RepoFiles(List.of(FILE_NAME), List.of());
-
-  /** Checks types and ranges, whichever way the settings came in. */
-  public GenerationConfig(ConfigJson json, OptionalLong seed) {
-    this.json = json;
-    this.seed = seed;
-    GenerationChecks.check(this);
-  }
+  private static final String FROM_MODEL = "_from_model_config";
 
   /** The defaults of transformers: greedy, 20 new tokens. */
   public static Builder builder() {
     return of(ConfigJson.empty(Path.of(FILE_NAME))).toBuilder();
   }
 
-  /** Reads {@code generation_config.json}; absent settings get the defaults. */
+  /**
+   * Reads {@code generation_config.json}; absent settings get the defaults. Wrong values fail where
+   * text is generated or a builder is built: a model loads whatever its settings are.
+   */
   public static GenerationConfig of(ConfigJson json) {
     return new GenerationConfig(json, OptionalLong.empty());
   }
@@ -61,6 +58,19 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
       files.write(FILE_NAME, json.toBytes());
       files.commit();
     }
+  }
+
+  /**
+   * The settings among those of a model: files of older versions hold them in {@code config.json}.
+   */
+  public static GenerationConfig fromModelConfig(ConfigJson modelConfig) {
+    ConfigJson json = ConfigJson.empty(Path.of(FILE_NAME));
+    for (String key : modelConfig.keys()) {
+      if (modelConfig.has(key) && GenerationChecks.isSetting(key)) {
+        json = json.with(key, modelConfig.node(key).orElseThrow());
+      }
+    }
+    return of(json.with(FROM_MODEL, true));
   }
 
   /** A builder with these values. */
@@ -601,12 +611,13 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
     /** The settings, checked; settings that have no effect together are logged. */
     public GenerationConfig build() {
       GenerationConfig config = new GenerationConfig(json, seed);
+      GenerationChecks.check(config);
       GenerationChecks.warn(config, changed);
       return config;
     }
 
     private Builder set(String key, @Nullable Object value) {
-      json = json.with(key, value).without("_from_model_config");
+      json = json.with(key, value).without(FROM_MODEL);
       changed.add(key);
       return this;
     }

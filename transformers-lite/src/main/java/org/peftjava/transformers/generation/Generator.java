@@ -153,6 +153,7 @@ public final class Generator {
           "decoderInputIds are given, but the model is no encoder-decoder. Pass what is to be"
               + " continued as the batch.");
     }
+    GenerationChecks.check(config);
     GenerationChecks.supported(config.json());
     if (config.numBeams() > 1 && options.streamer() != TokenListener.NONE) {
       throw new IllegalArgumentException(

@@ -67,8 +67,10 @@ class GenerationConfigTest {
   @Test
   void wrongValuesAreExplained() {
     String message =
-        assertThrows(IllegalArgumentException.class, () -> read("{\"top_p\": 0}")).getMessage();
-    assertEquals("top_p is 0.0. Expected a number above 0 and at most 1.", message);
+        assertThrows(
+                IllegalArgumentException.class, () -> read("{\"top_p\": 1.5, \"do_sample\": true}"))
+            .getMessage();
+    assertEquals("top_p is 1.5. Expected a number from 0 to 1.", message);
   }
 
   @Test
@@ -83,10 +85,17 @@ class GenerationConfigTest {
     refused("{\"bad_words_ids\": [3]}", "at least one token id");
     refused("{\"sequence_bias\": [[3, 1.0]]}", "at least one token id");
     refused("{\"sequence_bias\": [[[3]]]}", "[[token ids], number]");
-    refused("{\"top_k\": \"many\"}", "expected a whole number");
+    refused("{\"top_k\": \"many\", \"do_sample\": true}", "expected a whole number");
     refused("{\"stop_strings\": [\"\"]}", "at least one character");
     refused("{\"exponential_decay_length_penalty\": 3}", "[number of tokens, factor]");
-    refused("{\"temperature\": 0}", "for the likeliest token");
+    refused("{\"temperature\": 0, \"do_sample\": true}", "for the likeliest token");
+  }
+
+  @Test
+  void filesWithSettingsOfSamplingThatIsOffAreRead() {
+    GenerationConfig config = read("{\"temperature\": 0, \"top_p\": 0, \"top_k\": -1}");
+    assertEquals(0, config.temperature());
+    assertEquals(-1, config.topK());
   }
 
   @Test
@@ -123,6 +132,7 @@ class GenerationConfigTest {
     assertTrue(names.size() > 65, names.toString());
     names.remove("transformers_version");
     for (String name : names) {
+      assertTrue(GenerationChecks.isSetting(name), name);
       boolean acts = acting.contains(camelCase(name));
       boolean warns = GenerationChecks.warnsOf(name);
       boolean refused = !acts && !warns;
@@ -155,7 +165,7 @@ class GenerationConfigTest {
   }
 
   private static GenerationConfig read(String text) {
-    return GenerationConfig.of(json(text));
+    return GenerationConfig.of(json(text)).toBuilder().build();
   }
 
   @Test
