@@ -66,7 +66,7 @@ public record GenerationConfig(ConfigJson json, OptionalLong seed) {
   public static GenerationConfig fromModelConfig(ConfigJson modelConfig) {
     ConfigJson json = ConfigJson.empty(Path.of(FILE_NAME));
     for (String key : modelConfig.keys()) {
-      if (modelConfig.has(key) && GenerationChecks.isSetting(key)) {
+      if (modelConfig.has(key) && GenerationSettings.isSetting(key)) {
         json = json.with(key, modelConfig.node(key).orElseThrow());
       }
     }

@@ -132,9 +132,9 @@ class GenerationConfigTest {
     assertTrue(names.size() > 65, names.toString());
     names.remove("transformers_version");
     for (String name : names) {
-      assertTrue(GenerationChecks.isSetting(name), name);
+      assertTrue(GenerationSettings.isSetting(name), name);
       boolean acts = acting.contains(camelCase(name));
-      boolean warns = GenerationChecks.warnsOf(name);
+      boolean warns = GenerationSettings.warnsOf(name);
       boolean refused = !acts && !warns;
       if (refused) {
         String message =
