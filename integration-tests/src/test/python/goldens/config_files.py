@@ -78,6 +78,12 @@ FOREIGN = {
         "peft_type": "LORA", "peft_version": "0.21.0", "r": 4, "lora_alpha": 10, "target_modules": ["q_proj"],
         "init_lora_weights": "eva",
     },
+    "null_flags": {
+        "peft_type": "LORA", "peft_version": "0.18.0.dev0@abc123", "task_type": None, "r": 4, "lora_alpha": 10,
+        "target_modules": ["q_proj"], "inference_mode": None, "fan_in_fan_out": None, "use_rslora": None, "use_dora": None,
+        "lora_bias": None, "use_qalora": None, "ensure_weight_tying": None, "rank_pattern": {}, "modules_to_save": None,
+        "loftq_config": {}, "megatron_core": None, "eva_config": None, "exclude_modules": None, "layer_replication": None,
+    },
     "rank_zero": {"peft_type": "LORA", "peft_version": "0.21.0", "r": 0, "target_modules": ["q_proj"]},
     "bad_task": {"peft_type": "LORA", "peft_version": "0.21.0", "r": 4, "task_type": "FOO"},
     "unknown_peft_type": {"peft_type": "NOPE", "r": 4},

@@ -86,10 +86,11 @@ public final class ConfigFields {
     throw wrongType(name, "a text or null");
   }
 
-  /** True or false. */
+  /** True or false; null is false, as in Python. */
   public boolean flag(String name) {
-    if (values.get(name) instanceof Boolean flag) {
-      return flag;
+    Object value = values.get(name);
+    if (value == null || value instanceof Boolean) {
+      return Boolean.TRUE.equals(value);
     }
     throw wrongType(name, "true or false");
   }

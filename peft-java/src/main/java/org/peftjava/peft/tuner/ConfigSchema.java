@@ -113,7 +113,7 @@ public final class ConfigSchema {
       return this;
     }
 
-    /** True or false. */
+    /** True or false, or null, which is false. */
     public Builder flag(String name, boolean defaultValue) {
       return field(name, defaultValue).rule(fields -> fields.flag(name));
     }
@@ -179,14 +179,15 @@ public final class ConfigSchema {
               });
     }
 
-    /** True, false or one of these texts. */
+    /** True, false (or null) or one of these texts. */
     public Builder flagOr(String name, boolean defaultValue, String... allowed) {
       List<String> names = Arrays.asList(allowed);
       return field(name, defaultValue)
           .rule(
               fields -> {
                 Object value = fields.get(name);
-                if (!(value instanceof Boolean
+                if (!(value == null
+                    || value instanceof Boolean
                     || (value instanceof String && names.contains(value)))) {
                   throw fields.invalid(
                       name, "must be true, false or one of " + String.join(", ", names));
