@@ -198,6 +198,16 @@ class HotswapTest {
     model.close();
     assertThrows(
         IllegalArgumentException.class, () -> Hotswap.prepareModelForCompiledHotswap(base, 4));
+    LoraConfig parameters =
+        LoraConfig.builder().targetModules().targetParameters("fc1.weight").build();
+    model = Peft.getPeftModel(base, parameters);
+    assertThrows(
+        UnsupportedOperationException.class,
+        () -> Hotswap.hotswapAdapter(model, folder("equal"), DEFAULT));
+    assertThrows(
+        UnsupportedOperationException.class,
+        () -> Hotswap.prepareModelForCompiledHotswap(model, 8));
+    model.close();
     model = PeftModel.fromPretrained(base, folder("ia3"), options -> {});
     assertThrows(
         IllegalArgumentException.class,

@@ -1,5 +1,6 @@
 package org.peftjava.peft;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
@@ -12,7 +13,7 @@ import org.peftjava.transformers.CausalLM;
 
 /**
  * Parameters of the base model in an adapter's file whose layers were adapted where it was saved
- * and are not here, or the other way round: golden/opt_bias_all.
+ * and are not here, or the other way round: golden/opt_bias_all, opt_bias_lora_only.
  */
 @ExtendWith(LedgerCheck.class)
 class ParameterNamesTest {
@@ -50,6 +51,30 @@ class ParameterNamesTest {
       model.setAdapter(List.of("all"), false);
       model.eval();
       assertPythons(tuner, model);
+    }
+  }
+
+  /** Not those of layers that other adapters are in. */
+  @Test
+  void anAdapterTrainsBiasesOfItsOwnLayers(@TempDir Path folder) {
+    try (TunerCase tuner = new TunerCase("opt_bias_lora_only");
+        PeftModelForCausalLM model = Peft.getPeftModel(tuner.base(), FC1, "fc1")) {
+      model.loadAdapter(
+          tuner.adapter(), options -> options.adapterName("biases").isTrainable(true));
+      model.setAdapter("biases");
+      model.eval();
+      assertPythons(tuner, model);
+      model
+          .namedParameters()
+          .forEach(
+              (name, parameter) ->
+                  assertFalse(name.contains(".fc1.") && parameter.requiresGrad(), name));
+      model.savePretrained(folder, options -> options.selectedAdapters("biases"));
+      try (CausalLM fresh = tuner.openBase();
+          PeftModelForCausalLM again =
+              PeftModel.fromPretrained(fresh, folder.resolve("biases").toString())) {
+        assertPythons(tuner, again);
+      }
     }
   }
 

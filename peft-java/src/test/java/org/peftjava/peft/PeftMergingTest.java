@@ -9,11 +9,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
@@ -130,6 +134,43 @@ class PeftMergingTest {
       assertEquals(0, loaded.trainableParameters().trainable());
       loaded.setAdapter("default");
       assertTrue(loaded.trainableParameters().trainable() > 0);
+    }
+  }
+
+  static Stream<LoraConfig> positionConfigs() {
+    LoraConfig table = TinyOpt.QV.toBuilder().targetModules("embed_positions").build();
+    return Stream.of(
+        table,
+        table.toBuilder().useDora(true).build(),
+        LoraConfig.of(
+            Map.of(
+                "target_modules",
+                List.of("q_proj"),
+                "trainable_token_indices",
+                Map.of("embed_positions", List.of(1, 3, 6)))));
+  }
+
+  /** OPT's positions are stored two rows further on, and padding has one too. */
+  @ParameterizedTest
+  @MethodSource("positionConfigs")
+  void adaptersOfPositionsMeanRowsOfTheTable(LoraConfig config) {
+    try (TunerCase tuner = new TunerCase("tuner_vera");
+        PeftModelForCausalLM model = Peft.getPeftModel(tuner.base(), config)) {
+      model.eval();
+      Tensor before = tuner.logits(model);
+      model
+          .namedParameters()
+          .forEach(
+              (name, parameter) -> {
+                if (parameter.requiresGrad()) {
+                  Tensor value = parameter.tensor().detach();
+                  parameter.copyFrom(value.add(value.copy().uniformInPlace(-0.3, 0.3)));
+                }
+              });
+      Tensor adapted = tuner.logits(model);
+      assertTrue(TinyOpt.gap(before, adapted) > 1e-2);
+      model.mergeAdapter();
+      Goldens.assertClose(adapted, tuner.logits(model), 5e-5, "merged");
     }
   }
 

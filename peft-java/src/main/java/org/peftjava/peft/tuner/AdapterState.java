@@ -101,7 +101,7 @@ public final class AdapterState {
             });
     TunerConfig config = model.configs().get(adapter);
     if (config != null) {
-      result.putAll(Trainability.biases(model, Trainability.bias(config)));
+      result.putAll(Trainability.biases(model, adapter, Trainability.bias(config)));
     }
     return result;
   }

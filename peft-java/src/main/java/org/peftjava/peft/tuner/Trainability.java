@@ -70,7 +70,7 @@ final class Trainability {
         .forEach(
             (name, config) -> {
               if (isTrained(name)) {
-                biases.addAll(biases(model, bias(config)).values());
+                biases.addAll(biases(model, name, bias(config)).values());
               }
             });
     biases.forEach(bias -> bias.requiresGrad(true));
@@ -115,15 +115,18 @@ final class Trainability {
     return method.bias(method.configType().cast(config));
   }
 
-  /** The base model's biases that such training concerns, by their names in the whole tree. */
-  static Map<String, Parameter> biases(TunedModel model, BiasTraining training) {
+  /** The base model's biases that an adapter trains so, by their names in the whole tree. */
+  static Map<String, Parameter> biases(TunedModel model, String adapter, BiasTraining training) {
     Map<String, Parameter> result = new LinkedHashMap<>();
     if (training == BiasTraining.ADAPTED) {
       model
           .layers()
           .forEach(
-              (path, layer) ->
-                  layer.baseBias().ifPresent(b -> result.put(path + ".base_layer.bias", b)));
+              (path, layer) -> {
+                if (layer.adapters().containsKey(adapter)) {
+                  layer.baseBias().ifPresent(b -> result.put(path + ".base_layer.bias", b));
+                }
+              });
     } else if (training == BiasTraining.ALL) {
       Set<Parameter> ofAdapters = Collections.newSetFromMap(new IdentityHashMap<>());
       model

@@ -52,10 +52,11 @@ public final class LoraHotswap {
       throw new IllegalArgumentException(
           "Hot-swapping only supports LORA, but adapter \"" + name + "\" is " + config.peftType());
     }
-    if (lora.fields().isSet("trainable_token_indices")) {
+    if (lora.fields().isSet("trainable_token_indices")
+        || lora.fields().isSet("target_parameters")) {
       throw new UnsupportedOperationException(
-          "An adapter with trainableTokenIndices cannot be hot-swapped. Delete it and load the"
-              + " other one.");
+          "An adapter with trainableTokenIndices or targetParameters cannot be hot-swapped. Delete"
+              + " it and load the other one.");
     }
     present = lora;
     model

@@ -29,10 +29,17 @@ final class LearnedPositions extends Module implements EmbeddingLayer {
             "weight", new Parameter(Shape.of(positions + OFFSET, size), dtype, Init.normal(1)));
   }
 
-  /** Vectors of these positions, each at least -2: (b, t) to (b, t, e). */
+  /** The rows of these positions, each at least -2. */
+  static Tensor rows(Tensor positions) {
+    return positions.add(OFFSET);
+  }
+
+  /**
+   * The vectors of these {@link #rows}: (b, t) to (b, t, e). Adapters of the table get rows too.
+   */
   @Override
-  public Tensor forward(Tensor ids) {
-    return Ops.embeddingUnchecked(weight.tensor(), ids.add(OFFSET));
+  public Tensor forward(Tensor rows) {
+    return Ops.embeddingUnchecked(weight.tensor(), rows);
   }
 
   /** Vectors of {@code length} positions in a row: (t, e), a view of the table. */

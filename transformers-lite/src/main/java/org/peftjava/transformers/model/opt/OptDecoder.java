@@ -142,9 +142,10 @@ final class OptDecoder extends Module {
       Positions.checkLength(past + input.tokens(), config.maxPositionEmbeddings());
       return embedPositions.get() instanceof LearnedPositions table
           ? table.range(past, input.tokens())
-          : embedPositions.get().forward(range(past, input));
+          : embedPositions.get().forward(LearnedPositions.rows(range(past, input)));
     }
-    return embedPositions.get().forward(Positions.of(input, config.maxPositionEmbeddings()));
+    Tensor positions = Positions.of(input, config.maxPositionEmbeddings());
+    return embedPositions.get().forward(LearnedPositions.rows(positions));
   }
 
   private static Tensor range(long past, BackboneInput input) {
