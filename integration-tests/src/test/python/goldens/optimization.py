@@ -84,8 +84,11 @@ def write_schedules(path):
     """Learning rate used in every step: schedules[i].rates[k] belongs to optimizer step k, counted from 0."""
     base = 5e-3
     schedules = []
-    for name in ("linear", "cosine", "constant", "constant_with_warmup"):
+    names = ("linear", "cosine", "constant", "constant_with_warmup", "cosine_with_restarts", "polynomial", "inverse_sqrt")
+    for name in names:
         for steps, warmup in [(10, 0), (10, 3), (50, 5), (7, 7), (1, 0), (20, 30)]:
+            if name == "polynomial" and steps == warmup:
+                continue  # Python divides by 0
             parameter = torch.nn.Parameter(torch.zeros(1))
             optimizer = torch.optim.SGD([parameter], lr=base)
             scheduler = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=steps)

@@ -2,6 +2,7 @@ package org.peftjava.it;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -20,11 +21,12 @@ import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.optim.AdamW;
 import org.peftjava.torch.optim.Gradients;
-import org.peftjava.torch.optim.LrSchedule;
+import org.peftjava.torch.optim.LambdaLR;
 import org.peftjava.torch.optim.Optimizer;
 import org.peftjava.torch.optim.SGD;
 import org.peftjava.transformers.checkpoint.Safetensors;
 import org.peftjava.transformers.checkpoint.WeightSource;
+import org.peftjava.transformers.training.Optimization;
 
 /** Optimizers, clipping and schedules against torch and transformers. */
 class GoldenOptimizerIT {
@@ -144,30 +146,37 @@ class GoldenOptimizerIT {
     double base = description.path("learningRate").asDouble();
     int compared = 0;
     for (JsonNode row : description.path("schedules")) {
-      LrSchedule schedule =
-          schedule(
-              row.path("name").asText(),
-              row.path("warmupSteps").asLong(),
-              row.path("steps").asLong());
-      for (int step = 0; step < row.path("rates").size(); step++) {
-        assertEquals(
-            row.path("rates").path(step).asDouble(),
-            base * schedule.factor(step),
-            1e-17,
-            row.path("name").asText() + " of " + row.path("steps") + ", step " + step);
-        compared++;
+      try (Optimizer optimizer = new SGD(Map.of(), SGD.Options.of(base))) {
+        LambdaLR scheduler =
+            Optimization.getScheduler(
+                row.path("name").asText(),
+                optimizer,
+                row.path("warmupSteps").asLong(),
+                row.path("steps").asLong());
+        for (int step = 0; step < row.path("rates").size(); step++) {
+          assertEquals(
+              row.path("rates").path(step).asDouble(),
+              optimizer.learningRate(),
+              1e-17,
+              row.path("name").asText() + " of " + row.path("steps") + ", step " + step);
+          assertEquals(optimizer.learningRate(), scheduler.getLastLr());
+          scheduler.step();
+          compared++;
+        }
+        scheduler.step(1);
+        assertEquals(row.path("rates").path(1).asDouble(), optimizer.learningRate(), 1e-17);
       }
     }
-    assertTrue(compared > 400, compared + " rates");
+    assertTrue(compared > 700, compared + " rates");
   }
 
-  private static LrSchedule schedule(String name, long warmup, long steps) {
-    return switch (name) {
-      case "linear" -> LrSchedule.linear(warmup, steps);
-      case "cosine" -> LrSchedule.cosine(warmup, steps);
-      case "constant" -> LrSchedule.constant();
-      case "constant_with_warmup" -> LrSchedule.constantWithWarmup(warmup);
-      default -> throw new IllegalArgumentException("no schedule " + name);
-    };
+  @Test
+  void anUnknownScheduleIsNamed() {
+    String message =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> Optimization.getScheduler("cosin", new SGD(Map.of(), SGD.Options.of(1)), 0, 9))
+            .getMessage();
+    assertTrue(message.startsWith("There is no schedule \"cosin\". Expected one of [linear,"), message);
   }
 }

@@ -42,4 +42,51 @@ public interface LrSchedule {
       return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
     };
   }
+
+  /**
+   * Rises linearly from 0 during the warm-up, then falls along half a cosine again and again, from 1
+   * each time, to 0 at {@code totalSteps}.
+   */
+  static LrSchedule cosineWithRestarts(long warmupSteps, long totalSteps, int cycles) {
+    return step -> {
+      if (step < warmupSteps) {
+        return step / (double) Math.max(1, warmupSteps);
+      }
+      double progress = (step - warmupSteps) / (double) Math.max(1, totalSteps - warmupSteps);
+      return progress >= 1
+          ? 0
+          : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * ((cycles * progress) % 1))));
+    };
+  }
+
+  /**
+   * Rises linearly from 0 during the warm-up, then falls to {@code end} at {@code totalSteps} as a
+   * power of what is left.
+   *
+   * @param end the last rate as a part of the first
+   * @param power 1 for a straight line
+   */
+  static LrSchedule polynomial(long warmupSteps, long totalSteps, double end, double power) {
+    return step -> {
+      if (step < warmupSteps) {
+        return step / (double) Math.max(1, warmupSteps);
+      }
+      if (step >= totalSteps) {
+        return end;
+      }
+      double left = 1 - (step - warmupSteps) / (double) (totalSteps - warmupSteps);
+      return (1 - end) * Math.pow(left, power) + end;
+    };
+  }
+
+  /**
+   * Rises linearly from 0 during the warm-up, then falls as the inverse square root of the steps.
+   */
+  static LrSchedule inverseSqrt(long warmupSteps) {
+    double timescale = warmupSteps == 0 ? 10_000 : warmupSteps;
+    return step ->
+        step < warmupSteps
+            ? step / (double) warmupSteps
+            : 1 / Math.sqrt((step + timescale - warmupSteps) / timescale);
+  }
 }

@@ -37,17 +37,27 @@ final class Evaluation {
     this.computeMetrics = computeMetrics;
   }
 
+  /** The metrics of a dataset, with names that begin with {@code eval_}. */
   Map<String, Double> run(Dataset dataset) {
+    return run(dataset, "eval_", computeMetrics != null).metrics();
+  }
+
+  /** The same with what the model says about each example. */
+  PredictionOutput predict(Dataset dataset) {
+    return run(dataset, "test_", true);
+  }
+
+  private PredictionOutput run(Dataset dataset, String prefix, boolean predicts) {
     boolean wasTraining = model.module().isTraining();
     model.module().eval();
     try (GradMode off = GradMode.noGrad()) {
-      return measure(dataset);
+      return measure(dataset, prefix, predicts);
     } finally {
       model.module().train(wasTraining);
     }
   }
 
-  private Map<String, Double> measure(Dataset dataset) {
+  private PredictionOutput measure(Dataset dataset, String prefix, boolean predicts) {
     long start = System.nanoTime();
     List<int[]> batches =
         BatchOrder.batches(BatchOrder.sequential(dataset.size()), batchSize, false);
@@ -63,32 +73,32 @@ final class Evaluation {
             model.forward(
                 ModelInput.of(batch, model.device()).toBuilder()
                     .lossDivisor(1)
-                    .outputLogits(computeMetrics != null)
+                    .outputLogits(predicts)
                     .build());
         lossSum += output.loss().map(Tensor::toDouble).orElse(0.0);
         targets += count;
-        if (computeMetrics != null) {
+        if (predicts) {
           predictions.add(output, batch);
         }
       }
     }
     Map<String, Double> metrics = new LinkedHashMap<>();
     double loss = lossSum / targets;
-    metrics.put("eval_loss", loss);
+    metrics.put(prefix + "loss", loss);
     if (model.shiftsLabels()) {
-      metrics.put("eval_perplexity", Math.exp(loss));
+      metrics.put(prefix + "perplexity", Math.exp(loss));
     }
     if (computeMetrics != null) {
       computeMetrics
           .compute(predictions.collected())
           .forEach(
               (name, value) ->
-                  metrics.put(name.startsWith("eval_") ? name : "eval_" + name, value));
+                  metrics.put(name.startsWith(prefix) ? name : prefix + name, value));
     }
     double seconds = Math.max(1e-9, (System.nanoTime() - start) / 1e9);
-    metrics.put("eval_runtime", seconds);
-    metrics.put("eval_samples_per_second", dataset.size() / seconds);
-    metrics.put("eval_steps_per_second", batches.size() / seconds);
-    return metrics;
+    metrics.put(prefix + "runtime", seconds);
+    metrics.put(prefix + "samples_per_second", dataset.size() / seconds);
+    metrics.put(prefix + "steps_per_second", batches.size() / seconds);
+    return new PredictionOutput(predictions.collected(), metrics);
   }
 }

@@ -168,6 +168,15 @@ public final class Trainer {
     return metrics;
   }
 
+  /**
+   * Runs a dataset with labels and gives what the model says about each of its examples: {@code
+   * test_loss}, own metrics, and predictions.
+   */
+  public PredictionOutput predict(Dataset testDataset) {
+    new DataCheck("test", parts.model()).check(testDataset);
+    return parts.evaluation().predict(testDataset);
+  }
+
   /** Where the last run stands; its log history also holds evaluations. */
   public TrainerState state() {
     return state;

@@ -69,7 +69,9 @@ final class TrainingLoop {
     this.checkpoints = checkpoints;
     this.cancelled = cancelled;
     trainable = OptimizerSetup.trainable(parts.model().module());
-    schedule = args.lrSchedulerType().schedule(args.warmupSteps(plan.maxSteps()), plan.maxSteps());
+    schedule =
+        args.lrSchedulerType()
+            .schedule(args.warmupSteps(plan.maxSteps()), plan.maxSteps(), baseRate);
     firstStep = state.globalStep();
     savedStep = firstStep;
   }

@@ -29,8 +29,11 @@ record TrainingParts(
   }
 
   Map<String, Double> evaluate(Dataset dataset) {
-    return new Evaluation(model, collator, args.perDeviceEvalBatchSize(), computeMetrics)
-        .run(dataset);
+    return evaluation().run(dataset);
+  }
+
+  Evaluation evaluation() {
+    return new Evaluation(model, collator, args.perDeviceEvalBatchSize(), computeMetrics);
   }
 
   /** What fixes which examples a step sees. */
