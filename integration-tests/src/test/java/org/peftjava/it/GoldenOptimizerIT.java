@@ -175,8 +175,10 @@ class GoldenOptimizerIT {
     String message =
         assertThrows(
                 IllegalArgumentException.class,
-                () -> Optimization.getScheduler("cosin", new SGD(Map.of(), SGD.Options.of(1)), 0, 9))
+                () ->
+                    Optimization.getScheduler("cosin", new SGD(Map.of(), SGD.Options.of(1)), 0, 9))
             .getMessage();
-    assertTrue(message.startsWith("There is no schedule \"cosin\". Expected one of [linear,"), message);
+    assertTrue(
+        message.startsWith("There is no schedule \"cosin\". Expected one of [linear,"), message);
   }
 }

@@ -4,8 +4,8 @@ package org.peftjava.torch.optim;
  * Changes an optimizer's learning rate by a schedule, in a training loop of one's own: call {@link
  * #step} after each step of the optimizer.
  *
- * <p>Reference: {@code torch.optim.lr_scheduler.LambdaLR}. Groups of an optimizer keep the ratios of
- * their rates.
+ * <p>Reference: {@code torch.optim.lr_scheduler.LambdaLR}. Groups of an optimizer keep the ratios
+ * of their rates.
  */
 public final class LambdaLR {
   private final Optimizer optimizer;

@@ -44,8 +44,8 @@ public interface LrSchedule {
   }
 
   /**
-   * Rises linearly from 0 during the warm-up, then falls along half a cosine again and again, from 1
-   * each time, to 0 at {@code totalSteps}.
+   * Rises linearly from 0 during the warm-up, then falls along half a cosine again and again, from
+   * 1 each time, to 0 at {@code totalSteps}.
    */
   static LrSchedule cosineWithRestarts(long warmupSteps, long totalSteps, int cycles) {
     return step -> {

@@ -9,11 +9,11 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /**
- * The batches of a dataset, for a training loop of one's own: each pass through it is an epoch. Java
- * arrays only; a model takes a batch to its device.
+ * The batches of a dataset, for a training loop of one's own: each pass through it is an epoch.
+ * Java arrays only; a model takes a batch to its device.
  *
- * <p>Reference: {@code torch.utils.data.DataLoader}. Batches are made when they are asked for, on the
- * thread that asks.
+ * <p>Reference: {@code torch.utils.data.DataLoader}. Batches are made when they are asked for, on
+ * the thread that asks.
  */
 public final class DataLoader implements Iterable<TokenBatch> {
   private final Dataset dataset;
@@ -33,8 +33,8 @@ public final class DataLoader implements Iterable<TokenBatch> {
   }
 
   /**
-   * Loads batches of one example, in order, unless the options say otherwise; {@code collateFn} must
-   * be among them.
+   * Loads batches of one example, in order, unless the options say otherwise; {@code collateFn}
+   * must be among them.
    */
   public static DataLoader of(Dataset dataset, Consumer<Builder> options) {
     Builder builder = new Builder();
@@ -50,9 +50,7 @@ public final class DataLoader implements Iterable<TokenBatch> {
 
   /** Batches in an epoch: Python's {@code len(dataloader)}. */
   public int length() {
-    return dropLast
-        ? dataset.size() / batchSize
-        : (dataset.size() + batchSize - 1) / batchSize;
+    return dropLast ? dataset.size() / batchSize : (dataset.size() + batchSize - 1) / batchSize;
   }
 
   /** The next epoch; if batches are shuffled, in another order than the one before. */

@@ -92,8 +92,7 @@ final class Evaluation {
       computeMetrics
           .compute(predictions.collected())
           .forEach(
-              (name, value) ->
-                  metrics.put(name.startsWith(prefix) ? name : prefix + name, value));
+              (name, value) -> metrics.put(name.startsWith(prefix) ? name : prefix + name, value));
     }
     double seconds = Math.max(1e-9, (System.nanoTime() - start) / 1e9);
     metrics.put(prefix + "runtime", seconds);

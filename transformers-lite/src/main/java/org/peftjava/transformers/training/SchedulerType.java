@@ -48,7 +48,8 @@ public enum SchedulerType {
       case LINEAR -> LrSchedule.linear(warmupSteps, totalSteps);
       case COSINE -> LrSchedule.cosine(warmupSteps, totalSteps);
       case COSINE_WITH_RESTARTS -> LrSchedule.cosineWithRestarts(warmupSteps, totalSteps, 1);
-      case POLYNOMIAL -> LrSchedule.polynomial(warmupSteps, totalSteps, rate > 0 ? LR_END / rate : 0, 1);
+      case POLYNOMIAL ->
+          LrSchedule.polynomial(warmupSteps, totalSteps, rate > 0 ? LR_END / rate : 0, 1);
       case INVERSE_SQRT -> LrSchedule.inverseSqrt(warmupSteps);
       case CONSTANT -> LrSchedule.constant();
       case CONSTANT_WITH_WARMUP -> LrSchedule.constantWithWarmup(warmupSteps);

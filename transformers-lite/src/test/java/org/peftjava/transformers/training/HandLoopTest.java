@@ -104,8 +104,7 @@ class HandLoopTest extends TrainingRuns {
       assertEquals(6, scheduler.lastEpoch());
       assertEquals(0, scheduler.getLastLr());
       Map<String, float[]> actual = TinyModels.weights(model);
-      expected.forEach(
-          (name, values) -> assertArrayEquals(values, actual.get(name), 1e-5f, name));
+      expected.forEach((name, values) -> assertArrayEquals(values, actual.get(name), 1e-5f, name));
     }
   }
 
@@ -120,8 +119,7 @@ class HandLoopTest extends TrainingRuns {
               .build();
       PredictionOutput output = trainer.predict(DATA);
       assertEquals(DATA.size(), output.predictions().predictions().length);
-      assertEquals(
-          trainer.evaluate().get("eval_loss"), output.metrics().get("test_loss"), 1e-9);
+      assertEquals(trainer.evaluate().get("eval_loss"), output.metrics().get("test_loss"), 1e-9);
       assertEquals(11, output.metrics().get("test_rows"));
       assertTrue(output.metrics().keySet().stream().allMatch(key -> key.startsWith("test_")));
       try (TensorScope scope = TensorScope.openGraph("test")) {
