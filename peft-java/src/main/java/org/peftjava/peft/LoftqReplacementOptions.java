@@ -4,7 +4,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.BiPredicate;
-import org.peftjava.peft.tuner.lora.LoftqReplacement;
 import org.peftjava.transformers.checkpoint.Checkpoints;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
 import org.peftjava.transformers.checkpoint.Safetensors;
@@ -29,7 +28,7 @@ public record LoftqReplacementOptions(
 
   void apply(PeftModel model) {
     try (WeightSource source = open(model)) {
-      LoftqReplacement.run(
+      LoftqLayers.replace(
           model.tuned(),
           adapterName,
           source,

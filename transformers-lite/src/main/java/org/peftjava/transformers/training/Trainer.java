@@ -12,8 +12,6 @@ import org.peftjava.torch.Randomness;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.optim.Optimizer;
 import org.peftjava.transformers.PretrainedModel;
-import org.peftjava.transformers.Seq2SeqLanguageModel;
-import org.peftjava.transformers.tokenizer.Side;
 import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /**
@@ -274,7 +272,8 @@ public final class Trainer {
       if (model == null) {
         throw new IllegalArgumentException("A trainer needs a model. Set model(…).");
       }
-      DataCollator collator = dataCollator == null ? defaultCollator(model) : dataCollator;
+      DataCollator collator =
+          dataCollator == null ? DefaultCollator.of(model, tokenizer) : dataCollator;
       return new Trainer(
           new TrainingParts(
               model,
@@ -286,22 +285,6 @@ public final class Trainer {
               List.copyOf(callbacks),
               computeMetrics,
               optimizer));
-    }
-
-    private DataCollator defaultCollator(PretrainedModel of) {
-      if (of instanceof Seq2SeqLanguageModel) {
-        return tokenizer == null
-            ? new DataCollatorForSeq2Seq(of.config().padTokenId().orElse(0), 1, Side.RIGHT)
-            : DataCollatorForSeq2Seq.of(tokenizer);
-      }
-      if (!of.shiftsLabels()) {
-        return tokenizer == null
-            ? new DataCollatorWithPadding(of.config().padTokenId().orElse(0), 1, Side.RIGHT)
-            : DataCollatorWithPadding.of(tokenizer);
-      }
-      return tokenizer == null
-          ? new DataCollatorForLanguageModeling(of.config().padTokenId().orElse(0), 1, Side.RIGHT)
-          : DataCollatorForLanguageModeling.of(tokenizer);
     }
   }
 }
