@@ -4,18 +4,26 @@
 constexpr int64_t kTile = 512; // bfloat16 elements of a tile
 
 constexpr int64_t kTileRun = 128;    // columns of a run of the backward product
-constexpr int64_t kTileSteps = 16;   // tiles along the sum that stay in a cache
+constexpr int64_t kTileSteps = 16;   // tiles along the sum that stay in a cache, of one part
 constexpr int64_t kTileRows = 512;   // rows of x at a time
 constexpr int64_t kTileColumns = 256;  // outputs at a time
 
-/// Where the tiles of 16 rows begin within panels of kTileSteps tiles along the sum.
+/// The same for numbers in so many parts.
+constexpr int64_t stepsOf(int parts) { return parts == 1 ? kTileSteps : 4; }
+
+/// Where the tiles of 16 rows begin within panels of stepsOf(Parts) tiles along the sum.
+template <int Parts>
 inline int64_t tileOffset(int64_t tile, int64_t tiles, int64_t step, int64_t allSteps) {
-  int64_t panel = step / kTileSteps, left = allSteps - panel * kTileSteps;
-  int64_t steps = left < kTileSteps ? left : kTileSteps;
-  return ((panel * kTileSteps * tiles) + tile * steps + step % kTileSteps) * kTile;
+  constexpr int64_t kSteps = stepsOf(Parts);
+  int64_t panel = step / kSteps, left = allSteps - panel * kSteps;
+  int64_t steps = left < kSteps ? left : kSteps;
+  return ((panel * kSteps * tiles) + tile * steps + step % kSteps) * (Parts * kTile);
 }
 
 inline int64_t tilesFor(int64_t rows) { return (rows + 31) / 32 * 2; }
+
+/// GCC's tile intrinsics do not say that they read memory: what was written before must be there.
+inline void written() { __asm__ volatile("" ::: "memory"); }
 
 /// Tiles of 16 rows and 64 bytes; what another library set is back at the end.
 class TileConfig {
@@ -27,6 +35,7 @@ class TileConfig {
       config[16 + 2 * i] = 64;
       config[48 + i] = 16;
     }
+    written();
     _tile_loadconfig(config);
   }
   ~TileConfig() { _tile_loadconfig(before_); }
@@ -51,6 +60,7 @@ inline void storeSums(float* c) {
 
 /// Adds A (2 x steps) B (steps x 2) to the sums in tiles 0 to 3.
 inline void addTiles(const bf16* a0, const bf16* a1, const bf16* b0, const bf16* b1, int64_t steps) {
+  written();
   for (int64_t s = 0; s < steps; s++) {
     _tile_loadd(4, a0 + s * kTile, 64);
     _tile_loadd(5, b0 + s * kTile, 64);
@@ -66,6 +76,7 @@ inline void addTiles(const bf16* a0, const bf16* a1, const bf16* b0, const bf16*
 /// The same for B (steps x 1): a sum has to wait for the last product, so there are two, one for every other
 /// step.
 inline void addHalfTiles(const bf16* a0, const bf16* a1, const bf16* b, int64_t steps) {
+  written();
   for (int64_t s = 0; s < steps; s += 2) {
     _tile_loadd(4, a0 + s * kTile, 64);
     _tile_loadd(5, b + s * kTile, 64);
@@ -81,23 +92,73 @@ inline void addHalfTiles(const bf16* a0, const bf16* a1, const bf16* b, int64_t 
   }
 }
 
+/// Adds the products of two tiles each of A and B, which are apart.
+inline void addFourProducts() {
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
+/// addTiles for numbers in three parts, the largest first. Small products come first; of the nine, the three below
+/// 2^-25 of the number's are left out.
+inline void addPartTiles(const bf16* a0, const bf16* a1, const bf16* b0, const bf16* b1, int64_t steps) {
+  written();
+  for (int64_t s = 0; s < steps; s++, a0 += 3 * kTile, a1 += 3 * kTile, b0 += 3 * kTile, b1 += 3 * kTile) {
+    _tile_loadd(4, a0 + 2 * kTile, 64);
+    _tile_loadd(5, a1 + 2 * kTile, 64);
+    _tile_loadd(6, b0, 64);
+    _tile_loadd(7, b1, 64);
+    addFourProducts();
+    _tile_loadd(4, a0 + kTile, 64);
+    _tile_loadd(5, a1 + kTile, 64);
+    addFourProducts();
+    _tile_loadd(6, b0 + kTile, 64);
+    _tile_loadd(7, b1 + kTile, 64);
+    addFourProducts();
+    _tile_loadd(4, a0, 64);
+    _tile_loadd(5, a1, 64);
+    addFourProducts();
+    _tile_loadd(6, b0 + 2 * kTile, 64);
+    _tile_loadd(7, b1 + 2 * kTile, 64);
+    addFourProducts();
+    _tile_loadd(6, b0, 64);
+    _tile_loadd(7, b1, 64);
+    addFourProducts();
+  }
+}
+
 /// C (2 x 2 tiles) = or += A (2 x steps) B (steps x 2).
+template <int Parts>
 inline void tileProduct(const bf16* a0, const bf16* a1, const bf16* b0, const bf16* b1,
                         int64_t steps, float* c, bool add) {
-  if (add) {
-    _tile_loadd(0, c, 64);
-    _tile_loadd(1, c + 256, 64);
-    _tile_loadd(2, c + 512, 64);
-    _tile_loadd(3, c + 768, 64);
+  if constexpr (Parts == 3) {
+    zeroSums();  // sums of few terms keep more of the small products
+    addPartTiles(a0, a1, b0, b1, steps);
+    if (!add) return storeSums(c);
+    alignas(64) float sums[1024];
+    storeSums(sums);
+    for (int i = 0; i < 1024; i += kLanes) store(c + i, load(c + i) + load(sums + i));
   } else {
-    zeroSums();
+    if (add) {
+      _tile_loadd(0, c, 64);
+      _tile_loadd(1, c + 256, 64);
+      _tile_loadd(2, c + 512, 64);
+      _tile_loadd(3, c + 768, 64);
+    } else {
+      zeroSums();
+    }
+    addTiles(a0, a1, b0, b1, steps);
+    storeSums(c);
   }
-  addTiles(a0, a1, b0, b1, steps);
-  storeSums(c);
 }
 
 /// Up to 32 numbers, rounded.
 inline void storeUpTo32(bf16* p, Vec low, Vec high, int64_t count) {
   __mmask32 mask = count >= 32 ? ~__mmask32{0} : (__mmask32{1} << count) - 1;
   _mm512_mask_storeu_epi16(p, mask, _mm512_inserti64x4(_mm512_castsi256_si512(narrow(low)), narrow(high), 1));
+}
+inline void storeUpTo32(float* p, Vec low, Vec high, int64_t count) {
+  storeUpTo(p, low, count);
+  if (count > kLanes) storeUpTo(p + kLanes, high, count - kLanes);
 }

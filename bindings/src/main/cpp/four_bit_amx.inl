@@ -54,13 +54,13 @@ inline void fillRow(const FourBitTilesArgs& a, int64_t row, int64_t column, int6
   }
 }
 
-inline void loadRun(const FourBitTilesArgs& a, int64_t row, int64_t column, __m512i (&run)[4],
+inline void loadRun(const FourBitTilesArgs& a, int64_t row, int64_t column, __m512i (&run)[1][4],
                     const char* next) {
   prefetch(next);
   const int64_t first = row * a.columns + column;
   float scales[2];
   halfScales(a.w, first, 2, scales);
-  lookupTileRun(a.w.packed + first / 2, _mm512_loadu_ps(a.w.values), scales[0], scales[1], run);
+  lookupTileRun(a.w.packed + first / 2, _mm512_loadu_ps(a.w.values), scales[0], scales[1], run[0]);
 }
 
 /// 16 rows of x in the order of the look-ups.
@@ -95,7 +95,7 @@ inline void packTile(const FourBitTilesArgs& a, int64_t tile) {
     }
     for (int e = 0; e < 4; e++) {
       transpose16(pairs[e]);
-      bf16* to = a.tiles + tileOffset(tile, tiles, k / 32 + e, steps);
+      bf16* to = a.tiles + tileOffset<1>(tile, tiles, k / 32 + e, steps);
       for (int i = 0; i < 16; i++) _mm512_store_si512(to + 32 * i, pairs[e][i]);
     }
   }

@@ -119,6 +119,7 @@ namespace avx512 {
 #include "amx_tiles.inl"
 
 #include "bytes_amx.inl"
+#include "dense_amx.inl"
 #include "four_bit_amx.inl"
 #include "tile_products.inl"
 #include "int8_amx.inl"

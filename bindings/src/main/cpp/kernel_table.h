@@ -205,15 +205,14 @@ struct AttentionOperand {
 
 constexpr int64_t kWideUnit = 48;  // rows of a weight that a thread takes at a time
 
-/// y = or += x W^T + bias (x (m, columns)) or x W + bias (x (m, rows)) for W (rows, columns); see wide_product.inl.
+/// y = x W^T + bias (x (m, columns)) or x W + bias (x (m, rows)) for W (rows, columns); see wide_product.inl.
 struct WideProductArgs {
   const float* x;
   const float* w;
   const float* bias;  // null: none
   float* y;
   float* packed;      // room for x in whole panels, for x W^T
-  int64_t m, rows, columns, xStride, wStride, yStride;
-  bool add;
+  int64_t m, rows, columns;
 };
 
 constexpr int64_t kQueryRows = 48;  // queries of a block
@@ -233,6 +232,13 @@ struct AttentionArgs {
 
 template <typename Args>
 using Range = void (*)(const Args&, int64_t begin, int64_t end);
+
+/// Products with a dense weight on tiles, by x w^T and x w.
+template <typename T>
+struct DenseTiles {
+  Range<DenseTilesArgs<T>> pack[2] = {};
+  Range<DenseTilesArgs<T>> product[2] = {};
+};
 
 /// One instruction set's kernels; indices are ElementType codes in the order the comments name.
 struct KernelTable {
@@ -281,6 +287,8 @@ struct KernelTable {
   Range<BytesProductArgs> bytesTiles[2] = {};  // y
   Range<ByteTilesArgs> byteTilesPack[2] = {};
   Range<ByteTilesArgs> byteTiles[2] = {};
+  DenseTiles<float> floatTiles;
+  DenseTiles<bf16> halfTiles;
 };
 
 }  // namespace peftjava

@@ -2,6 +2,7 @@
 // a second pool would fight the first one for the cores.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -45,6 +46,23 @@ void parallelRange(Range<Args> fn, const Args& args, int64_t count, int64_t grai
   (void)pieces;
   fn(args, 0, count);
 #endif
+}
+
+/// The same for long work on cores that are not equally fast, or not always there: each thread takes a unit after the other.
+template <typename Args>
+void sharedRange(Range<Args> fn, const Args& args, int64_t count, int64_t unit, int threads) {
+  const int64_t units = (count + unit - 1) / unit;
+  if (units <= threads) return parallelRange(fn, args, count, 1, threads);
+#if defined(_OPENMP)
+  if (threads > 1) {
+    std::atomic<int64_t> next{0};
+#pragma omp parallel num_threads(threads)
+    for (int64_t at; (at = next.fetch_add(unit, std::memory_order_relaxed)) < count;)
+      fn(args, at, at + unit < count ? at + unit : count);
+    return;
+  }
+#endif
+  parallelRange(fn, args, count, 1, threads);
 }
 
 /// Elements a thread must have before another one is worth waking.

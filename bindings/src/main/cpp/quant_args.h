@@ -10,6 +10,7 @@ namespace peftjava {
 /// Numbers in blocks of consecutive elements: two 4-bit codes in a byte, the first in the high half,
 /// and a scale for each block; or 8-bit codes of scales, see scaleOf in four_bit.inl.
 struct FourBitArray {
+  using Element = bf16;  // of x and y in products on tiles
   const uint8_t* packed;
   const float* values;         // of the 16 codes
   const float* absmax;         // null: absmax8
@@ -56,25 +57,39 @@ struct FourBitProductArgs {
 
 /// Rows of int8 codes without gaps, with a scale each: code absmax / 127.
 struct ByteArray {
+  using Element = bf16;
   const int8_t* codes;
   const float* absmax;
 };
 
-/// y = x w^T + bias, or x w, in bfloat16. FourBitArray: columns in whole runs of 128, blocks of 64 at least;
-/// ByteArray: columns in whole tiles of 32.
+/// Rows of numbers without gaps.
+template <typename T>
+struct DenseArray {
+  using Element = T;
+  const T* values;
+  int* unfit;  // becomes 1 if the parts of a number of x or w do not make up the number: what was computed is void
+};
+
+/// y = x w^T + bias, or x w, of Weight::Element. FourBitArray: columns in whole runs of 128, blocks of 64 at least;
+/// ByteArray: columns in whole tiles of 32; both without bias in x w.
 /// Index space: tiles of 16 rows of x for packing; groups of 32 rows of w, or runs of 128 columns.
 template <typename Weight>
 struct TilesArgs {
   Weight w;
   int64_t rows, columns;
   const void* x;
-  bf16* tiles;       // x once packed: a multiple of 32 rows and of 32 terms of the sum
+  bf16* tiles;       // x once packed: a multiple of 32 rows and of 32 terms of the sum, in kParts parts
   const void* bias;  // null: none
   void* y;
   int64_t m, xStride, yStride;
 };
+/// Numbers of a type are sums of so many of bfloat16.
+template <typename T>
+constexpr int kPartsOf = sizeof(T) == 4 ? 3 : 1;
 using FourBitTilesArgs = TilesArgs<FourBitArray>;
 using ByteTilesArgs = TilesArgs<ByteArray>;
+template <typename T>
+using DenseTilesArgs = TilesArgs<DenseArray<T>>;
 
 /// 1 / 127 and 1 / 127^2.
 constexpr float kByteInverse = static_cast<float>(7.874015718698502e-3);

@@ -1,7 +1,7 @@
 // The functions that KernelLibrary.java binds for quantized weights; as kernels.h.
 #pragma once
 
-#include "kernels.h"
+#include "wide_kernels.h"
 
 namespace peftjava {
 
@@ -82,25 +82,11 @@ inline void fourBitProduct(const int64_t* w, int64_t rows, int64_t columns, bool
 /// Whether fourBitTiles can be called.
 inline bool hasTiles() { return active()->fourBitTiles[0] != nullptr; }
 
-/// y = x w^T + bias, or x w if transposed.
-template <typename Weight>
-inline void productOnTiles(const Weight& w, int64_t rows, int64_t columns, bool transposed, int64_t x,
-                        int64_t xStride, int64_t bias, int64_t y, int64_t yStride, int64_t m,
-                        int threads, Range<TilesArgs<Weight>> pack, Range<TilesArgs<Weight>> product) {
-  static thread_local std::vector<char> buffer;
-  int64_t terms = transposed ? (rows + 31) / 32 * 32 : columns;
-  int64_t padded = (m + 31) / 32 * 32;
-  auto* tiles = alignedTo64<bf16>(buffer, padded * terms);
-  TilesArgs<Weight> args = {w, rows, columns, at(x), tiles, at(bias), at(y), m, xStride, yStride};
-  parallelRange(pack, args, m <= 16 && !transposed ? 1 : padded / 16, grainRows(16 * terms), threads);
-  parallelRange(product, args, transposed ? (columns + 127) / 128 : (rows + 31) / 32, 1, threads);
-}
-
 inline void fourBitTiles(const int64_t* w, int64_t rows, int64_t columns, bool transposed,
                          int64_t x, int64_t xStride, int64_t bias, int64_t y, int64_t yStride,
                          int64_t m, int threads) {
-  productOnTiles(fourBitArray(w), rows, columns, transposed, x, xStride, bias, y, yStride, m, threads,
-              active()->fourBitTilesPack[transposed], active()->fourBitTiles[transposed]);
+  productOnTiles(fourBitArray(w), rows, columns, transposed, at(x), xStride, at(bias), at(y), yStride, m, threads,
+                 active()->fourBitTilesPack[transposed], active()->fourBitTiles[transposed]);
 }
 
 /// AdamW8bitKernel.java's parameters: eight words each, in the order of adamw8bitPieces.
@@ -180,9 +166,9 @@ inline void bytesProduct(int64_t x, int64_t xAbsmax, int64_t w, int64_t wAbsmax,
 inline void byteTiles(int64_t w, int64_t wAbsmax, int64_t rows, int64_t columns, bool transposed, int64_t x,
                       int64_t bias, int64_t y, int64_t m, int threads) {
   int64_t in = transposed ? rows : columns, out = transposed ? columns : rows;
-  productOnTiles(ByteArray{at<const int8_t>(w), at<const float>(wAbsmax)}, rows, columns, transposed, x,
-              in, bias, y, out, m, threads, active()->byteTilesPack[transposed],
-              active()->byteTiles[transposed]);
+  productOnTiles(ByteArray{at<const int8_t>(w), at<const float>(wAbsmax)}, rows, columns, transposed, at(x), in,
+                 at(bias), at(y), out, m, threads, active()->byteTilesPack[transposed],
+                 active()->byteTiles[transposed]);
 }
 
 }  // namespace peftjava

@@ -1,8 +1,8 @@
-// Products of many bfloat16 rows with a weight on AMX tiles, whatever the weight is made of: its rows become
-// bfloat16 a cache's fill at a time.
+// Products of many rows with a weight on AMX tiles, whatever the weight is made of: its rows become bfloat16, or the
+// parts of float32 numbers (dense_amx.inl), a cache's fill at a time.
 //
 // Forward, A is the weight, B is x and C is y transposed; backward, A is the gradient of y and B the weight.
-// A kind of weight says how (overloads, see bytes_amx.inl):
+// A kind of weight says how (overloads, see bytes_amx.inl; dense_amx.inl has those that most kinds share):
 //   fillRow      `steps` pieces of 32 numbers of a row, a tile apart, in any order within 128;
 //   packTile     16 rows of x as tiles B, in the order of fillRow;
 //   loadRun      128 numbers of a row, in any order that writeRun undoes;
@@ -18,18 +18,17 @@ inline void tilesPackX(const TilesArgs<Weight>& a, int64_t begin, int64_t end) {
 /// The gradient of y as tiles A. Index space: tiles of 16 rows.
 template <typename Weight>
 inline void tilesPackGradient(const TilesArgs<Weight>& a, int64_t begin, int64_t end) {
-  const bf16* g = static_cast<const bf16*>(a.x);
+  constexpr int kParts = kPartsOf<typename Weight::Element>;
+  const auto* g = static_cast<const typename Weight::Element*>(a.x);
   const int64_t tiles = tilesFor(a.m), steps = (a.rows + 31) / 32;
   for (int64_t tile = begin; tile < end; tile++)
     for (int64_t step = 0; step < steps; step++) {
-      bf16* to = a.tiles + tileOffset(tile, tiles, step, steps);
-      int64_t left = a.rows - step * 32;
-      __mmask32 mask = left >= 32 ? ~__mmask32{0} : (__mmask32{1} << left) - 1;
+      bf16* to = a.tiles + tileOffset<kParts>(tile, tiles, step, steps);
       for (int64_t row = 0; row < 16; row++) {
-        int64_t m = tile * 16 + row;
-        __mmask32 keep = m < a.m ? mask : 0;
-        _mm512_store_si512(to + 32 * row,
-                           _mm512_maskz_loadu_epi16(keep, g + m * a.xStride + step * 32));
+        const int64_t m = tile * 16 + row;
+        __m512i part[kParts];
+        loadParts(a.w, g + m * a.xStride + step * 32, m < a.m ? a.rows - step * 32 : 0, part);
+        for (int p = 0; p < kParts; p++) _mm512_store_si512(to + p * kTile + 32 * row, part[p]);
       }
     }
 }
@@ -37,7 +36,8 @@ inline void tilesPackGradient(const TilesArgs<Weight>& a, int64_t begin, int64_t
 /// y for 32 rows of the weight and one pair of tiles of x.
 template <typename Weight>
 inline void writeTilesForward(const TilesArgs<Weight>& a, int64_t row, int64_t tile, const float* c) {
-  const bf16* bias = static_cast<const bf16*>(a.bias);
+  using Element = typename Weight::Element;
+  const auto* bias = static_cast<const Element*>(a.bias);
   const int64_t left = a.rows - row;
   Vec shift[2] = {splat(0.0f), splat(0.0f)};
   if (bias != nullptr) {
@@ -54,7 +54,7 @@ inline void writeTilesForward(const TilesArgs<Weight>& a, int64_t row, int64_t t
     }
     transpose16(low);
     transpose16(high);
-    bf16* y = static_cast<bf16*>(a.y) + m0 * a.yStride + row;
+    Element* y = static_cast<Element*>(a.y) + m0 * a.yStride + row;
     for (int64_t i = 0; i < 16 && m0 + i < a.m; i++, y += a.yStride)
       storeUpTo32(y, Vec{_mm512_castsi512_ps(low[i])} + shift[0],
                   Vec{_mm512_castsi512_ps(high[i])} + shift[1], left);
@@ -65,12 +65,13 @@ inline void writeTilesForward(const TilesArgs<Weight>& a, int64_t row, int64_t t
 template <typename Weight>
 inline void fillGroup(const TilesArgs<Weight>& a, int64_t row, int64_t step, int64_t steps,
                       const char* next, int64_t nextStride, bf16* weight) {
+  constexpr int kParts = kPartsOf<typename Weight::Element>;
   for (int64_t r = 0; r < 32; r++) {
-    bf16* to = weight + r / 16 * steps * kTile + r % 16 * 32;
+    bf16* to = weight + r / 16 * steps * (kParts * kTile) + r % 16 * 32;
     if (row + r < a.rows) {
       fillRow(a, row + r, step * 32, steps, to, next + r * nextStride);
     } else {
-      for (int64_t s = 0; s < steps; s++)
+      for (int64_t s = 0; s < steps * kParts; s++)
         _mm512_store_si512(to + s * kTile, _mm512_setzero_si512());
     }
   }
@@ -80,7 +81,7 @@ inline void fillGroup(const TilesArgs<Weight>& a, int64_t row, int64_t step, int
 template <typename Weight>
 inline void tilesForwardFew(const TilesArgs<Weight>& a, int64_t begin, int64_t end, bf16* weight) {
   alignas(64) float c[1024];
-  const int64_t tiles = tilesFor(a.m), allSteps = a.columns / 32;
+  const int64_t tiles = tilesFor(a.m), allSteps = (a.columns + 31) / 32;
   const bool both = a.m > 16;
   // The next group is asked for in its order in memory, whatever the order here.
   const int64_t nextStride = rowAddress(a, 0, kTileSteps * 32) - rowAddress(a, 0, 0);
@@ -91,10 +92,10 @@ inline void tilesForwardFew(const TilesArgs<Weight>& a, int64_t begin, int64_t e
       const int64_t steps = allSteps - step < kTileSteps ? allSteps - step : kTileSteps;
       fillGroup(a, group * 32, step, steps, next, nextStride, weight);
       next += 32 * nextStride;
-      const bf16* b0 = a.tiles + tileOffset(0, tiles, step, allSteps);
+      const bf16* b0 = a.tiles + tileOffset<1>(0, tiles, step, allSteps);
       if (both) {
         addTiles(weight, weight + steps * kTile, b0,
-                 a.tiles + tileOffset(1, tiles, step, allSteps), steps);
+                 a.tiles + tileOffset<1>(1, tiles, step, allSteps), steps);
       } else {
         addHalfTiles(weight, weight + steps * kTile, b0, steps);
       }
@@ -110,12 +111,16 @@ inline void tilesForwardFew(const TilesArgs<Weight>& a, int64_t begin, int64_t e
 /// y = x W^T + bias. Index space: groups of 32 rows of the weight.
 template <typename Weight>
 inline void tilesForward(const TilesArgs<Weight>& a, int64_t begin, int64_t end) {
+  constexpr int kParts = kPartsOf<typename Weight::Element>;
+  constexpr int64_t kSteps = stepsOf(kParts);
   static thread_local std::vector<char> weightBuffer, sumBuffer;
   TileConfig config;
-  bf16* weight = alignedTo64<bf16>(weightBuffer, 2 * kTileSteps * kTile);
-  if (a.m <= 32) return tilesForwardFew(a, begin, end, weight);
+  bf16* weight = alignedTo64<bf16>(weightBuffer, 2 * kSteps * kParts * kTile);
+  if constexpr (kParts == 1) {
+    if (a.m <= 32) return tilesForwardFew(a, begin, end, weight);
+  }
   constexpr int64_t kGroups = kTileColumns / 32;
-  const int64_t tiles = tilesFor(a.m), allSteps = a.columns / 32;
+  const int64_t tiles = tilesFor(a.m), allSteps = (a.columns + 31) / 32;
   const int64_t chunk = kTileRows / 16 < tiles ? kTileRows / 16 : tiles;
   float* sums = alignedTo64<float>(sumBuffer, kGroups * (chunk / 2) * 1024);
   const int64_t nextStride = rowAddress(a, 1, 0) - rowAddress(a, 0, 0);
@@ -123,8 +128,8 @@ inline void tilesForward(const TilesArgs<Weight>& a, int64_t begin, int64_t end)
     const int64_t last = first + kGroups < end ? first + kGroups : end;
     for (int64_t tile0 = 0; tile0 < tiles; tile0 += chunk) {
       const int64_t tile1 = tile0 + chunk < tiles ? tile0 + chunk : tiles;
-      for (int64_t step = 0; step < allSteps; step += kTileSteps) {
-        const int64_t steps = allSteps - step < kTileSteps ? allSteps - step : kTileSteps;
+      for (int64_t step = 0; step < allSteps; step += kSteps) {
+        const int64_t steps = allSteps - step < kSteps ? allSteps - step : kSteps;
         for (int64_t group = first; group < last; group++) {
           const bool lastGroup = group + 1 == last;
           fillGroup(a, group * 32, step, steps,
@@ -133,9 +138,9 @@ inline void tilesForward(const TilesArgs<Weight>& a, int64_t begin, int64_t end)
                     nextStride, weight);
           float* c = sums + (group - first) * (chunk / 2) * 1024;
           for (int64_t tile = tile0; tile < tile1; tile += 2, c += 1024)
-            tileProduct(weight, weight + steps * kTile,
-                        a.tiles + tileOffset(tile, tiles, step, allSteps),
-                        a.tiles + tileOffset(tile + 1, tiles, step, allSteps), steps, c, step != 0);
+            tileProduct<kParts>(weight, weight + steps * (kParts * kTile),
+                        a.tiles + tileOffset<kParts>(tile, tiles, step, allSteps),
+                        a.tiles + tileOffset<kParts>(tile + 1, tiles, step, allSteps), steps, c, step != 0);
         }
       }
       for (int64_t group = first; group < last; group++)
@@ -150,18 +155,20 @@ inline void tilesForward(const TilesArgs<Weight>& a, int64_t begin, int64_t end)
 template <typename Weight>
 inline void weightTiles(const TilesArgs<Weight>& a, int64_t n, int64_t column, int64_t runs,
                         bf16* to, int64_t stride) {
+  constexpr int kParts = kPartsOf<typename Weight::Element>;
   for (int64_t pair = 0; pair < 16; pair++, to += 32) {
     const int64_t row = n + 2 * pair;
     for (int64_t run = 0; run < runs; run++) {
-      __m512i even[4] = {}, odd[4] = {};
+      __m512i even[kParts][4] = {}, odd[kParts][4] = {};
       const int64_t at = column + run * kTileRun;
       if (row < a.rows) loadRun(a, row, at, even, rowAddress(a, row + 32, at));
       if (row + 1 < a.rows) loadRun(a, row + 1, at, odd, rowAddress(a, row + 33, at));
-      for (int e = 0; e < 4; e++) {
-        bf16* tile = to + (run * 8 + 2 * e) * stride;
-        _mm512_store_si512(tile, _mm512_unpacklo_epi16(even[e], odd[e]));
-        _mm512_store_si512(tile + stride, _mm512_unpackhi_epi16(even[e], odd[e]));
-      }
+      for (int p = 0; p < kParts; p++)
+        for (int e = 0; e < 4; e++) {
+          bf16* tile = to + (run * 8 + 2 * e) * stride + p * kTile;
+          _mm512_store_si512(tile, _mm512_unpacklo_epi16(even[p][e], odd[p][e]));
+          _mm512_store_si512(tile + stride, _mm512_unpackhi_epi16(even[p][e], odd[p][e]));
+        }
     }
   }
 }
@@ -169,28 +176,30 @@ inline void weightTiles(const TilesArgs<Weight>& a, int64_t n, int64_t column, i
 /// The gradient of x: g W. Index space: runs of 128 columns of the weight.
 template <typename Weight>
 inline void tilesBackward(const TilesArgs<Weight>& a, int64_t begin, int64_t end) {
+  constexpr int kParts = kPartsOf<typename Weight::Element>;
+  constexpr int64_t kSteps = stepsOf(kParts);
   static thread_local std::vector<char> weightBuffer, sumBuffer;
   TileConfig config;
   const int64_t tiles = tilesFor(a.m), allSteps = (a.rows + 31) / 32;
   const int64_t chunk = kTileRows / 16 < tiles ? kTileRows / 16 : tiles;
   constexpr int64_t kRuns = kTileColumns / kTileRun;
-  bf16* weight = alignedTo64<bf16>(weightBuffer, kRuns * 8 * kTileSteps * kTile);
+  bf16* weight = alignedTo64<bf16>(weightBuffer, kRuns * 8 * kSteps * kParts * kTile);
   float* sums = alignedTo64<float>(sumBuffer, kRuns * (chunk / 2) * 4096);
   for (int64_t first = begin; first < end; first += kRuns) {
     const int64_t runs = end - first < kRuns ? end - first : kRuns;
     for (int64_t tile0 = 0; tile0 < tiles; tile0 += chunk) {
       const int64_t tile1 = tile0 + chunk < tiles ? tile0 + chunk : tiles;
-      for (int64_t step = 0; step < allSteps; step += kTileSteps) {
-        const int64_t steps = allSteps - step < kTileSteps ? allSteps - step : kTileSteps;
-        const int64_t stride = steps * kTile;
+      for (int64_t step = 0; step < allSteps; step += kSteps) {
+        const int64_t steps = allSteps - step < kSteps ? allSteps - step : kSteps;
+        const int64_t stride = steps * kParts * kTile;
         for (int64_t s = 0; s < steps; s++)
-          weightTiles(a, (step + s) * 32, first * kTileRun, runs, weight + s * kTile, stride);
+          weightTiles(a, (step + s) * 32, first * kTileRun, runs, weight + s * kParts * kTile, stride);
         for (int64_t tile = tile0; tile < tile1; tile += 2)
           for (int64_t run = 0; run < runs; run++)
             for (int e = 0; e < 4; e++) {
               const bf16* b = weight + (run * 8 + 2 * e) * stride;
-              tileProduct(a.tiles + tileOffset(tile, tiles, step, allSteps),
-                          a.tiles + tileOffset(tile + 1, tiles, step, allSteps), b, b + stride,
+              tileProduct<kParts>(a.tiles + tileOffset<kParts>(tile, tiles, step, allSteps),
+                          a.tiles + tileOffset<kParts>(tile + 1, tiles, step, allSteps), b, b + stride,
                           steps, sums + (((tile - tile0) / 2 * kRuns + run) * 4 + e) * 1024,
                           step != 0);
             }
@@ -214,4 +223,6 @@ inline void useTileProducts(Range<TilesArgs<Weight>> (&pack)[2], Range<TilesArgs
 inline void useTiles(KernelTable& table) {
   useTileProducts(table.fourBitTilesPack, table.fourBitTiles);
   useTileProducts(table.byteTilesPack, table.byteTiles);
+  useTileProducts(table.floatTiles.pack, table.floatTiles.product);
+  useTileProducts(table.halfTiles.pack, table.halfTiles.product);
 }

@@ -5,34 +5,66 @@
 
 namespace peftjava {
 
-/// Whether this processor has kernels for wideProduct.
-inline bool hasWideProduct() { return active()->widePack != nullptr; }
+/// y = x w^T + bias, or x w if transposed, on AMX tiles.
+template <typename Weight>
+inline void productOnTiles(const Weight& w, int64_t rows, int64_t columns, bool transposed, const void* x,
+                           int64_t xStride, const void* bias, void* y, int64_t yStride, int64_t m, int threads,
+                           Range<TilesArgs<Weight>> pack, Range<TilesArgs<Weight>> product) {
+  static thread_local std::vector<char> buffer;
+  const int64_t terms = ((transposed ? rows : columns) + 31) / 32 * 32;
+  const int64_t padded = (m + 31) / 32 * 32;
+  auto* tiles = alignedTo64<bf16>(buffer, padded * terms * kPartsOf<typename Weight::Element>);
+  TilesArgs<Weight> args = {w, rows, columns, x, tiles, bias, y, m, xStride, yStride};
+  parallelRange(pack, args, m <= 16 && !transposed ? 1 : padded / 16, grainRows(16 * terms), threads);
+  sharedRange(product, args, transposed ? (columns + 127) / 128 : (rows + 31) / 32, transposed ? 1 : 4, threads);
+}
 
-inline void wideProduct(int64_t x, int64_t xStride, int64_t w, int64_t wStride, int64_t bias, int64_t y,
-                        int64_t yStride, int64_t m, int64_t rows, int64_t columns, bool transposed, bool add,
-                        int threads) {
+/// The same with a dense weight; whether what is in y is the product.
+template <typename T>
+inline bool denseOnTiles(const DenseTiles<T>& tiles, const T* x, const T* w, const T* bias, T* y, int64_t m,
+                         int64_t rows, int64_t columns, bool transposed, int threads) {
+  if (tiles.pack[transposed] == nullptr) return false;
+  int unfit = 0;
+  productOnTiles(DenseArray<T>{w, &unfit}, rows, columns, transposed, x, transposed ? rows : columns, bias, y,
+                 transposed ? columns : rows, m, threads, tiles.pack[transposed], tiles.product[transposed]);
+  return unfit == 0;
+}
+
+/// Whether this processor has kernels for wideProduct.
+inline bool hasWideProduct(int type) {
+  return type == kFloat32 ? active()->widePack != nullptr : active()->halfTiles.pack[0] != nullptr;
+}
+
+/// y = x w + bias, or x w^T + bias if turned.
+inline void wideProduct(int64_t x, int64_t w, int64_t bias, int64_t y, int64_t m, int64_t rows, int64_t columns,
+                        bool turned, int type, int threads) {
   static thread_local std::vector<char> buffer;
   constexpr int64_t kAtOnce = 1024;  // rows of x: what is packed stays small, and the weight is read once for them
+  const int64_t in = turned ? columns : rows, out = turned ? rows : columns;
   for (int64_t first = 0; first < m; first += kAtOnce) {
-    WideProductArgs args = {at<const float>(x) + first * xStride,
+    const int64_t count = m - first < kAtOnce ? m - first : kAtOnce;
+    if (type == kBFloat16) {
+      denseOnTiles(active()->halfTiles, at<const bf16>(x) + first * in, at<const bf16>(w), at<const bf16>(bias),
+                   at<bf16>(y) + first * out, count, rows, columns, !turned, threads);
+      continue;
+    }
+    WideProductArgs args = {at<const float>(x) + first * in,
                             at<const float>(w),
                             at<const float>(bias),
-                            at<float>(y) + first * yStride,
+                            at<float>(y) + first * out,
                             nullptr,
-                            m - first < kAtOnce ? m - first : kAtOnce,
+                            count,
                             rows,
-                            columns,
-                            xStride,
-                            wStride,
-                            yStride,
-                            add};
-    if (transposed) {
-      const int64_t panels = (args.m + 63) / 64;
+                            columns};
+    if (denseOnTiles(active()->floatTiles, args.x, args.w, args.bias, args.y, count, rows, columns, !turned, threads))
+      continue;
+    if (turned) {
+      const int64_t panels = (count + 63) / 64;
       args.packed = alignedTo64<float>(buffer, panels * 64 * columns);
       parallelRange(active()->widePack, args, panels, 1, threads);
     }
-    parallelRange(active()->wideProduct[transposed], args,
-                  transposed ? (rows + kWideUnit - 1) / kWideUnit : (columns + 63) / 64, 1, threads);
+    sharedRange(active()->wideProduct[turned], args, turned ? (rows + kWideUnit - 1) / kWideUnit : (columns + 63) / 64,
+                1, threads);
   }
 }
 

@@ -106,7 +106,7 @@ inline void widePack(const WideProductArgs& a, int64_t begin, int64_t end) {
         for (int64_t group = 0; group < kWidePanel; group += 16) {
           const int64_t row = panel * kWidePanel + group;
           __m512i turned[16];
-          loadTurned(a.x + row * a.xStride + step + s, a.xStride, a.m - row, steps - s, turned);
+          loadTurned(a.x + row * a.columns + step + s, a.columns, a.m - row, steps - s, turned);
           for (int64_t i = 0; i < lesser(16, steps - s); i++)
             _mm512_storeu_si512(to + (s + i) * kWidePanel + group, turned[i]);
         }
@@ -123,15 +123,13 @@ inline void writeTurned(const WideProductArgs& a, int64_t n, int64_t count, cons
       __m512i turned[16];
       loadTurned(sums + r * sumRow + m, sumRow, left, 16, turned);
       for (int64_t i = 0; i < lesser(16, a.m - m); i++) {
-        float* to = a.y + (m + i) * a.yStride + n + r;
-        Vec value = Vec{_mm512_castsi512_ps(turned[i])} + shift;
-        storeUpTo(to, a.add ? value + loadUpTo(to, left) : value, left);
+        storeUpTo(a.y + (m + i) * a.rows + n + r, Vec{_mm512_castsi512_ps(turned[i])} + shift, left);
       }
     }
   }
 }
 
-/// y = or += x W^T + bias from the packed x. Index space: blocks of kWideBlock rows of W.
+/// y = x W^T + bias from the packed x. Index space: blocks of kWideBlock rows of W.
 inline void wideForward(const WideProductArgs& a, int64_t begin, int64_t end) {
   static thread_local std::vector<char> buffer;
   const int64_t panels = (a.m + kWidePanel - 1) / kWidePanel, sumRow = panels * kWidePanel;
@@ -143,11 +141,11 @@ inline void wideForward(const WideProductArgs& a, int64_t begin, int64_t end) {
       for (int64_t panel = 0; panel < panels; panel++) {
         const float* x = a.packed + (step * panels + panel * steps) * kWidePanel;
         for (int64_t r = 0; r < count; r += kWideRows) {
-          const float* w = a.w + (n + r) * a.wStride + step;
+          const float* w = a.w + (n + r) * a.columns + step;
           // what the next piece will read of one of these rows
-          const char* next = reinterpret_cast<const char*>(w + (panel % kWideRows) * a.wStride + kWideSteps);
+          const char* next = reinterpret_cast<const char*>(w + (panel % kWideRows) * a.columns + kWideSteps);
           for (int64_t line = 0; line < kWideSteps * 4; line += 64) prefetch(next + line);
-          wideSums(lesser(kWideRows, count - r), w, a.wStride, x, sums + r * sumRow + panel * kWidePanel, sumRow,
+          wideSums(lesser(kWideRows, count - r), w, a.columns, x, sums + r * sumRow + panel * kWidePanel, sumRow,
                    kWidePanel, steps, step != 0);
         }
       }
@@ -156,7 +154,7 @@ inline void wideForward(const WideProductArgs& a, int64_t begin, int64_t end) {
   }
 }
 
-/// y = or += x W + bias. Index space: panels of 64 columns of W.
+/// y = x W + bias. Index space: panels of 64 columns of W.
 inline void wideBackward(const WideProductArgs& a, int64_t begin, int64_t end) {
   static thread_local std::vector<char> buffer;
   float* weights = alignedTo64<float>(buffer, kWideSteps * kWidePanel);
@@ -167,18 +165,15 @@ inline void wideBackward(const WideProductArgs& a, int64_t begin, int64_t end) {
       for (int64_t s = 0; s < steps; s++)
         for (int64_t i = 0; i < kWidePanel; i += kLanes)
           store(weights + s * kWidePanel + i, i < columns
-                    ? loadUpTo(a.w + (step + s) * a.wStride + column + i, columns - i) : splat(0.0f));
+                    ? loadUpTo(a.w + (step + s) * a.columns + column + i, columns - i) : splat(0.0f));
       if (step == 0 && a.bias != nullptr)
         for (int64_t m = 0; m < a.m; m++)
-          for (int64_t i = 0; i < columns; i += kLanes) {
-            float* to = a.y + m * a.yStride + column + i;
-            Vec shift = loadUpTo(a.bias + column + i, columns - i);
-            storeUpTo(to, a.add ? shift + loadUpTo(to, columns - i) : shift, columns - i);
-          }
-      const bool add = step != 0 || a.add || a.bias != nullptr;
+          for (int64_t i = 0; i < columns; i += kLanes)
+            storeUpTo(a.y + m * a.columns + column + i, loadUpTo(a.bias + column + i, columns - i), columns - i);
+      const bool add = step != 0 || a.bias != nullptr;
       for (int64_t m = 0; m < a.m; m += kWideRows)
-        wideSums(lesser(kWideRows, a.m - m), a.x + m * a.xStride + step, a.xStride, weights,
-                 a.y + m * a.yStride + column, a.yStride, columns, steps, add);
+        wideSums(lesser(kWideRows, a.m - m), a.x + m * a.rows + step, a.rows, weights,
+                 a.y + m * a.columns + column, a.columns, columns, steps, add);
     }
   }
 }

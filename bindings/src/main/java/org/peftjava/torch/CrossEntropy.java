@@ -98,7 +98,7 @@ public final class CrossEntropy {
     long numel = h.size(0) * weight.size(0);
     Tensor buffer =
         Scratch.floats(Scratch.Purpose.LOGITS, numel).reshape(h.size(0), weight.size(0));
-    if (WideProduct.covers(h, weight, null, true)) {
+    if (h.dtype() == DType.FLOAT32 && WideProduct.covers(h, weight, null, true)) {
       WideProduct.into(buffer, h.contiguous(), weight, null, true);
     } else if (h.dtype() == DType.FLOAT32) {
       MatrixOps.addmmInto(buffer, h, weight.t(), 0, 1);

@@ -6,8 +6,8 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.kernels.WideProductKernel;
 
 /**
- * Products of many float32 rows with a frozen weight by {@link WideProductKernel}. Letters as in
- * {@link MatrixOps}.
+ * Products of many rows with a frozen weight of their type by {@link WideProductKernel}. Letters as
+ * in {@link MatrixOps}.
  */
 final class WideProduct {
   private WideProduct() {}
@@ -17,28 +17,29 @@ final class WideProduct {
    * gradient.
    */
   static boolean covers(Tensor x, Tensor weight, @Nullable Tensor bias, boolean turned) {
-    return x.dtype() == DType.FLOAT32
+    return (x.dtype() == DType.FLOAT32 || x.dtype() == DType.BFLOAT16)
         && x.rank() > 0
-        && weight.dtype() == DType.FLOAT32
+        && weight.dtype() == x.dtype()
         && weight.rank() == 2
         && weight.size(turned ? 1 : 0) == x.size(-1)
-        && x.numel() >= WideProductKernel.MIN_ROWS * x.size(-1)
+        && x.numel() >= WideProductKernel.minRows(FastPath.type(x), turned) * x.size(-1)
         && WideProductKernel.occupies(weight.size(turned ? 0 : 1), FastPath.threads())
         && x.handle().is_cpu()
         && FastPath.covers(weight)
-        && WideProductKernel.available()
+        && WideProductKernel.available(FastPath.type(x))
         && !learns(weight)
-        && (bias == null || (isBias(bias, weight.size(turned ? 0 : 1)) && !learns(bias)));
+        && (bias == null
+            || (isBias(bias, x.dtype(), weight.size(turned ? 0 : 1)) && !learns(bias)));
   }
 
   private static boolean learns(Tensor weight) {
     return weight.requiresGrad() && GradMode.isEnabled();
   }
 
-  private static boolean isBias(Tensor bias, long size) {
+  private static boolean isBias(Tensor bias, DType type, long size) {
     return bias.rank() == 1
         && bias.numel() == size
-        && bias.dtype() == DType.FLOAT32
+        && bias.dtype() == type
         && FastPath.covers(bias);
   }
 
@@ -63,7 +64,7 @@ final class WideProduct {
   static Tensor product(Tensor x, Tensor weight, @Nullable Tensor bias, boolean turned) {
     long[] sizes = x.shape().toArray();
     sizes[sizes.length - 1] = weight.size(turned ? 0 : 1);
-    Tensor value = Creation.empty(DType.FLOAT32, Device.CPU, sizes);
+    Tensor value = Creation.empty(x.dtype(), Device.CPU, sizes);
     try (TensorScope scope = TensorScope.open("product");
         GradMode off = GradMode.noGrad()) {
       into(value, x.detach().contiguous(), weight, bias, turned);
@@ -74,6 +75,7 @@ final class WideProduct {
   /** Writes it into a gapless tensor. */
   static void into(Tensor y, Tensor x, Tensor weight, @Nullable Tensor bias, boolean turned) {
     WideProductKernel.product(
+        FastPath.type(x),
         x.address(),
         weight.address(),
         turned,
@@ -82,7 +84,6 @@ final class WideProduct {
         x.numel() / x.size(-1),
         weight.size(0),
         weight.size(1),
-        false,
         FastPath.threads());
   }
 }

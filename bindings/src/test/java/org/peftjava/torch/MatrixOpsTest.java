@@ -60,6 +60,36 @@ class MatrixOpsTest {
     }
   }
 
+  /** As many rows and results as products with frozen weights have kernels of their own for. */
+  @ParameterizedTest
+  @CsvSource({
+    "FLOAT32, 60, true",
+    "FLOAT32, 60, false",
+    "BFLOAT16, 60, true",
+    "BFLOAT16, 12, false",
+    "BFLOAT16, 110, true",
+    "BFLOAT16, 110, false",
+  })
+  void manyRowsWithAFrozenWeight(DType type, int rows, boolean turned) {
+    try (TensorScope scope = TensorScope.open("test")) {
+      Tensor x = Values.normal(66, type, 2, rows, 140).requiresGrad(true);
+      Tensor w = turned ? Values.normal(67, type, 150, 140) : Values.normal(67, type, 140, 150);
+      Tensor b = Values.normal(68, type, 150);
+      Differentiated.runInDouble(
+              in -> composed(in.get(0), turned ? in.get(1) : in.get(1).t(), in.get(2)), x, w, b)
+          .assertGives(
+              Differentiated.run(
+                  in ->
+                      turned
+                          ? MatrixOps.linear(in.get(0), in.get(1), in.get(2))
+                          : MatrixOps.linearTransposed(in.get(0), in.get(1), in.get(2)),
+                  x,
+                  w,
+                  b),
+              10 * Values.tolerance(type));
+    }
+  }
+
   /** 70 rows of 4096 are widened in two blocks. */
   @Test
   void widensLargeWeightsBlockByBlock() {

@@ -61,21 +61,18 @@ final class KernelLibrary {
       int threads);
 
   @NoException
-  static native @Cast("bool") boolean hasWideProduct();
+  static native @Cast("bool") boolean hasWideProduct(int type);
 
   static native void wideProduct(
       long x,
-      long xStride,
       long w,
-      long wStride,
       long bias,
       long y,
-      long yStride,
       long m,
       long rows,
       long columns,
-      @Cast("bool") boolean transposed,
-      @Cast("bool") boolean add,
+      @Cast("bool") boolean turned,
+      int type,
       int threads);
 
   @NoException

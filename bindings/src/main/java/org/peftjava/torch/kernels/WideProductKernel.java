@@ -1,22 +1,30 @@
 package org.peftjava.torch.kernels;
 
 /**
- * The matrix product of many float32 rows with a dense weight {@code w} (rows, columns): {@code y =
- * x w^T + bias}, or {@code y = x w + bias}. Faster than a general product, which packs the weight
- * first; sums do not depend on the number of threads.
+ * The matrix product of many rows with a dense weight {@code w} (rows, columns): {@code y = x w^T +
+ * bias}, or {@code y = x w + bias}. Faster than a general product, which packs the weight first,
+ * and which gives each core the same share although one may be slower or away; sums do not depend
+ * on the number of threads.
+ *
+ * <p>On AMX tiles a float32 number is the sum of three of bfloat16, and the products that count for
+ * float32 are added up in float32: errors are no larger than those of float32 products, but results
+ * below 1e-38 are 0. Where a number has no such parts (infinite, NaN, above 3.38e38) all is
+ * computed in float32.
  */
 public final class WideProductKernel {
-  /** From so many rows on it beats a general product. */
-  public static final int MIN_ROWS = 48;
-
   private static final String NAME = "WideProductKernel";
   private static final int UNIT = 64; // rows or columns of w that a thread takes, at most
 
   private WideProductKernel() {}
 
-  /** Whether this processor has the instructions (AVX-512) for it. */
-  public static boolean available() {
-    return NativeKernels.available() && KernelLibrary.hasWideProduct();
+  /** From so many rows on it beats a general product. */
+  public static int minRows(ElementType type, boolean turned) {
+    return type == ElementType.FLOAT32 ? 48 : turned ? 9 : 96;
+  }
+
+  /** Whether this processor has the instructions for it: AVX-512 for float32, AMX for bfloat16. */
+  public static boolean available(ElementType type) {
+    return NativeKernels.available() && KernelLibrary.hasWideProduct(type.code());
   }
 
   /** Whether a product of so many results for each row keeps so many threads at work. */
@@ -25,38 +33,35 @@ public final class WideProductKernel {
   }
 
   /**
-   * Writes {@code y}, or adds to it.
+   * Writes {@code y}.
    *
-   * @param x (m, columns), or (m, rows) if not transposed; gapless
+   * @param type of all operands
+   * @param x (m, columns), or (m, rows) if not turned; gapless
    * @param w (rows, columns), gapless
-   * @param transposed whether the product is with {@code w^T}
+   * @param turned whether the product is with {@code w^T}
    * @param bias of as many elements as a row of y has, or 0 for none
-   * @param y (m, rows), or (m, columns) if not transposed; gapless; must not overlap {@code x}
-   * @param add whether the result is added to what is in y
+   * @param y (m, rows), or (m, columns) if not turned; gapless; must not overlap {@code x}
    */
   public static void product(
+      ElementType type,
       long x,
       long w,
-      boolean transposed,
+      boolean turned,
       long bias,
       long y,
       long m,
       long rows,
       long columns,
-      boolean add,
       int threads) {
     Arguments.call(NAME, threads);
-    if (!KernelLibrary.hasWideProduct()) {
+    if (!KernelLibrary.hasWideProduct(type.code())) {
       throw new IllegalStateException(
-          NAME + ": this instruction set has none. Ask available() first.");
+          NAME + ": this instruction set has none for " + type + ". Ask available() first.");
     }
     Arguments.size(NAME, "m", m);
     Arguments.size(NAME, "rows", rows);
     Arguments.size(NAME, "columns", columns);
     Arguments.addresses(NAME, Math.multiplyExact(rows, columns), x, w, y);
-    long in = transposed ? columns : rows;
-    long out = transposed ? rows : columns;
-    KernelLibrary.wideProduct(
-        x, in, w, columns, bias, y, out, m, rows, columns, transposed, add, threads);
+    KernelLibrary.wideProduct(x, w, bias, y, m, rows, columns, turned, type.code(), threads);
   }
 }
