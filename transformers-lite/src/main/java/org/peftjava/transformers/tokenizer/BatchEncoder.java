@@ -51,7 +51,7 @@ record BatchEncoder(
       String text, Optional<String> pair, EncodeOptions options, boolean withOffsets) {
     EncodedText encoded = backend.encode(text, pair, options.addSpecialTokens(), withOffsets);
     OptionalInt limit = options.maxLength().isPresent() ? options.maxLength() : modelMaxLength;
-    if (!options.truncation() || limit.isEmpty()) {
+    if (!options.truncation() || limit.isEmpty() || encoded.ids().length <= limit.getAsInt()) {
       return List.of(encoded);
     }
     if (options.truncationStrategy() == TruncationStrategy.ONLY_SECOND && pair.isEmpty()) {

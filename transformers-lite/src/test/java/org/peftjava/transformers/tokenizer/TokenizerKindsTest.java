@@ -3,6 +3,7 @@ package org.peftjava.transformers.tokenizer;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -124,6 +125,29 @@ class TokenizerKindsTest {
         }
       }
     }
+  }
+
+  /** As in Python, where a pipeline asks for pairs and some texts come alone. */
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void aStrategyMattersOnlyWhereATextIsTooLong(String kind) {
+    try (Tokenizer tokenizer = open(FOLDER.resolve(kind))) {
+      long[] whole = tokenizer.encodeIds("The weight");
+      assertArrayEquals(whole, cutSecond(tokenizer, whole.length));
+      IllegalArgumentException error =
+          assertThrows(
+              IllegalArgumentException.class, () -> cutSecond(tokenizer, whole.length - 1));
+      assertTrue(error.getMessage().contains("no second text"), error.getMessage());
+    }
+  }
+
+  private static long[] cutSecond(Tokenizer tokenizer, int length) {
+    return tokenizer.encodeIds(
+        "The weight",
+        o ->
+            o.truncation(true)
+                .truncationStrategy(TruncationStrategy.ONLY_SECOND)
+                .maxLength(length));
   }
 
   /** Equal, but for the last bit of scores, which the library loses when it copies a tokenizer. */
