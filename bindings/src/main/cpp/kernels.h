@@ -3,6 +3,7 @@
 // Arguments are checked on the Java side; here addresses are trusted.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -12,12 +13,14 @@
 
 namespace peftjava {
 
-inline const KernelTable*& active() {
-  static const KernelTable* table = &tableOf(highestLevel());
+inline std::atomic<const KernelTable*>& chosen() {
+  static std::atomic<const KernelTable*> table(&tableOf(highestLevel()));
   return table;
 }
 
-inline void useLevel(int level) { active() = &tableOf(level); }
+inline const KernelTable* active() { return chosen().load(std::memory_order_relaxed); }
+
+inline void useLevel(int level) { chosen().store(&tableOf(level), std::memory_order_relaxed); }
 
 /// For example "avx512, 16 floats a vector, OpenMP 201511 with up to 2 threads".
 inline std::string describe() {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <vector>
 
 #include "kernel_table.h"
@@ -16,6 +17,27 @@
 
 namespace peftjava {
 
+/// What a piece threw first. An exception must not leave a parallel region by itself: that ends the process.
+class Failure {
+ public:
+  /// fn(args, begin, end), or why not.
+  template <typename Args>
+  void guard(Range<Args> fn, const Args& args, int64_t begin, int64_t end) noexcept {
+    try {
+      fn(args, begin, end);
+    } catch (...) {
+      if (!taken_.test_and_set()) first_ = std::current_exception();
+    }
+  }
+  void rethrow() const {
+    if (first_) std::rethrow_exception(first_);
+  }
+
+ private:
+  std::atomic_flag taken_ = ATOMIC_FLAG_INIT;
+  std::exception_ptr first_;
+};
+
 /// Calls fn on the pieces of [0, count); fewer than two grains run on the calling thread, because
 /// waking the others costs some microseconds.
 template <typename Args>
@@ -24,24 +46,29 @@ void parallelRange(Range<Args> fn, const Args& args, int64_t count, int64_t grai
   if (threads <= 1 || count < 2 * grain) return fn(args, 0, count);
   int64_t pieces = threads < count ? threads : count;
 #if defined(_OPENMP)
+  Failure failure;
 #pragma omp parallel num_threads(static_cast<int>(pieces))
   {
     int64_t piece = omp_get_thread_num(), all = omp_get_num_threads();
-    fn(args, count * piece / all, count * (piece + 1) / all);
+    failure.guard(fn, args, count * piece / all, count * (piece + 1) / all);
   }
+  failure.rethrow();
 #elif defined(__APPLE__)
+  Failure failure;
   struct Job {
     Range<Args> fn;
     const Args* args;
     int64_t count, pieces;
+    Failure* failure;
     static void run(void* job, size_t piece) {
       const Job& j = *static_cast<Job*>(job);
       int64_t p = static_cast<int64_t>(piece);
-      j.fn(*j.args, j.count * p / j.pieces, j.count * (p + 1) / j.pieces);
+      j.failure->guard(j.fn, *j.args, j.count * p / j.pieces, j.count * (p + 1) / j.pieces);
     }
-  } job = {fn, &args, count, pieces};
+  } job = {fn, &args, count, pieces, &failure};
   dispatch_apply_f(static_cast<size_t>(pieces),
                    dispatch_get_global_queue(QOS_CLASS_USER_INTERACTIVE, 0), &job, &Job::run);
+  failure.rethrow();
 #else
   (void)pieces;
   fn(args, 0, count);

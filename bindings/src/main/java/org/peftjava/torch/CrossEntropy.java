@@ -56,6 +56,14 @@ public final class CrossEntropy {
    * @return a float32 scalar
    */
   public static Tensor ofLinear(Tensor hidden, Tensor weight, Tensor labels, double divisor) {
+    if (hidden.rank() != 2 || weight.rank() != 2 || hidden.size(1) != weight.size(1)) {
+      throw new TorchException.ShapeMismatch(
+          "A head of weight "
+              + weight.shape()
+              + " cannot take hidden states "
+              + hidden.shape()
+              + ": expected hidden (n, d) and weight (v, d).");
+    }
     if (weight.requiresGrad() && GradMode.isEnabled()) {
       return ofLogits(MatrixOps.linear(hidden, weight, null), labels, divisor);
     }

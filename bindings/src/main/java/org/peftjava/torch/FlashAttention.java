@@ -39,18 +39,17 @@ final class FlashAttention {
         && k.size(1) == v.size(1)
         && k.size(2) == v.size(2)
         && q.size(1) % k.size(1) == 0
-        && (mask == null || isAddend(mask, q.dtype()));
+        && (mask == null || isAddend(mask, q, k));
   }
 
   private static boolean isDense(Tensor x) {
     return x.rank() == 4 && x.handle().is_cpu() && x.numel() > 0 && x.handle().stride(3) == 1;
   }
 
-  private static boolean isAddend(Tensor mask, DType type) {
-    return mask.dtype() == type
-        && !mask.requiresGrad()
-        && mask.handle().is_cpu()
-        && (mask.rank() == 2 || mask.rank() == 4);
+  private static boolean isAddend(Tensor mask, Tensor q, Tensor k) {
+    return mask.dtype() == q.dtype()
+        && (mask.rank() == 2 || mask.rank() == 4)
+        && FusedAttention.isAddend(mask, q, k);
   }
 
   static Tensor of(

@@ -45,7 +45,8 @@ public final class FusedAttention {
     return x.rank() == 4 && x.handle().is_cpu() && x.numel() > 0 && x.handle().stride(3) == 1;
   }
 
-  private static boolean isAddend(Tensor mask, Tensor q, Tensor k) {
+  /** Whether a mask holds numbers that belong to the scores of these: libtorch's kernel trusts its sizes. */
+  static boolean isAddend(Tensor mask, Tensor q, Tensor k) {
     int rank = mask.rank();
     return (mask.dtype() == DType.FLOAT32 || mask.dtype() == DType.BFLOAT16)
         && !mask.requiresGrad()
@@ -80,6 +81,18 @@ public final class FusedAttention {
       boolean causal,
       double scale,
       double cap) {
+    if (!covers(q, k, v, mask)) {
+      throw new TorchException.ShapeMismatch(
+          "Attention of "
+              + q
+              + " to keys "
+              + k
+              + " and values "
+              + v
+              + (mask == null ? "" : " with the mask " + mask)
+              + " is none of FusedAttention's. Ask covers() first, or call"
+              + " Ops.scaledDotProductAttention.");
+    }
     Rule rule =
         new Rule(
             type(q.dtype()),

@@ -106,7 +106,9 @@ public final class LowRankUpdate {
   }
 
   private static void checkShapes(Tensor y, Tensor x, Tensor a, Tensor b) {
-    if (x.size(-1) != a.size(-1)
+    if (a.rank() != 2
+        || b.rank() != 2
+        || x.size(-1) != a.size(-1)
         || a.size(0) != b.size(-1)
         || y.size(-1) != b.size(0)
         || y.numel() * x.size(-1) != x.numel() * y.size(-1)) {

@@ -229,6 +229,17 @@ public final class Ops {
       double factor = scale == null ? 1 / Math.sqrt((double) q.size(3)) : scale;
       return FusedAttention.of(q, k, v, mask, dropout, causal, factor, 0);
     }
+    if (k.size(-2) != v.size(-2) || q.size(-1) != k.size(-1)) {
+      // libtorch reads beyond the shorter one.
+      throw new TorchException.ShapeMismatch(
+          "Attention of "
+              + q
+              + " to keys "
+              + k
+              + " and values "
+              + v
+              + " does not fit: expected q (b, h, t, d), k (b, k, s, d), v (b, k, s, d).");
+    }
     if (FlashAttention.covers(q, k, v, mask, dropout)) {
       return FlashAttention.of(q, k, v, mask, causal, scale);
     }

@@ -21,7 +21,7 @@ public final class Tensor implements AutoCloseable {
   private final org.bytedeco.pytorch.Tensor handle;
   private final boolean counted;
   private @Nullable TensorScope owner;
-  private @Nullable String closedBy;
+  private volatile @Nullable String closedBy;
   private @Nullable Recipe recipe;
 
   Tensor(org.bytedeco.pytorch.Tensor handle) {
@@ -88,7 +88,7 @@ public final class Tensor implements AutoCloseable {
 
   /** Frees the native memory, unless other tensors share it. Closing twice does nothing. */
   @Override
-  public void close() {
+  public synchronized void close() {
     if (closedBy == null) {
       closedBy = "explicitly";
       owner = null;

@@ -101,6 +101,9 @@ public final class TensorScope implements AutoCloseable {
     }
     members.clear();
     pointers.close();
+    if (parent == null) {
+      Scratch.giveBack();
+    }
   }
 
   /** The innermost open scope of this thread. */

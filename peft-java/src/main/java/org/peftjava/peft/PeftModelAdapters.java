@@ -137,8 +137,12 @@ final class PeftModelAdapters implements ModelAdapters {
 
   @Override
   public Pass run() {
-    AdapterSet.Running running = tuned.adapters().run();
-    return running::close;
+    return tuned.adapters().run()::close;
+  }
+
+  @Override
+  public Pass generation() {
+    return tuned.adapters().generation()::close;
   }
 
   /**

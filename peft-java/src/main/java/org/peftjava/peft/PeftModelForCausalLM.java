@@ -69,12 +69,14 @@ public final class PeftModelForCausalLM extends PeftModel
   @Override
   public GenerateOutput generateOutput(
       TokenBatch batch, Consumer<GenerationConfig.Builder> settings, GenerateOptions options) {
-    return Tasks.during(
-        tuned(),
-        batch,
-        () ->
-            CausalLanguageModel.super.generateOutput(
-                batch, XLoraPasses.settings(tuned(), settings), options));
+    try (AdapterSet.Running generation = tuned().adapters().generation()) {
+      return Tasks.during(
+          tuned(),
+          batch,
+          () ->
+              CausalLanguageModel.super.generateOutput(
+                  batch, XLoraPasses.settings(tuned(), settings), options));
+    }
   }
 
   /**

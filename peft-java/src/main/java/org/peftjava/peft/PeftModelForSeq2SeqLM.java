@@ -75,8 +75,12 @@ public final class PeftModelForSeq2SeqLM extends PeftModel
   @Override
   public GenerateOutput generateOutput(
       TokenBatch batch, Consumer<GenerationConfig.Builder> settings, GenerateOptions options) {
-    return Tasks.during(
-        tuned(), batch, () -> Seq2SeqLanguageModel.super.generateOutput(batch, settings, options));
+    try (AdapterSet.Running generation = tuned().adapters().generation()) {
+      return Tasks.during(
+          tuned(),
+          batch,
+          () -> Seq2SeqLanguageModel.super.generateOutput(batch, settings, options));
+    }
   }
 
   @Override

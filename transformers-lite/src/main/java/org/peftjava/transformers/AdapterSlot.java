@@ -3,13 +3,15 @@ package org.peftjava.transformers;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.nn.PassGate;
 import org.peftjava.torch.nn.AdapterConfig;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
 
 /** Where a plain model keeps its adapters, once it has any. */
 final class AdapterSlot {
   private final PretrainedModel model;
-  private @Nullable ModelAdapters adapters;
+  private final PassGate gate = new PassGate();
+  private volatile @Nullable ModelAdapters adapters;
   private boolean resizedEmbeddings;
   private int hotswapRank; // 0 while swapping is not enabled
 
@@ -22,10 +24,17 @@ final class AdapterSlot {
     return adapters != null;
   }
 
-  /** Frees what adapters have beside the model's layers; to be called when the model is closed. */
-  void close() {
-    if (adapters != null) {
-      adapters.close();
+  /**
+   * Frees the model's weights by {@code weights}, and what adapters have beside its layers, once no
+   * other thread has a forward pass.
+   */
+  void close(Runnable weights) {
+    try (PassGate.Use end = gate.end("close the model")) {
+      weights.run();
+      ModelAdapters present = adapters;
+      if (present != null) {
+        present.close();
+      }
     }
   }
 
@@ -168,6 +177,26 @@ final class AdapterSlot {
 
   /** Marks the time of a forward pass. */
   ModelAdapters.Pass run() {
-    return adapters == null ? () -> {} : adapters.run();
+    PassGate.Use weights = gate.pass();
+    ModelAdapters present = adapters;
+    if (present == null) {
+      return weights::close;
+    }
+    try {
+      ModelAdapters.Pass pass = present.run();
+      return () -> {
+        pass.close();
+        weights.close();
+      };
+    } catch (RuntimeException e) {
+      weights.close();
+      throw e;
+    }
+  }
+
+  /** Marks the time of a generation. */
+  ModelAdapters.Pass generation() {
+    ModelAdapters present = adapters;
+    return present == null ? () -> {} : present.generation();
   }
 }

@@ -2,6 +2,7 @@ package org.peftjava.transformers;
 
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Ops;
@@ -10,12 +11,15 @@ import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.GenerateOptions;
+import org.peftjava.transformers.generation.GenerateOutput;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.BackboneInput;
 import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.KvCache;
 import org.peftjava.transformers.model.LayerTrace;
 import org.peftjava.transformers.model.Task;
+import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /**
  * A backbone with a language-model head, which makes hidden states logits of the next token. The
@@ -74,6 +78,14 @@ public final class CausalLM extends TaskModel implements CausalLanguageModel {
     long tokens = hidden.size(1);
     long kept = input.logitsToKeep();
     return kept == 0 || kept >= tokens ? hidden : hidden.narrow(1, tokens - kept, kept);
+  }
+
+  @Override
+  public GenerateOutput generateOutput(
+      TokenBatch batch, Consumer<GenerationConfig.Builder> settings, GenerateOptions options) {
+    try (ModelAdapters.Pass generation = adapters().generation()) {
+      return CausalLanguageModel.super.generateOutput(batch, settings, options);
+    }
   }
 
   @Override

@@ -108,7 +108,6 @@ public final class FeatureExtraction implements CheckpointModel {
 
   @Override
   public void close() {
-    backbone.close();
-    adapters.close();
+    adapters.close(backbone::close);
   }
 }

@@ -61,7 +61,10 @@ public interface ModelAdapters {
   /** Marks the time of a forward pass: until it is closed, changes throw. */
   Pass run();
 
-  /** A forward pass in progress. */
+  /** Marks passes of this thread that belong together: until it is closed, others' changes throw. */
+  Pass generation();
+
+  /** Use of the model that is in progress. */
   interface Pass extends AutoCloseable {
     @Override
     void close();

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.CrossEntropy;
@@ -19,6 +20,8 @@ import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.GenerateOptions;
+import org.peftjava.transformers.generation.GenerateOutput;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
@@ -28,6 +31,7 @@ import org.peftjava.transformers.model.EncoderDecoder;
 import org.peftjava.transformers.model.EncoderDecoderCache;
 import org.peftjava.transformers.model.LayerTrace;
 import org.peftjava.transformers.model.Task;
+import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /**
  * An encoder-decoder with a language-model head: the decoder's hidden states times the head's
@@ -232,6 +236,14 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
   }
 
   @Override
+  public GenerateOutput generateOutput(
+      TokenBatch batch, Consumer<GenerationConfig.Builder> settings, GenerateOptions options) {
+    try (ModelAdapters.Pass generation = adapters().generation()) {
+      return Seq2SeqLanguageModel.super.generateOutput(batch, settings, options);
+    }
+  }
+
+  @Override
   public GenerationConfig generationConfig() {
     return generationConfig;
   }
@@ -285,8 +297,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
 
   @Override
   public void close() {
-    super.close();
-    adapters.close();
+    adapters.close(super::close);
   }
 
   @Override

@@ -149,8 +149,7 @@ public abstract class TaskModel extends Module implements CheckpointModel {
 
   @Override
   public void close() {
-    super.close();
-    adapters.close();
+    adapters.close(super::close);
   }
 
   @Override

@@ -9,7 +9,7 @@ import org.bytedeco.javacpp.annotation.Properties;
 import org.bytedeco.javacpp.annotation.StdString;
 
 /**
- * The functions of {@code kernels.h}, one to one and unchecked.
+ * The functions of {@code kernels.h}, one to one and unchecked. Those that take memory may throw.
  *
  * <p>On Linux the OpenMP runtime that ships with libtorch is loaded first, from the same file that
  * libtorch loads it from, so that a process has one thread pool whichever library comes first.
@@ -232,7 +232,6 @@ final class KernelLibrary {
       long seed,
       int threads);
 
-  @NoException
   static native void lowRankGrad(
       long x,
       int xType,

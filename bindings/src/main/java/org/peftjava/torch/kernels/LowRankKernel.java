@@ -216,7 +216,7 @@ public final class LowRankKernel {
     Arguments.size(NAME, "r", run.r());
     Arguments.addresses(NAME, run.r() * d, run.a());
     Arguments.addresses(NAME, run.r() * o, run.b());
-    if (run.row() < 0 || run.rows() < 1 || run.row() + run.rows() > n) {
+    if (run.row() < 0 || run.rows() < 1 || run.rows() > n - run.row()) {
       throw new IllegalArgumentException(
           NAME + ": " + run + " is not within " + n + " rows. Expected a part of them.");
     }

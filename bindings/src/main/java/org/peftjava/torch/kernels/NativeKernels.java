@@ -51,7 +51,7 @@ public final class NativeKernels {
   }
 
   /**
-   * Makes all kernels of the process use this instruction set.
+   * Makes all kernels of the process use this instruction set. Not while one runs.
    *
    * @throws IllegalArgumentException if the processor or the build does not have it
    */

@@ -1,5 +1,7 @@
 package org.peftjava.torch.nn;
 
+import java.util.IdentityHashMap;
+import java.util.Map;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
@@ -18,14 +20,17 @@ import org.peftjava.torch.TensorScope;
  * being held twice. Modules that share a weight share the parameter object.
  */
 public final class Parameter implements AutoCloseable {
+  private static final ThreadLocal<Map<Parameter, Tensor>> INSTEAD =
+      ThreadLocal.withInitial(IdentityHashMap::new);
+
   private Shape shape;
   private DType dtype;
   private Init init;
   private boolean requiresGrad;
   private boolean fixedDtype;
   private long encoded;
-  private @Nullable Tensor tensor;
-  private @Nullable Tensor instead;
+  private volatile @Nullable Tensor tensor;
+  private volatile int standIns; // threads on which other values stand for these
 
   /** A trainable parameter without memory; {@code init} says how {@link #initialize} fills it. */
   public Parameter(Shape shape, DType dtype, Init init) {
@@ -63,34 +68,48 @@ public final class Parameter implements AutoCloseable {
 
   /** The values. Owned by the module: do not close. */
   public Tensor tensor() {
-    if (instead != null) {
-      return instead;
+    if (standIns > 0) {
+      Tensor instead = INSTEAD.get().get(this);
+      if (instead != null) {
+        return instead;
+      }
     }
-    if (tensor == null) {
+    Tensor values = tensor;
+    if (values == null) {
       throw new IllegalStateException(
           "A parameter of shape "
               + shape
-              + " was used before it had values. Load a state dict, or"
-              + " call initialize().");
+              + " was used before it had values, or after its model was closed. Load a state dict,"
+              + " or call initialize().");
     }
-    return tensor;
+    return values;
   }
 
   /**
-   * The result of {@code work}, within which other values stand for these, such as the sum of these
-   * and a trained change, in whose graph the result is. Not for two threads at once.
+   * The result of {@code work}, within which other values stand for these on this thread, such as
+   * the sum of these and a trained change, in whose graph the result is.
    *
    * @param values of the same shape
    */
   public <T> T during(Tensor values, Supplier<T> work) {
     checkShape(values);
-    Tensor before = instead;
-    instead = values;
+    Map<Parameter, Tensor> mine = INSTEAD.get();
+    Tensor before = mine.put(this, values);
+    countStandIns(1);
     try {
       return work.get();
     } finally {
-      instead = before;
+      countStandIns(-1);
+      if (before == null) {
+        mine.remove(this);
+      } else {
+        mine.put(this, before);
+      }
     }
+  }
+
+  private synchronized void countStandIns(int more) {
+    standIns += more;
   }
 
   /** Says how {@link #initialize} fills this parameter. */
@@ -219,11 +238,12 @@ public final class Parameter implements AutoCloseable {
 
   /** Frees the memory; the parameter can be filled again. */
   @Override
-  public void close() {
-    if (tensor != null) {
-      tensor.setGrad(null);
-      tensor.close();
+  public synchronized void close() {
+    Tensor values = tensor;
+    if (values != null) {
       tensor = null;
+      values.setGrad(null);
+      values.close();
     }
   }
 

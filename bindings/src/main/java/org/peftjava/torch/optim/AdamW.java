@@ -2,6 +2,7 @@ package org.peftjava.torch.optim;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.GradMode;
@@ -95,11 +96,33 @@ public final class AdamW implements Optimizer {
   public void step() {
     try (TensorScope scope = TensorScope.open("adamw");
         GradMode off = GradMode.noGrad()) {
+      states.forEach((name, state) -> checkFits(name, state.mean));
       Map<Long, FusedAdamW> fused = new LinkedHashMap<>();
       parameters.forEach(
           (name, parameter) ->
               parameter.tensor().grad().ifPresent(g -> step(name, parameter.tensor(), g, fused)));
       fused.forEach((step, update) -> update.run(options, learningRate, step));
+    }
+  }
+
+  /** The kernel writes as many moments as the parameter has numbers. */
+  private void checkFits(String name, Tensor moments) {
+    Tensor p = Objects.requireNonNull(parameters.get(name), name).tensor();
+    if (moments.numel() != p.numel()
+        || moments.dtype() != p.dtype()
+        || !moments.device().equals(p.device())) {
+      throw new IllegalStateException(
+          "Parameter '"
+              + name
+              + "' is "
+              + p
+              + " on "
+              + p.device()
+              + " now, but its optimizer state is "
+              + moments
+              + " on "
+              + moments.device()
+              + ". Make a new optimizer after a change of a model's type, device or vocabulary.");
     }
   }
 

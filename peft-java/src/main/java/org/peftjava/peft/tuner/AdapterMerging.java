@@ -32,8 +32,6 @@ final class AdapterMerging {
    * @param safe whether to refuse weights that are not finite
    */
   void merge(List<String> names, boolean safe) {
-    set.checkKnown(names);
-    set.checkIdle("merge adapters");
     if (!model.prompts().all().isEmpty()) {
       throw new IllegalStateException(
           "Virtual tokens are no part of any weight and cannot be merged. Save the adapter and load"
@@ -82,7 +80,6 @@ final class AdapterMerging {
 
   /** Takes all merged adapters out of the base weights again, in reverse order. */
   void unmerge() {
-    set.checkIdle("unmerge adapters");
     Map<String, AdaptedLayer> layers = model.layers();
     List<String> merged = set.merged();
     for (int i = merged.size() - 1; i >= 0; i--) {

@@ -53,8 +53,11 @@ public final class AdapterRebuild {
       close(made);
       throw e;
     }
-    rebuild.swap(made, off);
-    model.rebuilt(name, targeted);
+    try (AdapterSet.Running alone =
+        model.adapters().change("rebuild adapter \"" + name + "\"")) {
+      rebuild.swap(made, off);
+      model.rebuilt(name, targeted);
+    }
   }
 
   private static void close(Map<String, LayerAdapter> made) {

@@ -5,25 +5,28 @@ import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Checkpoint;
+import org.peftjava.torch.nn.PassGate;
 
 /**
  * Which adapters a model has, which of them act, and which are merged: one object for all its
  * layers, so that layers cannot disagree.
  *
- * <p>The state belongs to the model, not to a thread; changing it while a forward pass runs throws.
+ * <p>The state belongs to the model, not to a thread. Threads may compute with one model at once;
+ * changing what acts while another one does, or within a forward pass, throws ({@link PassGate}).
  */
 public final class AdapterSet {
-  private final Set<String> names = new LinkedHashSet<>();
-  private final AtomicInteger running = new AtomicInteger();
-  private List<String> active = List.of();
-  private List<String> merged = List.of();
-  private boolean enabled = true;
-  private @Nullable RowPlan rows;
+  private final PassGate gate = new PassGate();
+  private volatile List<String> names = List.of();
+  private volatile List<String> active = List.of();
+  private volatile List<String> merged = List.of();
+  private volatile boolean enabled = true;
+  private volatile boolean ended;
+
+  @SuppressWarnings("ThreadLocalUsage")
+  private final ThreadLocal<@Nullable RowPlan> rows = new ThreadLocal<>();
 
   @SuppressWarnings("ThreadLocalUsage") // of this model and one thread's pass through it
   private final ThreadLocal<@Nullable TaskRows> tasks = new ThreadLocal<>();
@@ -50,7 +53,7 @@ public final class AdapterSet {
 
   /** All adapters, in order of addition. */
   public List<String> names() {
-    return List.copyOf(names);
+    return names;
   }
 
   /** The adapters that act, in order. */
@@ -70,24 +73,53 @@ public final class AdapterSet {
 
   /** Marks the time of a forward pass: until it is closed, changes throw. */
   public Running run() {
-    running.incrementAndGet();
-    return running::decrementAndGet;
+    PassGate.Use pass = gate.pass();
+    if (ended) {
+      pass.close();
+      throw new IllegalStateException(
+          "The adapters were taken off this model while a pass was to begin.");
+    }
+    return pass::close;
   }
 
-  /** Lets each row of a batch have its own adapter until the result is closed. */
+  /** Marks passes of this thread that belong together: until it is closed, others' changes throw. */
+  public Running generation() {
+    return gate.generation()::close;
+  }
+
+  /** Lets each row of this thread's batch have its own adapter until the result is closed. */
   Running mix(AdapterRows names) {
-    checkIdle("mix adapters in a batch");
-    rows = new RowPlan(names);
+    gate.checkOwn("mix adapters in a batch");
     Running pass = run();
+    rows.set(new RowPlan(names));
     return () -> {
-      rows = null;
+      rows.remove();
       pass.close();
+    };
+  }
+
+  /** Until the result is closed, passes wait; throws where {@link #checkIdle} does. */
+  public Running change(String what) {
+    return gate.change(what)::close;
+  }
+
+  /** The same for what does not change passes, once no thread has one. */
+  Running addition(String what) {
+    return gate.addition(what)::close;
+  }
+
+  /** The same for taking everything off; later passes throw. */
+  Running end(String what) {
+    PassGate.Use end = gate.end(what);
+    return () -> {
+      ended = true;
+      end.close();
     };
   }
 
   /** Which adapter acts for which row, where that is not the same for all. */
   Optional<RowPlan> rows() {
-    return Optional.ofNullable(enabled ? rows : null);
+    return Optional.ofNullable(enabled ? rows.get() : null);
   }
 
   /**
@@ -132,8 +164,10 @@ public final class AdapterSet {
   /** Adds a name. A name is a part of parameter names, so it has no dot. */
   public void add(String name) {
     checkNew(name);
-    checkIdle("add adapter \"" + name + "\"");
-    names.add(name);
+    gate.checkOwn("add adapter \"" + name + "\"");
+    List<String> changed = new ArrayList<>(names);
+    changed.add(name);
+    names = List.copyOf(changed);
   }
 
   /** Throws unless an adapter of this name could be added. */
@@ -151,26 +185,28 @@ public final class AdapterSet {
   /** Removes a name that is not merged. */
   public void remove(String name) {
     checkKnown(List.of(name));
-    checkIdle("delete adapter \"" + name + "\"");
+    gate.checkOwn("delete adapter \"" + name + "\"");
     if (merged.contains(name)) {
       throw new IllegalStateException(
           "Adapter \"" + name + "\" is merged into the base weights. Unmerge it before deleting.");
     }
-    names.remove(name);
+    names = names.stream().filter(other -> !other.equals(name)).toList();
     active = active.stream().filter(other -> !other.equals(name)).toList();
   }
 
   /** Makes exactly these adapters act. */
   public void activate(List<String> adapters) {
     checkKnown(adapters);
-    checkIdle("activate " + adapters);
-    active = List.copyOf(new LinkedHashSet<>(adapters));
+    try (Running alone = change("activate " + adapters)) {
+      active = List.copyOf(new LinkedHashSet<>(adapters));
+    }
   }
 
   /** Lets adapters act, or not. */
   public void enable(boolean on) {
-    checkIdle(on ? "enable adapters" : "disable adapters");
-    enabled = on;
+    try (Running alone = change(on ? "enable adapters" : "disable adapters")) {
+      enabled = on;
+    }
   }
 
   /** Throws unless all names are known. */
@@ -183,15 +219,9 @@ public final class AdapterSet {
     }
   }
 
-  /** Throws if a forward pass is running. */
+  /** Throws within a forward pass, or while another thread has one or generates. */
   public void checkIdle(String change) {
-    if (running.get() > 0) {
-      throw new IllegalStateException(
-          "Cannot "
-              + change
-              + " while a forward pass runs. Adapter state belongs to the model, not to a thread:"
-              + " wait for the pass to end.");
-    }
+    gate.check(change);
   }
 
   void markMerged(String name) {

@@ -118,19 +118,23 @@ public final class TunedModel extends Module {
   /** The same; {@code fill} gives the adapter its values. Nothing has changed if it throws. */
   public <T> T add(
       String name, TunerConfig config, AddOptions options, Function<Injection, T> fill) {
-    Injection injection = inject(name, config, options);
-    try (BaseChanges changes = injection.changes()) {
-      T result = fill.apply(injection);
-      changes.apply();
-      if (!set.merged().isEmpty()) {
-        LOG.warn(
-            "Adapters {} are merged and are unmerged, as \"{}\" is added.", set.merged(), name);
-        unmerge();
+    String what = "add adapter \"" + name + "\"";
+    try (AdapterSet.Running alone =
+        set.merged().isEmpty() ? set.addition(what) : set.change(what)) {
+      Injection injection = inject(name, config, options);
+      try (BaseChanges changes = injection.changes()) {
+        T result = fill.apply(injection);
+        changes.apply();
+        if (!set.merged().isEmpty()) {
+          LOG.warn(
+              "Adapters {} are merged and are unmerged, as \"{}\" is added.", set.merged(), name);
+          merging.unmerge();
+        }
+        return result;
+      } catch (RuntimeException e) {
+        delete(name);
+        throw e;
       }
-      return result;
-    } catch (RuntimeException e) {
-      delete(name);
-      throw e;
     }
   }
 
@@ -207,7 +211,12 @@ public final class TunedModel extends Module {
   /** The same; those of {@code trained} are trained from now on. */
   public void activate(List<String> names, List<String> trained) {
     set.checkKnown(names);
-    set.checkIdle("activate " + names);
+    try (AdapterSet.Running alone = set.change("activate " + names)) {
+      activateAlone(names, trained);
+    }
+  }
+
+  private void activateAlone(List<String> names, List<String> trained) {
     prompts.checkActivation(names);
     savedModules().forEach((path, module) -> module.checkActivation(path, names));
     if (names.size() > 1) {
@@ -225,8 +234,10 @@ public final class TunedModel extends Module {
   /** Says whether an adapter's parameters are trained while it acts. */
   public void trainable(String name, boolean on) {
     set.checkKnown(List.of(name));
-    trainability.allow(name, on);
-    trainability.apply();
+    try (AdapterSet.Running alone = set.addition("train or freeze \"" + name + "\"")) {
+      trainability.allow(name, on);
+      trainability.apply();
+    }
   }
 
   /** Keeps another config for an adapter whose weights have been replaced. */
@@ -235,8 +246,19 @@ public final class TunedModel extends Module {
     trainability.apply();
   }
 
-  /** Removes an adapter and frees it. If it acted alone, the next one acts. */
+  /**
+   * Removes an adapter and frees it. If it acted alone, the next one acts. One that acts cannot be
+   * removed while other threads generate.
+   */
   public void delete(String name) {
+    String what = "delete adapter \"" + name + "\"";
+    try (AdapterSet.Running alone =
+        set.active().contains(name) ? set.change(what) : set.addition(what)) {
+      deleteAlone(name);
+    }
+  }
+
+  private void deleteAlone(String name) {
     set.remove(name);
     prompts.delete(name);
     trainings.delete(name);
@@ -258,12 +280,17 @@ public final class TunedModel extends Module {
    * @param safe whether to refuse weights that are not finite
    */
   public void merge(List<String> names, boolean safe) {
-    merging.merge(names, safe);
+    set.checkKnown(names);
+    try (AdapterSet.Running alone = set.change("merge adapters")) {
+      merging.merge(names, safe);
+    }
   }
 
   /** Takes all merged adapters out of the base weights again, in reverse order. */
   public void unmerge() {
-    merging.unmerge();
+    try (AdapterSet.Running alone = set.change("unmerge adapters")) {
+      merging.unmerge();
+    }
   }
 
   /**
@@ -272,15 +299,19 @@ public final class TunedModel extends Module {
    * after.
    */
   public Module unloadMerged() {
-    return unload((path, module) -> module.acting(), () -> {});
+    try (AdapterSet.Running alone = set.end("unload adapters")) {
+      return unload((path, module) -> module.acting(), () -> {});
+    }
   }
 
   /** Puts the layers of the base model back as they were. Frees the adapters. */
   public Module unload() {
-    if (!set.merged().isEmpty() && hasValues()) {
-      unmerge();
+    try (AdapterSet.Running alone = set.end("unload adapters")) {
+      if (!set.merged().isEmpty() && hasValues()) {
+        merging.unmerge();
+      }
+      return unload((path, module) -> module.original(), replication::end);
     }
-    return unload((path, module) -> module.original(), replication::end);
   }
 
   /** False after the base model was closed under its adapters. */
@@ -289,7 +320,6 @@ public final class TunedModel extends Module {
   }
 
   private Module unload(BiFunction<String, SavedModule, Module> choice, Runnable last) {
-    set.checkIdle("unload adapters");
     Unwrapping.run(this, choice, last, replication.weightsBefore());
     Module root = base.root();
     prompts.close();

@@ -11,8 +11,8 @@ import org.peftjava.torch.nn.Module;
  */
 final class Wrappers {
   private final BaseModel base;
-  private @Nullable Map<String, AdaptedLayer> layers; // null when wrappers may have come or gone
-  private @Nullable Map<String, SavedModule> savedModules;
+  private volatile @Nullable Map<String, AdaptedLayer> layers; // null when wrappers may have come or gone
+  private volatile @Nullable Map<String, SavedModule> savedModules;
 
   Wrappers(BaseModel base) {
     this.base = base;
@@ -20,18 +20,22 @@ final class Wrappers {
 
   /** The adapted layers. */
   Map<String, AdaptedLayer> layers() {
-    if (layers == null) {
-      layers = find(AdaptedLayer.class);
+    Map<String, AdaptedLayer> found = layers;
+    if (found == null) {
+      found = find(AdaptedLayer.class);
+      layers = found;
     }
-    return layers;
+    return found;
   }
 
   /** The modules with full copies. */
   Map<String, SavedModule> savedModules() {
-    if (savedModules == null) {
-      savedModules = find(SavedModule.class);
+    Map<String, SavedModule> found = savedModules;
+    if (found == null) {
+      found = find(SavedModule.class);
+      savedModules = found;
     }
-    return savedModules;
+    return found;
   }
 
   /** Says that wrappers may have come or gone. */

@@ -78,6 +78,15 @@ public final class AdamW8bit implements Optimizer {
   /** Updates one parameter, or leaves it to a kernel that updates all in one call. */
   private void step(
       MomentState state, Parameter parameter, Tensor gradient, NativeAdamW8bit kernel) {
+    if (!state.fits(parameter.tensor())) {
+      throw new IllegalStateException(
+          "A parameter is "
+              + parameter.tensor()
+              + " on "
+              + parameter.tensor().device()
+              + " now, but its optimizer state was made for another size or device. Make a new"
+              + " optimizer after a change of a model's device or vocabulary.");
+    }
     state.step();
     Tensor p = parameter.tensor().detach().reshape(-1);
     Tensor g = gradient.detach().reshape(-1);

@@ -103,6 +103,8 @@ public final class EightBitWeight implements QuantizedWeight {
 
   @Override
   public Tensor product(Tensor x, @Nullable Tensor bias, boolean training) {
+    DenseMatrix.checkOperand(this, x, shape().get(1));
+    DenseMatrix.checkBias(this, bias);
     try (TensorScope scope = TensorScope.open("int8 product")) {
       boolean dense = (training && !device().isCuda()) || x.numel() == 0;
       return scope.keep(
@@ -114,6 +116,7 @@ public final class EightBitWeight implements QuantizedWeight {
 
   @Override
   public Tensor inputGradient(Tensor gradient) {
+    DenseMatrix.checkOperand(this, gradient, shape().get(0));
     try (TensorScope scope = TensorScope.open("int8 backward")) {
       return scope.keep(
           NativeInt8.denseProduct(gradient, codes.tensor(), scales.tensor(), null, true)

@@ -178,6 +178,8 @@ public final class FourBitWeight implements QuantizedWeight {
 
   @Override
   public Tensor product(Tensor x, @Nullable Tensor bias, boolean training) {
+    DenseMatrix.checkOperand(this, x, shape().get(1));
+    DenseMatrix.checkBias(this, bias);
     try (TensorScope scope = TensorScope.open("4-bit product");
         GradMode off = GradMode.noGrad()) {
       return scope.keep(
@@ -190,6 +192,7 @@ public final class FourBitWeight implements QuantizedWeight {
   /** By the weight as its {@link #dtype} holds it, as bitsandbytes has it. */
   @Override
   public Tensor inputGradient(Tensor gradient) {
+    DenseMatrix.checkOperand(this, gradient, shape().get(0));
     try (TensorScope scope = TensorScope.open("4-bit backward");
         GradMode off = GradMode.noGrad()) {
       return scope.keep(

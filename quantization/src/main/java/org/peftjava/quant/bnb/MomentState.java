@@ -54,6 +54,11 @@ final class MomentState implements AutoCloseable {
     steps++;
   }
 
+  /** Whether these are the moments of a tensor of this size and place: kernels trust it. */
+  boolean fits(Tensor parameter) {
+    return state1.numel() == parameter.numel() && state1.device().equals(parameter.device());
+  }
+
   /** Whether the moments are in codes. */
   boolean isCoded() {
     return absmax1 != null;

@@ -123,8 +123,10 @@ public final class LoraHotswap {
           scalings.put(path, LoraMethod.scaling(given == 0 ? present : config, path));
         });
     LoraConfig described = kept(LoraRanks.describe(config, ranks, scalings));
-    Replacement.of(model, name, described, making(described), made -> fill(made, state));
-    heads.forEach((key, place) -> place.copyFrom(Objects.requireNonNull(state.get(key))));
+    try (AdapterSet.Running alone = model.adapters().change("swap adapter \"" + name + "\"")) {
+      Replacement.of(model, name, described, making(described), made -> fill(made, state));
+      heads.forEach((key, place) -> place.copyFrom(Objects.requireNonNull(state.get(key))));
+    }
   }
 
   /** Throws if the adapter has a larger rank somewhere. */
@@ -160,7 +162,9 @@ public final class LoraHotswap {
                           path + "." + weight.fileName(), weight.parameter().tensor().detach()));
         });
     LoraConfig described = LoraRanks.describe(present, ranks, scalings);
-    Replacement.of(model, name, described, making(described), made -> fill(made, state));
+    try (AdapterSet.Running alone = model.adapters().change("pad adapter \"" + name + "\"")) {
+      Replacement.of(model, name, described, making(described), made -> fill(made, state));
+    }
   }
 
   private LoraConfig kept(LoraConfig config) {

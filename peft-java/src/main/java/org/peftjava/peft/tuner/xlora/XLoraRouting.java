@@ -1,6 +1,7 @@
 package org.peftjava.peft.tuner.xlora;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,12 +27,12 @@ public final class XLoraRouting {
   @SuppressWarnings("ThreadLocalUsage") // of this model and one thread's pass through it
   private final ThreadLocal<@Nullable Tensor> present = new ThreadLocal<>();
 
-  private final List<Scalings> log = new ArrayList<>();
+  private final List<Scalings> log = Collections.synchronizedList(new ArrayList<>());
   private List<String> paths = List.of();
   private List<List<String>> expertPaths = List.of();
-  private @Nullable Scalings latest;
+  private volatile @Nullable Scalings latest;
   private @Nullable XLoraClassifier classifier;
-  private boolean isLogging;
+  private volatile boolean isLogging;
   private OptionalInt topK;
   private double globalWeight;
   private double passValue;
@@ -178,14 +179,17 @@ public final class XLoraRouting {
 
   /** The shares of all passes that were logged. */
   public List<Scalings> getScalingsLog() {
-    return List.copyOf(log);
+    synchronized (log) {
+      return List.copyOf(log);
+    }
   }
 
   /** The log by the number of tokens in a row; keys of the inner map are places in the log. */
   public Map<Integer, Map<Integer, Scalings>> getBucketedScalingsLog() {
     Map<Integer, Map<Integer, Scalings>> result = new LinkedHashMap<>();
-    for (int i = 0; i < log.size(); i++) {
-      result.computeIfAbsent(log.get(i).length(), key -> new LinkedHashMap<>()).put(i, log.get(i));
+    List<Scalings> all = getScalingsLog();
+    for (int i = 0; i < all.size(); i++) {
+      result.computeIfAbsent(all.get(i).length(), key -> new LinkedHashMap<>()).put(i, all.get(i));
     }
     return result;
   }
