@@ -133,6 +133,38 @@ class HostileAdaptersTest {
   }
 
   @Test
+  void expressionsThatSearchForEver() {
+    String endless = "(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)!";
+    String[] words = {"(.*)(.*)", "steps"};
+    refused("tuner_pissa", config -> config.put("target_modules", endless), w -> {}, words);
+    refused("tuner_pissa", config -> config.put("exclude_modules", endless), w -> {}, words);
+    for (String field : List.of("rank_pattern", "alpha_pattern")) {
+      refused(
+          "tuner_pissa", config -> config.putObject(field).put(endless, 3), weights -> {}, words);
+    }
+    refused(
+        "tuner_pissa",
+        config -> {
+          config.putArray("layers_to_transform").add(0);
+          config.putArray("layers_pattern").add(endless);
+        },
+        weights -> {},
+        words);
+    refused(
+        "tuner_pissa",
+        config -> config.put("target_modules", "(((x?){50000}){50000}){50000}"),
+        weights -> {},
+        "target",
+        "repetitions");
+    refused(
+        "tuner_pissa",
+        config -> config.put("target_modules", "(".repeat(50_000) + ")*".repeat(50_000)),
+        weights -> {},
+        "target",
+        "compilation");
+  }
+
+  @Test
   void loraOfAbsurdRanks() {
     for (long rank : new long[] {0, -3, 2_000_000_000, 3_000_000_000L}) {
       refused("tuner_pissa", config -> config.put("r", rank), weights -> {}, "" + rank);

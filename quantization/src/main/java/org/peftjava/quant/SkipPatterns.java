@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.PathPattern;
 
 /**
  * Which modules are not quantized. Reference: {@code
@@ -15,7 +16,7 @@ import org.peftjava.torch.nn.Module;
 public final class SkipPatterns {
   private static final String WEIGHT = ".weight";
 
-  private final List<Pattern> patterns = new ArrayList<>();
+  private final List<PathPattern> patterns = new ArrayList<>();
 
   private SkipPatterns() {}
 
@@ -45,7 +46,7 @@ public final class SkipPatterns {
 
   /** Whether the module at this path is skipped. */
   public boolean matches(String path) {
-    return patterns.stream().anyMatch(pattern -> pattern.matcher(path).find());
+    return patterns.stream().anyMatch(pattern -> pattern.isFoundIn(path));
   }
 
   private void addExpression(String name) {
@@ -63,8 +64,8 @@ public final class SkipPatterns {
   }
 
   private void add(String expression, String name) {
-    patterns.add(Pattern.compile("^" + expression));
-    patterns.add(Pattern.compile(Pattern.quote(name) + "$"));
+    patterns.add(PathPattern.compile("^" + expression, 0));
+    patterns.add(PathPattern.compile(Pattern.quote(name) + "$", 0));
   }
 
   private static String lastModule(Module model) {

@@ -17,7 +17,10 @@ public final class PatternValues {
   public static Optional<String> keyFor(Collection<String> keys, String path, String field) {
     return keys.stream()
         .filter(
-            key -> PythonRegex.compile("(.*\\.)?(" + key + ")$", field).matcher(path).lookingAt())
+            key ->
+                isPlain(key)
+                    ? endsWith(path, key)
+                    : PythonRegex.compile("(.*\\.)?(" + key + ")$", field).startsIn(path))
         .findFirst();
   }
 
@@ -27,9 +30,32 @@ public final class PatternValues {
    */
   public static Optional<String> keyBehindDot(Collection<String> keys, String path, String field) {
     return keys.stream()
-        .filter(key -> PythonRegex.compile(".*\\." + key + "$", field).matcher(path).lookingAt())
+        .filter(key -> PythonRegex.compile(".*\\." + key + "$", field).startsIn(path))
         .findFirst()
         .or(() -> keys.stream().filter(path::equals).findFirst());
+  }
+
+  /** Whether a key has no special characters but the dot, as those have that a training wrote. */
+  private static boolean isPlain(String key) {
+    return !key.isEmpty() && key.chars().allMatch(c -> c == '.' || c == '_' || isLetterOrDigit(c));
+  }
+
+  private static boolean isLetterOrDigit(int c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  }
+
+  /** Whether the end of a path, after a dot or all of it, is a key, whose dots may be anything. */
+  private static boolean endsWith(String path, String key) {
+    int start = path.length() - key.length();
+    if (start < 0 || (start > 0 && path.charAt(start - 1) != '.')) {
+      return false;
+    }
+    for (int i = 0; i < key.length(); i++) {
+      if (key.charAt(i) != '.' && key.charAt(i) != path.charAt(start + i)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** The keys that fit none of the paths, sorted. */

@@ -5,19 +5,21 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
+import org.peftjava.torch.nn.PathPattern;
 
 /**
  * A regular expression in the syntax of Python's {@code re}.
  *
  * <p>The two dialects agree except for: named groups {@code (?P<n>...)}, {@code (?P=n)}, whose
  * names may hold underscores; {@code \Z}; and {@code [} and {@code &&} inside a character class,
- * which are plain characters in Python.
+ * which are plain characters in Python. One whose search takes very many steps is an error ({@link
+ * PathPattern}).
  */
 public final class PythonRegex {
-  private final Pattern pattern;
+  private final PathPattern pattern;
   private final Map<String, String> groups; // their names in Java by those in Python
 
-  private PythonRegex(Pattern pattern, Map<String, String> groups) {
+  private PythonRegex(PathPattern pattern, Map<String, String> groups) {
     this.pattern = pattern;
     this.groups = groups;
   }
@@ -31,12 +33,13 @@ public final class PythonRegex {
     try {
       Translation translation = new Translation(pattern);
       return new PythonRegex(
-          Pattern.compile(translation.java(), Pattern.UNICODE_CHARACTER_CLASS), translation.groups);
+          PathPattern.compile(translation.java(), Pattern.UNICODE_CHARACTER_CLASS),
+          translation.groups);
     } catch (PatternSyntaxException e) {
       throw new IllegalArgumentException(
           field
               + " \""
-              + pattern
+              + (pattern.length() <= 200 ? pattern : pattern.substring(0, 200) + "...")
               + "\" is not a valid regular expression: "
               + e.getDescription()
               + ". A list of module names is not read as patterns.",
@@ -46,7 +49,17 @@ public final class PythonRegex {
 
   /** Whether the pattern matches the whole text: {@code re.fullmatch}. */
   boolean fullMatch(String text) {
-    return pattern.matcher(text).matches();
+    return pattern.matches(text);
+  }
+
+  /** Whether the pattern matches a part of the text: {@code re.search}. */
+  public boolean isFoundIn(String text) {
+    return pattern.isFoundIn(text);
+  }
+
+  /** Whether the pattern matches the start of the text: {@code re.match}. */
+  public boolean startsIn(String text) {
+    return pattern.startsIn(text);
   }
 
   /** A matcher for Java's own use of the pattern. */
@@ -58,7 +71,7 @@ public final class PythonRegex {
   public boolean hasGroup(String group) {
     return groups.containsKey(group)
         || (Character.isDigit(group.charAt(0))
-            && Integer.parseInt(group) <= pattern.matcher("").groupCount());
+            && Integer.parseInt(group) <= pattern.groupCount());
   }
 
   /** What a group found, empty if it took no part. */

@@ -48,7 +48,7 @@ public final class OSFConfig extends LayerTunerConfig {
   int keptOf(String path, long all) {
     Object value = fields().get("effective_rank");
     for (Map.Entry<String, Number> entry : fields().numbers("rank_pattern").entrySet()) {
-      if (PythonRegex.compile(entry.getKey(), "rankPattern").matcher(path).find()) {
+      if (PythonRegex.compile(entry.getKey(), "rankPattern").isFoundIn(path)) {
         value = entry.getValue();
         break;
       }
