@@ -45,7 +45,10 @@ public final class FusedAttention {
     return x.rank() == 4 && x.handle().is_cpu() && x.numel() > 0 && x.handle().stride(3) == 1;
   }
 
-  /** Whether a mask holds numbers that belong to the scores of these: libtorch's kernel trusts its sizes. */
+  /**
+   * Whether a mask holds numbers that belong to the scores of these: libtorch's kernel trusts its
+   * sizes.
+   */
   static boolean isAddend(Tensor mask, Tensor q, Tensor k) {
     int rank = mask.rank();
     return (mask.dtype() == DType.FLOAT32 || mask.dtype() == DType.BFLOAT16)

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
  * which costs more than the arithmetic on it. Not counted by the ledger, as an allocator's cache is
  * not.
  *
- * <p>A thread has a buffer until its outermost scope ends; then another thread may take it. So there
- * are as many as threads compute at once, however many come and go, and as many as there are
+ * <p>A thread has a buffer until its outermost scope ends; then another thread may take it. So
+ * there are as many as threads compute at once, however many come and go, and as many as there are
  * processors stay.
  */
 public final class Scratch {
@@ -44,8 +44,8 @@ public final class Scratch {
 
   /**
    * Memory for a weight (o, d) that is made dense for one product: contents arbitrary, valid until
-   * this thread asks again or its outermost scope ends, owned by the current scope. On the CPU it is
-   * kept.
+   * this thread asks again or its outermost scope ends, owned by the current scope. On the CPU it
+   * is kept.
    */
   public static Tensor denseWeight(DType type, Device device, Shape shape) {
     if (device.isCuda()) {

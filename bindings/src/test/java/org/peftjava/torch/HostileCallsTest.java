@@ -150,12 +150,9 @@ class HostileCallsTest {
         new Call(
             "strides beyond the memory",
             () -> floats(4).asStrided(new long[] {2}, new long[] {1L << 33}).toFloats()),
-        new Call(
-            "negative strides", () -> floats(4).asStrided(new long[] {2}, new long[] {-1})),
-        new Call(
-            "rows", () -> floats(4, 4).indexSelect(0, Creation.ofLongs(new long[] {4}, 1))),
-        new Call(
-            "tokens", () -> Ops.embedding(floats(4, 4), Creation.ofLongs(new long[] {-1}, 1))),
+        new Call("negative strides", () -> floats(4).asStrided(new long[] {2}, new long[] {-1})),
+        new Call("rows", () -> floats(4, 4).indexSelect(0, Creation.ofLongs(new long[] {4}, 1))),
+        new Call("tokens", () -> Ops.embedding(floats(4, 4), Creation.ofLongs(new long[] {-1}, 1))),
         new Call(
             "filled rows",
             () -> floats(4, 4).indexFillInPlace(0, Creation.ofLongs(new long[] {9}, 1), 1)),

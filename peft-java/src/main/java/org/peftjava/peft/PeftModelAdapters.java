@@ -11,7 +11,6 @@ import org.peftjava.peft.io.AdapterCheckpoint;
 import org.peftjava.peft.io.AdapterConfigJson;
 import org.peftjava.peft.io.AdapterStateDict;
 import org.peftjava.peft.io.SaveEmbeddings;
-import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.AddOptions;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;

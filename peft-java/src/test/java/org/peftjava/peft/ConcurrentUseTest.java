@@ -98,7 +98,8 @@ class ConcurrentUseTest {
 
   /** A language model with the adapters "default" and "b". */
   private static final class Server implements AutoCloseable {
-    private final CausalLM base = AutoModelForCausalLM.fromPretrained(Goldens.path("llama_lora/base"));
+    private final CausalLM base =
+        AutoModelForCausalLM.fromPretrained(Goldens.path("llama_lora/base"));
     private final PeftModelForCausalLM model =
         PeftModel.fromPretrained(base, Goldens.path("mixed_batches/llama"), options -> {});
 

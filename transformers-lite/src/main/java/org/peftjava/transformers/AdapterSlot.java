@@ -3,8 +3,8 @@ package org.peftjava.transformers;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.peftjava.torch.nn.PassGate;
 import org.peftjava.torch.nn.AdapterConfig;
+import org.peftjava.torch.nn.PassGate;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
 
 /** Where a plain model keeps its adapters, once it has any. */

@@ -61,7 +61,9 @@ public interface ModelAdapters {
   /** Marks the time of a forward pass: until it is closed, changes throw. */
   Pass run();
 
-  /** Marks passes of this thread that belong together: until it is closed, others' changes throw. */
+  /**
+   * Marks passes of this thread that belong together: until it is closed, others' changes throw.
+   */
   Pass generation();
 
   /** Use of the model that is in progress. */

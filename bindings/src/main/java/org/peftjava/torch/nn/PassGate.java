@@ -46,7 +46,9 @@ public final class PassGate {
     return use(() -> leave(me, own, () -> own.passes--));
   }
 
-  /** Several passes of this thread that belong together, between which it may make changes itself. */
+  /**
+   * Several passes of this thread that belong together, between which it may make changes itself.
+   */
   public synchronized Use generation() {
     Thread me = Thread.currentThread();
     Inside own = inside.computeIfAbsent(me, key -> new Inside());

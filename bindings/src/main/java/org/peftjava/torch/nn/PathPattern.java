@@ -6,8 +6,8 @@ import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
 /**
- * A regular expression for paths of modules, from anybody's config: one whose search takes very many
- * steps is an error, where Java would search for years.
+ * A regular expression for paths of modules, from anybody's config: one whose search takes very
+ * many steps is an error, where Java would search for years.
  */
 public final class PathPattern {
   /** Characters that a search may look at; usual expressions look at a few thousand. */
@@ -28,7 +28,8 @@ public final class PathPattern {
    * Compiles an expression.
    *
    * @param flags of {@link Pattern}
-   * @throws PatternSyntaxException if it is none, or one that repeats too often or is nested too deep
+   * @throws PatternSyntaxException if it is none, or one that repeats too often or is nested too
+   *     deep
    */
   public static PathPattern compile(String regex, int flags) {
     checkRepeats(regex);
@@ -41,7 +42,8 @@ public final class PathPattern {
     Matcher counted = COUNTED.matcher(regex);
     while (counted.find()) {
       String most = counted.group(2);
-      repeats *= Math.max(1, Double.parseDouble(most == null || most.isEmpty() ? counted.group(1) : most));
+      repeats *=
+          Math.max(1, Double.parseDouble(most == null || most.isEmpty() ? counted.group(1) : most));
       if (repeats > MOST_REPEATS) {
         throw new PatternSyntaxException(
             "its counted repetitions multiply to more than " + (long) MOST_REPEATS,

@@ -36,8 +36,8 @@ class ParameterTest {
     assertEquals(3, parameter.numel());
     assertTrue(parameter.requiresGrad());
     assertEquals(
-        "A parameter of shape [3] was used before it had values, or after its model was closed. Load"
-            + " a state dict, or call initialize().",
+        "A parameter of shape [3] was used before it had values, or after its model was closed."
+            + " Load a state dict, or call initialize().",
         assertThrows(IllegalStateException.class, parameter::tensor).getMessage());
     parameter.zeroGrad();
     parameter.to(Device.CPU);

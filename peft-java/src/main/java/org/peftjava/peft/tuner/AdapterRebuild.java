@@ -53,8 +53,7 @@ public final class AdapterRebuild {
       close(made);
       throw e;
     }
-    try (AdapterSet.Running alone =
-        model.adapters().change("rebuild adapter \"" + name + "\"")) {
+    try (AdapterSet.Running alone = model.adapters().change("rebuild adapter \"" + name + "\"")) {
       rebuild.swap(made, off);
       model.rebuilt(name, targeted);
     }

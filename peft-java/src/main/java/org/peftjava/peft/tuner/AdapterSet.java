@@ -82,7 +82,9 @@ public final class AdapterSet {
     return pass::close;
   }
 
-  /** Marks passes of this thread that belong together: until it is closed, others' changes throw. */
+  /**
+   * Marks passes of this thread that belong together: until it is closed, others' changes throw.
+   */
   public Running generation() {
     return gate.generation()::close;
   }

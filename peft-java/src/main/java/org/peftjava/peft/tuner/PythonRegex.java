@@ -70,8 +70,7 @@ public final class PythonRegex {
   /** Whether there is a group of this name or number. */
   public boolean hasGroup(String group) {
     return groups.containsKey(group)
-        || (Character.isDigit(group.charAt(0))
-            && Integer.parseInt(group) <= pattern.groupCount());
+        || (Character.isDigit(group.charAt(0)) && Integer.parseInt(group) <= pattern.groupCount());
   }
 
   /** What a group found, empty if it took no part. */

@@ -11,7 +11,8 @@ import org.peftjava.torch.nn.Module;
  */
 final class Wrappers {
   private final BaseModel base;
-  private volatile @Nullable Map<String, AdaptedLayer> layers; // null when wrappers may have come or gone
+  private volatile @Nullable Map<String, AdaptedLayer>
+      layers; // null when wrappers may have come or gone
   private volatile @Nullable Map<String, SavedModule> savedModules;
 
   Wrappers(BaseModel base) {
