@@ -30,7 +30,12 @@ import org.peftjava.transformers.hub.PushToHubMixin;
  * <p>The base model is borrowed and changed in place: its layers are wrapped and its parameters
  * frozen. {@link #close} gives it back as it was (unmerged, its own layers, trainable where it was)
  * and frees only the adapters, except where {@link AutoPeftModelForCausalLM} has made the model,
- * which then owns its base. Adapter state belongs to the model, not to a thread.
+ * which then owns its base.
+ *
+ * <p>Adapter state belongs to the model, not to a thread. Threads may compute with one model at once,
+ * also with adapters of their own for their rows ({@link PassOptions}). Adding an adapter, and
+ * deleting one that does not act, waits for their passes; what changes their results (setAdapter,
+ * merging, scaling, hot-swapping) throws while another thread has a pass or generates.
  *
  * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
  */

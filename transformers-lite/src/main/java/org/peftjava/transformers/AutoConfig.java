@@ -8,6 +8,7 @@ import org.peftjava.transformers.checkpoint.PretrainedFolder;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architectures;
+import org.peftjava.transformers.model.ConfigRules;
 
 /** Reads the configuration of a model of whatever architecture {@code config.json} names. */
 public final class AutoConfig {
@@ -32,6 +33,7 @@ public final class AutoConfig {
 
   /** The configuration that these settings make. */
   public static PretrainedConfig of(ConfigJson json) {
+    ConfigRules.layerCounts(json);
     return Architectures.get(json.getString("model_type")).config(json);
   }
 

@@ -42,9 +42,11 @@ class PathPatternTest {
       })
   void endlessSearchesAreErrors(String regex) {
     PathPattern pattern = PathPattern.compile(regex, 0);
-    assertEquals(
-        "The regular expression \"" + regex + "\" takes more than 200000 steps",
-        message(() -> pattern.matches(PATH)).split(" to compare")[0]);
+    String message = message(() -> pattern.matches(PATH));
+    assertTrue(
+        message.startsWith(
+            "The regular expression \"" + regex + "\" takes more than 200000 steps"),
+        message);
     assertThrows(IllegalArgumentException.class, () -> pattern.startsIn(PATH + "?"));
     assertThrows(IllegalArgumentException.class, () -> pattern.matcher(PATH).matches());
   }

@@ -6,7 +6,22 @@ import org.peftjava.transformers.config.ConfigJson;
 
 /** Checks that the configs of all architectures share: each fails with the value and the remedy. */
 public final class ConfigRules {
+  /** Layers that a stack may have: a config of a few bytes must not make objects without end. */
+  static final int MOST_LAYERS = 10_000;
+
+  private static final List<String> LAYER_COUNTS =
+      List.of("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers");
+
   private ConfigRules() {}
+
+  /** No stack has absurdly many layers; to be checked before anything is made of the config. */
+  public static void layerCounts(ConfigJson json) {
+    for (String key : LAYER_COUNTS) {
+      if (json.has(key) && json.getInt(key) > MOST_LAYERS) {
+        throw json.invalid(key, "expected at most " + MOST_LAYERS + " layers.");
+      }
+    }
+  }
 
   /** The object with the value of {@code defaults} for each key that it lacks; null is a value. */
   public static ConfigJson completed(ConfigJson json, ConfigJson defaults) {

@@ -43,7 +43,7 @@ public record LayerReplication(List<Integer> order) {
           || range.get(1) > layers) {
         throw new IllegalArgumentException(
             "layerReplication "
-                + ranges
+                + range
                 + " does not fit a model of "
                 + layers
                 + " layers. Expected ranges [first, after the last] within [0, "
@@ -51,6 +51,14 @@ public record LayerReplication(List<Integer> order) {
                 + "].");
       }
       IntStream.range(range.get(0), range.get(1)).forEach(order::add);
+      if (order.size() > ConfigRules.MOST_LAYERS) {
+        throw new IllegalArgumentException(
+            "layerReplication makes a stack of more than "
+                + ConfigRules.MOST_LAYERS
+                + " layers of the "
+                + layers
+                + " that there are. Expected fewer.");
+      }
     }
     return new LayerReplication(order);
   }
