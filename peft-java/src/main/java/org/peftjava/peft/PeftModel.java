@@ -32,10 +32,10 @@ import org.peftjava.transformers.hub.PushToHubMixin;
  * and frees only the adapters, except where {@link AutoPeftModelForCausalLM} has made the model,
  * which then owns its base.
  *
- * <p>Adapter state belongs to the model, not to a thread. Threads may compute with one model at once,
- * also with adapters of their own for their rows ({@link PassOptions}). Adding an adapter, and
- * deleting one that does not act, waits for their passes; what changes their results (setAdapter,
- * merging, scaling, hot-swapping) throws while another thread has a pass or generates.
+ * <p>Adapter state belongs to the model, not to a thread. Threads may compute with one model at
+ * once, also with adapters of their own for their rows ({@link PassOptions}). Adding an adapter,
+ * and deleting one that does not act, waits for their passes; what changes their results
+ * (setAdapter, merging, scaling, hot-swapping) throws while another thread has a pass or generates.
  *
  * <p>Reference: PEFT {@code peft_model.py::PeftModel}.
  */

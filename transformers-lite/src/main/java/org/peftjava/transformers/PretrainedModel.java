@@ -21,9 +21,9 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  * A model of any architecture for any task: plain, or with adapters. Owns native memory: close it.
  *
  * <p>Any number of threads may compute and generate with one model in evaluation mode, each in
- * scopes of its own; training, saving, loading and conversions are for one thread that has the model
- * alone. Closing waits for the passes of other threads; their next pass throws. Whether gradients are recorded is the caller's choice ({@code
- * GradMode}).
+ * scopes of its own; training, saving, loading and conversions are for one thread that has the
+ * model alone. Closing waits for the passes of other threads; their next pass throws. Whether
+ * gradients are recorded is the caller's choice ({@code GradMode}).
  */
 public interface PretrainedModel extends PushToHubMixin, AutoCloseable {
   /**

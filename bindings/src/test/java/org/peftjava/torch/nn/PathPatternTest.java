@@ -44,8 +44,7 @@ class PathPatternTest {
     PathPattern pattern = PathPattern.compile(regex, 0);
     String message = message(() -> pattern.matches(PATH));
     assertTrue(
-        message.startsWith(
-            "The regular expression \"" + regex + "\" takes more than 200000 steps"),
+        message.startsWith("The regular expression \"" + regex + "\" takes more than 200000 steps"),
         message);
     assertThrows(IllegalArgumentException.class, () -> pattern.startsIn(PATH + "?"));
     assertThrows(IllegalArgumentException.class, () -> pattern.matcher(PATH).matches());
