@@ -14,6 +14,7 @@
 #include <omp.h>
 
 #include <cstring>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -23,9 +24,21 @@ namespace peftjava {
 using BlasJob = void (*)(int thread, void* job, int argument);
 using BlasPool = void (*)(int sync, BlasJob run, int jobs, size_t size, void* first, int argument);
 
+/// Whose jobs OpenBLAS runs now. It gives the jobs of all callers the same buffers, so products of several
+/// threads take turns.
+inline std::recursive_mutex& blasTurn() {
+  static std::recursive_mutex turn;
+  return turn;
+}
+
+/// Lets no other thread's jobs run until endBlasTurn, for factorisations that use OpenBLAS's own threads too.
+inline void takeBlasTurn() { blasTurn().lock(); }
+inline void endBlasTurn() { blasTurn().unlock(); }
+
 /// Runs jobs that wait for each other, so each needs a thread now: OpenMP's, or new ones where it
 /// gives fewer (inside another parallel region, or under a thread limit).
 inline void runBlasJobs(int, BlasJob run, int jobs, size_t size, void* first, int argument) {
+  std::lock_guard<std::recursive_mutex> mine(blasTurn());
   char* job = static_cast<char*>(first);
   bool done = false;
   if (!omp_in_parallel()) {
@@ -69,6 +82,8 @@ namespace peftjava {
 
 /// Nothing to share: libtorch's BLAS here is the system's, or not threaded by OpenBLAS.
 inline void shareThreads(int) {}
+inline void takeBlasTurn() {}
+inline void endBlasTurn() {}
 
 }  // namespace peftjava
 #endif

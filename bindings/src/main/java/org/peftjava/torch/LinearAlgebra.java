@@ -123,12 +123,12 @@ public final class LinearAlgebra {
 
   /** X of {@code A X = B} for A (..., n, n) and B (..., n, k). */
   public static Tensor solve(Tensor a, Tensor b) {
-    return Natives.op(() -> torch.linalg_solve(a.handle(), b.handle()));
+    return LargeStack.op(a, () -> torch.linalg_solve(a.handle(), b.handle()));
   }
 
   /** The inverse of (..., n, n). */
   public static Tensor inverse(Tensor a) {
-    return Natives.op(() -> torch.linalg_inv(a.handle()));
+    return LargeStack.op(a, () -> torch.linalg_inv(a.handle()));
   }
 
   /** The Moore-Penrose inverse of (..., m, n): (..., n, m). */
@@ -159,7 +159,7 @@ public final class LinearAlgebra {
 
   /** The determinant of (..., n, n). */
   public static Tensor det(Tensor a) {
-    return Natives.op(() -> torch.linalg_det(a.handle()));
+    return LargeStack.op(a, () -> torch.linalg_det(a.handle()));
   }
 
   /** The Kronecker product: (m, n) and (p, q) give (mp, nq). */

@@ -39,6 +39,10 @@ final class KernelLibrary {
   @NoException
   static native void shareThreads(int threads);
 
+  static native void takeBlasTurn();
+
+  static native void endBlasTurn();
+
   @NoException
   static native void useLevel(int level);
 

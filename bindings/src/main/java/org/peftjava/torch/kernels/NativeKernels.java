@@ -3,6 +3,7 @@ package org.peftjava.torch.kernels;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
@@ -76,6 +77,22 @@ public final class NativeKernels {
   public static void shareThreads(int threads) {
     if (available()) {
       KernelLibrary.shareThreads(threads);
+    }
+  }
+
+  /**
+   * The result of {@code work}, within which no other thread's products use several threads: LU
+   * factorisations need that where threads are shared.
+   */
+  public static <T extends @Nullable Object> T withBlasAlone(Supplier<T> work) {
+    if (!available()) {
+      return work.get();
+    }
+    KernelLibrary.takeBlasTurn();
+    try {
+      return work.get();
+    } finally {
+      KernelLibrary.endBlasTurn();
     }
   }
 
