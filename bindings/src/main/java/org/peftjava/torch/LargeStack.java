@@ -7,8 +7,8 @@ import org.peftjava.torch.kernels.NativeKernels;
 
 /**
  * Operators that need more stack than Java's threads have: OpenBLAS keeps megabytes of it for each
- * level of the recursion by which it factorises a matrix (LU) with several threads. Beyond the end of
- * a thread's stack the process ends.
+ * level of the recursion by which it factorises a matrix (LU) with several threads. Beyond the end
+ * of a thread's stack the process ends.
  */
 final class LargeStack {
   private static final long BYTES = 256L << 20; // of addresses; memory is what is touched
@@ -18,7 +18,10 @@ final class LargeStack {
 
   private LargeStack() {}
 
-  /** The result of an operator over matrices (..., m, n), which runs on a thread of its own if they are large. */
+  /**
+   * The result of an operator over matrices (..., m, n), which runs on a thread of its own if they
+   * are large.
+   */
   static Tensor op(Tensor matrices, Supplier<org.bytedeco.pytorch.Tensor> operator) {
     int rank = matrices.rank();
     if (rank < 2 || matrices.size(-1) * matrices.size(-2) < LARGE || !matrices.handle().is_cpu()) {
