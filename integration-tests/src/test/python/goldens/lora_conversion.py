@@ -18,7 +18,7 @@ ADAPTERS = {
     "miss_mini": MissConfig(r=4, mini_r=2, init_weights="mini", **TASK),
     "miss_bat": MissConfig(r=4, init_weights="bat", **TASK),
     "vera": VeraConfig(r=5, **TASK),
-    "c3a": C3AConfig(block_size=4, **TASK),
+    "c3a": C3AConfig(block_size=4, layers_to_transform=1, layers_pattern=["layers"], **TASK),
     "delora": DeloraConfig(r=5, delora_lambda=9, **TASK),
 }
 ROWS = [

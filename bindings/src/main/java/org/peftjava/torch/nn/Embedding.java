@@ -1,5 +1,6 @@
 package org.peftjava.torch.nn;
 
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Ops;
@@ -63,6 +64,11 @@ public final class Embedding extends Module implements EmbeddingLayer {
   @Override
   public Parameter table() {
     return weight;
+  }
+
+  @Override
+  public Optional<Module> emptyCopy() {
+    return Optional.of(new Embedding(numEmbeddings(), embeddingDim, paddingIdx, weight.dtype()));
   }
 
   @Override

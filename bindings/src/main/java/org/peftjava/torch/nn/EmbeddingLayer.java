@@ -1,5 +1,6 @@
 package org.peftjava.torch.nn;
 
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
@@ -22,6 +23,11 @@ public interface EmbeddingLayer extends Layer {
   /** What rows are multiplied with after they were looked up, as a number of this type. */
   default double scaleIn(DType type) {
     return 1;
+  }
+
+  /** A table of the same kind and size without memory; empty if this kind cannot be copied. */
+  default Optional<Module> emptyCopy() {
+    return Optional.empty();
   }
 
   /** The id whose row gets no gradient, if there is one. */

@@ -4,7 +4,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.nn.Conv1D;
-import org.peftjava.torch.nn.Embedding;
+import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.NormLayer;
@@ -52,13 +52,8 @@ final class ModuleCopies {
               linear.computeDtype());
     } else if (module instanceof Conv1D conv) {
       copy = new Conv1D(conv.inFeatures(), conv.outFeatures(), conv.computeDtype());
-    } else if (module instanceof Embedding table) {
-      copy =
-          new Embedding(
-              table.numEmbeddings(),
-              table.embeddingDim(),
-              table.paddingIdx(),
-              table.table().dtype());
+    } else if (module instanceof EmbeddingLayer table) {
+      return table.emptyCopy();
     } else if (module instanceof NormLayer norm) {
       copy = norm.emptyCopy();
     }

@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model;
 
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -69,6 +70,12 @@ public final class ScaledEmbedding extends Module implements EmbeddingLayer {
   @Override
   public Parameter table() {
     return weight;
+  }
+
+  @Override
+  public Optional<Module> emptyCopy() {
+    return Optional.of(
+        new ScaledEmbedding(numEmbeddings(), embeddingDim, paddingIdx, scale, weight.dtype()));
   }
 
   @Override

@@ -163,7 +163,7 @@ public record LoraConversion(LoraConfig config, Map<String, Factors> matrices) {
     of.taskType().ifPresent(builder::taskType);
     of.baseModelNameOrPath().ifPresent(builder::baseModelNameOrPath);
     LoraConfig config = builder.build();
-    for (String field : List.of("layers_pattern", "layers_to_transform")) {
+    for (String field : List.of("layers_to_transform", "layers_pattern")) {
       if (of.fields().isSet(field)) {
         config = config.with(field, of.fields().get(field));
       }

@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model.opt;
 
+import java.util.Optional;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Shape;
@@ -55,6 +56,11 @@ final class LearnedPositions extends Module implements EmbeddingLayer {
   @Override
   public long embeddingDim() {
     return size;
+  }
+
+  @Override
+  public Optional<Module> emptyCopy() {
+    return Optional.of(new LearnedPositions(positions, size, weight.dtype()));
   }
 
   @Override
