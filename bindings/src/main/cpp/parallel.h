@@ -83,10 +83,11 @@ void sharedRange(Range<Args> fn, const Args& args, int64_t count, int64_t unit, 
 #if defined(_OPENMP)
   if (threads > 1) {
     std::atomic<int64_t> next{0};
+    Failure failure;
 #pragma omp parallel num_threads(threads)
     for (int64_t at; (at = next.fetch_add(unit, std::memory_order_relaxed)) < count;)
-      fn(args, at, at + unit < count ? at + unit : count);
-    return;
+      failure.guard(fn, args, at, at + unit < count ? at + unit : count);
+    return failure.rethrow();
   }
 #endif
   parallelRange(fn, args, count, 1, threads);
