@@ -35,7 +35,8 @@ public record FittingStep(
       now = now.toBuilder().gradientCheckpointing(true).build();
       result.add(of(what, config, now, memory));
     }
-    if (now.optim() == OptimizerNames.ADAMW_TORCH) {
+    if (now.optim() == OptimizerNames.ADAMW_TORCH
+        || now.optim() == OptimizerNames.ADAMW_TORCH_FUSED) {
       what += " --optim adamw_8bit";
       now = now.toBuilder().optim(OptimizerNames.ADAMW_8BIT).build();
       result.add(of(what, config, now, memory));

@@ -102,7 +102,7 @@ final class ModelSizes {
     long state =
         switch (optim) {
           case SGD -> 0;
-          case ADAMW_TORCH -> 2L * numel * size;
+          case ADAMW_TORCH, ADAMW_TORCH_FUSED -> 2L * numel * size;
           case PAGED_ADAMW_32BIT -> 8 * numel;
           case ADAMW_8BIT, ADAMW_BNB_8BIT, PAGED_ADAMW_8BIT ->
               numel < AdamW8bit.MIN_8BIT_SIZE

@@ -31,8 +31,13 @@ public record DataCollatorForLanguageModeling(
 
   /** Pads on the right with the tokenizer's pad token, or its end-of-sequence token, or 0. */
   public static DataCollatorForLanguageModeling of(Tokenizer tokenizer) {
+    return of(tokenizer, 1);
+  }
+
+  /** The same, with lengths that are multiples of a number. */
+  public static DataCollatorForLanguageModeling of(Tokenizer tokenizer, int padToMultipleOf) {
     long pad = tokenizer.padTokenId().orElseGet(() -> tokenizer.eosTokenId().orElse(0));
-    return new DataCollatorForLanguageModeling(pad, 1, Side.RIGHT);
+    return new DataCollatorForLanguageModeling(pad, padToMultipleOf, Side.RIGHT);
   }
 
   @Override

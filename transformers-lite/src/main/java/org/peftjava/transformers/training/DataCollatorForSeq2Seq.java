@@ -28,7 +28,13 @@ public record DataCollatorForSeq2Seq(long padTokenId, int padToMultipleOf, Side 
 
   /** Pads on the right with the tokenizer's pad token, or 0. */
   public static DataCollatorForSeq2Seq of(Tokenizer tokenizer) {
-    return new DataCollatorForSeq2Seq(tokenizer.padTokenId().orElse(0), 1, Side.RIGHT);
+    return of(tokenizer, 1);
+  }
+
+  /** The same, with lengths that are multiples of a number. */
+  public static DataCollatorForSeq2Seq of(Tokenizer tokenizer, int padToMultipleOf) {
+    return new DataCollatorForSeq2Seq(
+        tokenizer.padTokenId().orElse(0), padToMultipleOf, Side.RIGHT);
   }
 
   @Override

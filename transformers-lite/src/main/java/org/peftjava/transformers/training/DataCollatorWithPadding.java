@@ -28,6 +28,11 @@ public record DataCollatorWithPadding(long padTokenId, int padToMultipleOf, Side
 
   /** Pads on the right with the tokenizer's pad token. */
   public static DataCollatorWithPadding of(Tokenizer tokenizer) {
+    return of(tokenizer, 1);
+  }
+
+  /** The same, with lengths that are multiples of a number. */
+  public static DataCollatorWithPadding of(Tokenizer tokenizer, int padToMultipleOf) {
     return new DataCollatorWithPadding(
         tokenizer
             .padTokenId()
@@ -36,7 +41,7 @@ public record DataCollatorWithPadding(long padTokenId, int padToMultipleOf, Side
                     new IllegalArgumentException(
                         "The tokenizer has no pad token, which a classifier's batches need. Set"
                             + " dataCollator(…) with one.")),
-        1,
+        padToMultipleOf,
         Side.RIGHT);
   }
 

@@ -19,5 +19,7 @@ public enum OptimizerNames {
    */
   PAGED_ADAMW_32BIT,
   /** {@link org.peftjava.torch.optim.SGD} without momentum, as in transformers. */
-  SGD
+  SGD,
+  /** {@link #ADAMW_TORCH}, whose steps are one kernel here wherever there is one. */
+  ADAMW_TORCH_FUSED
 }

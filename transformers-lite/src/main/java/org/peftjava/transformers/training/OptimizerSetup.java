@@ -66,7 +66,7 @@ final class OptimizerSetup {
             args.adamEpsilon(),
             weightDecay);
     return switch (args.optim()) {
-      case ADAMW_TORCH -> new AdamW(parameters, adam);
+      case ADAMW_TORCH, ADAMW_TORCH_FUSED -> new AdamW(parameters, adam);
       case ADAMW_8BIT, ADAMW_BNB_8BIT, PAGED_ADAMW_8BIT ->
           new AdamW8bit(parameters, adam, embeddings(model));
       case PAGED_ADAMW_32BIT -> new AdamW8bit(parameters, adam, parameters.keySet());

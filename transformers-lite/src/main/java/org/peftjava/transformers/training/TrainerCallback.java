@@ -11,6 +11,15 @@ public interface TrainerCallback {
   /** Before the first step. */
   default void onTrainBegin(TrainingProgress progress) {}
 
+  /** Before the first step of an epoch, or the first after resuming. */
+  default void onEpochBegin(TrainingProgress progress) {}
+
+  /** After the last step of an epoch, before what is due then is logged, evaluated and saved. */
+  default void onEpochEnd(TrainingProgress progress) {}
+
+  /** Before the forward passes of a step. */
+  default void onStepBegin(TrainingProgress progress) {}
+
   /** After the backward passes of a step and clipping: gradients are those that the step takes. */
   default void onPreOptimizerStep(TrainingProgress progress) {}
 

@@ -90,10 +90,12 @@ final class TrainingLoop {
 
   private void epoch(int epoch, List<int[]> batches) {
     int accumulation = args.gradientAccumulationSteps();
+    tell(TrainerCallback::onEpochBegin);
     for (int step = state.globalStep() % plan.stepsPerEpoch();
         step < plan.stepsPerEpoch() && !finished();
         step++) {
       int end = Math.min(batches.size(), (step + 1) * accumulation);
+      tell(TrainerCallback::onStepBegin);
       optimizerStep(batches.subList(step * accumulation, end));
       state.stepDone(epoch + (double) end / plan.batchesPerEpoch());
       askAfterStep();
@@ -105,6 +107,7 @@ final class TrainingLoop {
         save();
       }
     } else {
+      tell(TrainerCallback::onEpochEnd);
       askAfterEpoch();
       meetRequests();
     }

@@ -15,9 +15,12 @@ import org.junit.jupiter.api.Test;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.optim.AdamW;
 import org.peftjava.torch.optim.LambdaLR;
+import org.peftjava.transformers.AutoTokenizer;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.Goldens;
 import org.peftjava.transformers.tokenizer.Side;
 import org.peftjava.transformers.tokenizer.TokenBatch;
+import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /** A training loop of one's own, and what a trainer does beside training. */
 class HandLoopTest extends TrainingRuns {
@@ -190,5 +193,73 @@ class HandLoopTest extends TrainingRuns {
               .startsWith("EarlyStoppingCallback needs evaluations"));
     }
     assertThrows(IllegalArgumentException.class, () -> new EarlyStoppingCallback(0));
+  }
+
+  @Test
+  void callbacksHearOfEpochsAndSteps() {
+    List<String> heard = new ArrayList<>();
+    TrainerCallback callback =
+        new TrainerCallback() {
+          @Override
+          public void onEpochBegin(TrainingProgress progress) {
+            heard.add("epoch at " + progress.state().globalStep());
+          }
+
+          @Override
+          public void onStepBegin(TrainingProgress progress) {
+            heard.add("step " + progress.state().globalStep());
+          }
+
+          @Override
+          public void onEpochEnd(TrainingProgress progress) {
+            heard.add("end at " + progress.state().epoch());
+          }
+        };
+    try (CausalLM model = TinyModels.opt(0)) {
+      TrainingArguments args =
+          TrainingArguments.builder()
+              .perDeviceTrainBatchSize(6)
+              .numTrainEpochs(2)
+              .optim(OptimizerNames.ADAMW_TORCH_FUSED)
+              .saveStrategy(SaveStrategy.NO)
+              .build();
+      Trainer.builder()
+          .model(model)
+          .args(args)
+          .trainDataset(DATA)
+          .callbacks(callback)
+          .build()
+          .train();
+    }
+    assertEquals(
+        List.of(
+            "epoch at 0",
+            "step 0",
+            "step 1",
+            "end at 1.0",
+            "epoch at 2",
+            "step 2",
+            "step 3",
+            "end at 2.0"),
+        heard);
+  }
+
+  @Test
+  void collatorsRoundLengthsUp() {
+    List<Example> examples = List.of(Example.ofTarget(new long[] {3, 4, 5}, new long[] {6, 2}));
+    try (Tokenizer tokenizer = AutoTokenizer.fromPretrained(Goldens.folder("tokenizer/fast"))) {
+      assertEquals(8, DataCollatorForSeq2Seq.of(tokenizer, 8).collate(examples).length());
+      assertEquals(3, DataCollatorForSeq2Seq.of(tokenizer).collate(examples).length());
+      assertEquals(
+          4,
+          DataCollatorForLanguageModeling.of(tokenizer, 4)
+              .collate(List.of(Example.of(3, 4)))
+              .length());
+      assertEquals(
+          4,
+          DataCollatorWithPadding.of(tokenizer, 4)
+              .collate(List.of(Example.ofText(new long[] {3, 4}, 1)))
+              .length());
+    }
   }
 }
