@@ -73,23 +73,24 @@ final class DocumentedCode {
     JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
     StringWriter complaints = new StringWriter();
     try (StandardJavaFileManager files = compiler.getStandardFileManager(null, null, null)) {
-      compiler
-          .getTask(
-              complaints,
-              files,
-              null,
-              List.of(
-                  "-d",
-                  folder.toString(),
-                  "-proc:none",
-                  "-nowarn",
-                  "-cp",
-                  System.getProperty("java.class.path")),
-              null,
-              files.getJavaFileObjectsFromPaths(sources))
-          .call();
+      boolean compiles =
+          compiler
+              .getTask(
+                  complaints,
+                  files,
+                  null,
+                  List.of(
+                      "-d",
+                      folder.toString(),
+                      "-proc:none",
+                      "-nowarn",
+                      "-cp",
+                      System.getProperty("java.class.path")),
+                  null,
+                  files.getJavaFileObjectsFromPaths(sources))
+              .call();
+      return compiles ? "" : complaints.toString();
     }
-    return complaints.toString();
   }
 
   /** The classes that {@link #compile} has written. */

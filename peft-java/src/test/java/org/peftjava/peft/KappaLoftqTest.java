@@ -110,7 +110,7 @@ class KappaLoftqTest {
                   .callback(
                       (whole, layer) -> {
                         asked.add(layer);
-                        assertNotEquals(0, product((PeftModel) whole, layer)[0]);
+                        assertNotEquals(0, product(whole, layer)[0]);
                         return !layer.equals(layers.get(0));
                       }));
       assertEquals(new TreeSet<>(layers), new TreeSet<>(asked));

@@ -140,7 +140,6 @@ class HandLoopTest extends TrainingRuns {
   // ---- early stopping ----
 
   private static int steps(double learningRate, EarlyStoppingCallback stopping) {
-    List<Double> losses = new ArrayList<>();
     try (CausalLM model = TinyModels.opt(0)) {
       TrainingArguments args =
           TrainingArguments.builder()
@@ -152,19 +151,12 @@ class HandLoopTest extends TrainingRuns {
               .evalSteps(1)
               .saveStrategy(SaveStrategy.NO)
               .build();
-      TrainerCallback watch =
-          new TrainerCallback() {
-            @Override
-            public void onEvaluate(TrainingProgress progress, Map<String, Double> metrics) {
-              losses.add(metrics.get("eval_loss"));
-            }
-          };
       return Trainer.builder()
           .model(model)
           .args(args)
           .trainDataset(DATA)
           .evalDataset(DATA)
-          .callbacks(stopping, watch)
+          .callbacks(stopping)
           .build()
           .train()
           .globalStep();
