@@ -75,7 +75,7 @@ class GoldenT5LoraIT {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5"})
+  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5", "bart"})
   void adaptedDisabledMergedUnmerged(String name) throws IOException {
     with(
         name,
@@ -95,7 +95,7 @@ class GoldenT5LoraIT {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5"})
+  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5", "bart"})
   void lossAndGradients(String name) throws IOException {
     with(
         name,
@@ -123,7 +123,7 @@ class GoldenT5LoraIT {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5"})
+  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5", "bart"})
   void generation(String name) throws IOException {
     with(
         name,
@@ -145,7 +145,7 @@ class GoldenT5LoraIT {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5"})
+  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5", "bart"})
   void threeSteps(String name) throws IOException {
     with(
         name,
@@ -182,7 +182,7 @@ class GoldenT5LoraIT {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5"})
+  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5", "bart"})
   void savedFilesArePythons(String name, @TempDir Path saved) throws IOException {
     with(
         name,

@@ -7,16 +7,19 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.CrossEntropy;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
@@ -43,11 +46,13 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  */
 public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqLanguageModel {
   private static final String HEAD = "lm_head";
+  private static final String BIAS = "final_logits_bias";
 
   private PretrainedConfig config;
   private final Architecture architecture;
-  private final Backbone backbone;
+  private final Supplier<Backbone> backbone;
   private final EncoderDecoder stacks;
+  private final @Nullable Parameter logitsBias;
   private final Slot<LinearLayer> lmHead;
   private final Ties ties;
   private final AdapterSlot adapters = new AdapterSlot(this);
@@ -59,8 +64,8 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     this.config = config;
     this.generationConfig = generationConfig;
     architecture = TaskCheck.architecture(config, Task.SEQ_2_SEQ_LM);
-    backbone = architecture.backbone(config, Task.SEQ_2_SEQ_LM, dtype);
-    if (!(backbone instanceof EncoderDecoder pair)) {
+    Backbone both = architecture.backbone(config, Task.SEQ_2_SEQ_LM, dtype);
+    if (!(both instanceof EncoderDecoder pair)) {
       throw new IllegalStateException(
           "The backbone of '"
               + config.modelType()
@@ -68,11 +73,23 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     }
     stacks = pair;
     decoderStartTokenId = config.json().findLong("decoder_start_token_id");
-    shareChildren(backbone);
-    Linear head = new Linear(backbone.outputSize(), config.vocabSize(), false, dtype);
+    if (backboneName().isEmpty()) {
+      shareChildren(both);
+      backbone = () -> both;
+    } else {
+      backbone = child(backboneName(), Backbone.class, both)::get;
+    }
+    int tokens = config.vocabSize();
+    logitsBias =
+        pair.hasLogitsBias()
+            ? registerBuffer(BIAS, new Parameter(Shape.of(1, tokens), dtype, Init.zeros()))
+            : null;
+    Linear head = new Linear(both.outputSize(), tokens, false, dtype);
     head.weight().init(Init.normal(config.initialStd()));
     lmHead = child(HEAD, LinearLayer.class, head);
-    Map<String, String> names = new HashMap<>(backbone.ties());
+    String prefix = backboneName().isEmpty() ? "" : backboneName() + ".";
+    Map<String, String> names = new HashMap<>();
+    both.ties().forEach((name, source) -> names.put(prefix + name, prefix + source));
     names.put(HEAD + ".weight", tableName());
     ties = new Ties(this, names);
     if (config.tieWordEmbeddings()) {
@@ -83,7 +100,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
   /** The full name of the token embedding's weight. */
   private String tableName() {
     return namedState().entrySet().stream()
-        .filter(entry -> entry.getValue() == backbone.inputEmbeddings().table())
+        .filter(entry -> entry.getValue() == backbone().inputEmbeddings().table())
         .map(Map.Entry::getKey)
         .findFirst()
         .orElseThrow();
@@ -124,7 +141,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
       checkLabels(labels);
       Tensor source = given.encoderOutputs();
       if (source == null) {
-        source = scope.keep(backbone.forward(encoderInput(input, encoderTrace)));
+        source = scope.keep(backbone().forward(encoderInput(input, encoderTrace)));
       }
       Tensor shifted =
           labels == null || given.hasTokens() ? null : prepareDecoderInputIdsFromLabels(labels);
@@ -148,7 +165,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
   @Override
   public Seq2SeqOutput encode(ModelInput input) {
     try (ModelAdapters.Pass pass = adapters.run()) {
-      return new Seq2SeqOutput(backbone.forward(encoderInput(input, null)));
+      return new Seq2SeqOutput(backbone().forward(encoderInput(input, null)));
     }
   }
 
@@ -162,8 +179,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     long tokens = hidden.size(1);
     long kept = input.logitsToKeep();
     Tensor last = kept == 0 || kept >= tokens ? hidden : hidden.narrow(1, tokens - kept, kept);
-    Tensor logits = scope.keep(lmHead.get().forward(lmHead.bring(last)));
-    return new ModelOutput(Optional.empty(), Optional.of(logits));
+    return new ModelOutput(Optional.empty(), Optional.of(scope.keep(scores(last))));
   }
 
   private ModelOutput loss(Tensor hidden, Tensor labels, ModelInput input, TensorScope scope) {
@@ -178,13 +194,32 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
               + " tokens. Expected one label per decoder token.");
     }
     NextTokenLoss each = NextTokenLoss.ofShiftedInput(labels, input.lossDivisor());
-    if (!input.outputLogits()) {
+    if (!input.outputLogits() && !isBiased()) {
       return new ModelOutput(
           Optional.of(scope.keep(each.ofHidden(lmHead.bring(hidden), lmHead.get()))),
           Optional.empty());
     }
-    Tensor logits = scope.keep(lmHead.get().forward(lmHead.bring(hidden)));
-    return new ModelOutput(Optional.of(scope.keep(each.ofLogits(logits))), Optional.of(logits));
+    Tensor logits = scope.keep(scores(hidden));
+    return new ModelOutput(
+        Optional.of(scope.keep(each.ofLogits(logits))),
+        input.outputLogits() ? Optional.of(logits) : Optional.empty());
+  }
+
+  private Tensor scores(Tensor hidden) {
+    Tensor scores = lmHead.get().forward(lmHead.bring(hidden));
+    return logitsBias != null && isBiased()
+        ? scores.add(logitsBias.tensor().to(scores.dtype()).to(scores.device()))
+        : scores;
+  }
+
+  /** Whether any token's logit gets a number added: of most models they are all 0. */
+  private boolean isBiased() {
+    if (logitsBias == null) {
+      return false;
+    }
+    try (TensorScope scope = TensorScope.open("is biased")) {
+      return logitsBias.tensor().abs().max().toDouble() > 0;
+    }
   }
 
   private static void checkLabels(@Nullable Tensor labels) {
@@ -258,10 +293,15 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
     return Optional.of(generationConfig);
   }
 
-  /** A model that writes is of no use without its head: none may be missing. */
+  /** A model that writes is of no use without its head; what is added to logits may be missing. */
   @Override
   public boolean mayBeNew(String name) {
-    return false;
+    return name.equals(BIAS);
+  }
+
+  @Override
+  public List<String> tokenBiases() {
+    return logitsBias == null ? List.of() : List.of(BIAS);
   }
 
   @Override
@@ -282,12 +322,12 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
   /** The stacks below the head. */
   @Override
   public Backbone backbone() {
-    return backbone;
+    return backbone.get();
   }
 
   @Override
   public String backboneName() {
-    return "";
+    return architecture.backboneName(Task.SEQ_2_SEQ_LM);
   }
 
   @Override
@@ -312,6 +352,6 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
 
   @Override
   public EncoderDecoderCache newCache(long capacity) {
-    return new EncoderDecoderCache(backbone.cachedLayers(), capacity);
+    return new EncoderDecoderCache(backbone().cachedLayers(), capacity);
   }
 }

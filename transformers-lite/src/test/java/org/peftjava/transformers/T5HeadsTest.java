@@ -130,7 +130,7 @@ class T5HeadsTest {
       Tensor ids = Creation.ofLongs(new long[][] {{5, 1}, {6, 7}});
       ModelInput input = ModelInput.builder().inputIds(ids).build();
       assertEquals(
-          "The rows have [1, 0] end tokens (eos_token_id [1]). T5 judges a text by its last one:"
+          "The rows have [1, 0] end tokens (eos_token_id [1]). A text is judged by its last one:"
               + " expected as many in each row, at least one.",
           assertThrows(IllegalArgumentException.class, () -> model.forward(input)).getMessage());
     }

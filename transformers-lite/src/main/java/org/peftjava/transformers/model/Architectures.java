@@ -2,6 +2,7 @@ package org.peftjava.transformers.model;
 
 import java.util.List;
 import java.util.stream.Collectors;
+import org.peftjava.transformers.model.bart.BartArchitecture;
 import org.peftjava.transformers.model.bert.BertArchitecture;
 import org.peftjava.transformers.model.bloom.BloomArchitecture;
 import org.peftjava.transformers.model.debertav2.DebertaV2Architecture;
@@ -29,6 +30,7 @@ import org.peftjava.transformers.model.t5.T5Architecture;
 public final class Architectures {
   private static final List<Architecture> ALL =
       List.of(
+          new BartArchitecture(),
           new BertArchitecture(),
           new BloomArchitecture(),
           new DebertaV2Architecture(),

@@ -17,4 +17,9 @@ public interface EncoderDecoder {
   default double headScale() {
     return 1;
   }
+
+  /** Whether a number is added to each token's logits: {@code final_logits_bias}. */
+  default boolean hasLogitsBias() {
+    return false;
+  }
 }

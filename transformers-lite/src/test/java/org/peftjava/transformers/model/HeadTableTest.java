@@ -12,11 +12,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * The class behind every Auto class for every architecture: the mappings in transformers 5.17's
- * {@code modeling_auto.py}. "-": there is none. Of T5 the base model is the encoder alone.
+ * {@code modeling_auto.py}. "-": there is none. Of T5 the base model is the encoder alone; BART's decoder
+ * alone and its model under masks are not there.
  */
 class HeadTableTest {
   @ParameterizedTest
   @CsvSource({
+    "bart, BartModel, -, -, BartForConditionalGeneration, BartForSequenceClassification, -"
+        + ", BartForQuestionAnswering",
     "bert, BertModel, BertLMHeadModel, BertForMaskedLM, -, BertForSequenceClassification"
         + ", BertForTokenClassification, BertForQuestionAnswering",
     "bloom, BloomModel, BloomForCausalLM, -, -, BloomForSequenceClassification"

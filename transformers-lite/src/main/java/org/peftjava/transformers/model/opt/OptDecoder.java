@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model.opt;
 
+import org.peftjava.transformers.model.LearnedPositions;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;

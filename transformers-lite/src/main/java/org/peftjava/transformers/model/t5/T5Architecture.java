@@ -1,5 +1,7 @@
 package org.peftjava.transformers.model.t5;
 
+import org.peftjava.transformers.model.Seq2SeqReader;
+import org.peftjava.transformers.model.LastEndHead;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -102,21 +104,22 @@ public final class T5Architecture implements Architecture {
   public Backbone backbone(PretrainedConfig config, Task task, DType dtype) {
     return switch (task) {
       case FEATURE_EXTRACTION, TOKEN_CLASSIFICATION -> new T5EncoderModel(checked(config), dtype);
-      case SEQUENCE_CLASSIFICATION, QUESTION_ANSWERING -> new T5Reader(checked(config), dtype);
+      case SEQUENCE_CLASSIFICATION, QUESTION_ANSWERING -> reader(checked(config), dtype);
       case SEQ_2_SEQ_LM, CAUSAL_LM, MASKED_LM -> backbone(config, dtype);
     };
   }
 
-  /** Question answering has its head beside the stacks. */
+  /** Question answering, and the model that writes, have their heads beside the stacks. */
   @Override
   public String backboneName(Task task) {
-    return task == Task.QUESTION_ANSWERING ? "" : baseModelPrefix();
+    boolean beside = task == Task.QUESTION_ANSWERING || task == Task.SEQ_2_SEQ_LM;
+    return beside ? "" : baseModelPrefix();
   }
 
   @Override
   public Head head(Task task, HeadParts parts) {
     return switch (task) {
-      case SEQUENCE_CLASSIFICATION -> T5Heads.lastEnd(parts);
+      case SEQUENCE_CLASSIFICATION -> LastEndHead.head(parts);
       case TOKEN_CLASSIFICATION -> T5Heads.eachToken(parts);
       case QUESTION_ANSWERING -> T5Heads.span(parts);
       case FEATURE_EXTRACTION, CAUSAL_LM, MASKED_LM, SEQ_2_SEQ_LM ->
@@ -142,6 +145,10 @@ public final class T5Architecture implements Architecture {
   @Override
   public List<String> keepInFp32Modules() {
     return List.of("wo");
+  }
+
+  private static Seq2SeqReader reader(T5Config config, DType dtype) {
+    return new Seq2SeqReader(new T5Model(config, dtype), config.decoderStartTokenId());
   }
 
   private static T5Config checked(PretrainedConfig config) {

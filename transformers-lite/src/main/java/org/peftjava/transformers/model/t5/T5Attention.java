@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model.t5;
 
+import org.peftjava.transformers.model.Seq2SeqContext;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
@@ -74,7 +75,7 @@ final class T5Attention extends Module {
   }
 
   /** Attends from each token of x (b, t, e) to the tokens around it; returns (b, t, e). */
-  Tensor toItself(Tensor x, T5Context context) {
+  Tensor toItself(Tensor x, Seq2SeqContext context) {
     try (TensorScope scope = TensorScope.open("SelfAttention")) {
       KeyValues now = keyValues(x);
       KvCache past = context.past();
@@ -84,7 +85,7 @@ final class T5Attention extends Module {
   }
 
   /** Attends from each token of x (b, t, e) to the encoder's states; returns (b, t, e). */
-  Tensor toEncoder(Tensor x, T5Context.Encoder encoder) {
+  Tensor toEncoder(Tensor x, Seq2SeqContext.Encoder encoder) {
     try (TensorScope scope = TensorScope.open("EncDecAttention")) {
       CrossAttentionCache cache = encoder.cache();
       KeyValues all =

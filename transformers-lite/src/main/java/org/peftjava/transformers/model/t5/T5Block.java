@@ -1,5 +1,7 @@
 package org.peftjava.transformers.model.t5;
 
+import org.peftjava.transformers.model.Float16Range;
+import org.peftjava.transformers.model.Seq2SeqContext;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Dropouts;
@@ -18,9 +20,6 @@ import org.peftjava.torch.nn.Slot;
  * <p>Reference: {@code T5Block}.
  */
 final class T5Block extends Module {
-  private static final double LARGEST_FLOAT16 = 65504;
-  private static final double CLAMPED_FLOAT16 = LARGEST_FLOAT16 - 1000;
-
   private final Sublayer<T5Attention> selfAttention;
   private final @Nullable Sublayer<T5Attention> encoderAttention;
   private final Sublayer<T5Dense> feedForward;
@@ -61,11 +60,11 @@ final class T5Block extends Module {
   }
 
   /** Returns the layer's output (b, t, e), owned by the current scope. */
-  Tensor forward(Tensor x, T5Context context) {
+  Tensor forward(Tensor x, Seq2SeqContext context) {
     try (TensorScope scope = TensorScope.open("T5Block")) {
       Tensor normed = selfAttention.layerNorm.get().forward(x);
       Tensor hidden = residual(selfAttention.body.toItself(normed, context), x);
-      T5Context.Encoder encoder = context.encoder();
+      Seq2SeqContext.Encoder encoder = context.encoder();
       if (encoderAttention != null && encoder != null) {
         normed = encoderAttention.layerNorm.get().forward(hidden);
         hidden = residual(encoderAttention.body.toEncoder(normed, encoder), hidden);
@@ -84,17 +83,6 @@ final class T5Block extends Module {
       boolean inPlace = !GradMode.isEnabled() && update.dtype() == x.dtype();
       sum = inPlace ? update.addInPlace(x) : update.add(x);
     }
-    return sum.dtype() == DType.FLOAT16 ? finite(sum) : sum;
-  }
-
-  /** Clamps what left the range of float16, if anything did. */
-  private static Tensor finite(Tensor x) {
-    try (TensorScope scope = TensorScope.open("clamp")) {
-      if (x.abs().eq(Double.POSITIVE_INFINITY).sum().toLong() == 0) {
-        return x;
-      }
-      Tensor below = x.maskedFill(x.gt(CLAMPED_FLOAT16), CLAMPED_FLOAT16);
-      return scope.keep(below.maskedFill(x.neg().gt(CLAMPED_FLOAT16), -CLAMPED_FLOAT16));
-    }
+    return Float16Range.clamped(sum);
   }
 }

@@ -1,9 +1,9 @@
 package org.peftjava.transformers.model.t5;
 
+import org.peftjava.transformers.model.Seq2SeqContext;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
-import org.peftjava.torch.Device;
 import org.peftjava.torch.Dropouts;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -16,7 +16,6 @@ import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.Slot;
 import org.peftjava.transformers.model.AttentionMask;
 import org.peftjava.transformers.model.BackboneInput;
-import org.peftjava.transformers.model.CrossAttentionCache;
 import org.peftjava.transformers.model.DecoderInput;
 import org.peftjava.transformers.model.EncoderDecoderCache;
 import org.peftjava.transformers.model.LayerStack;
@@ -30,7 +29,6 @@ import org.peftjava.transformers.model.LayerTrace;
  */
 final class T5Stack extends Module {
   private static final String POSITION_BIAS = "position bias";
-  private static final String ENCODER_MASK = "encoder mask";
 
   private final Slot<EmbeddingLayer> embedTokens;
   private final ModuleList<T5Block> blocks;
@@ -63,7 +61,7 @@ final class T5Stack extends Module {
       AttentionMask mask =
           AttentionMask.bidirectional(input.attentionMask(), bias.dtype(), bias.device())
               .biased(bias);
-      return scope.keep(run(hidden, new T5Context(mask, null, input.trace(), null), recompute));
+      return scope.keep(run(hidden, new Seq2SeqContext(mask, null, input.trace(), null), recompute));
     }
   }
 
@@ -78,13 +76,9 @@ final class T5Stack extends Module {
       AttentionMask mask =
           AttentionMask.bidirectional(tokens.attentionMask(), bias.dtype(), bias.device())
               .biased(bias);
-      T5Context.Encoder encoder =
-          new T5Context.Encoder(
-              input.encoderStates(),
-              encoderMask(input, bias.dtype(), bias.device()),
-              past == null ? null : past.crossAttention(),
-              input.crossTrace());
-      T5Context context = new T5Context(mask, tokens.past(), tokens.trace(), encoder);
+      Seq2SeqContext.Encoder encoder =
+          Seq2SeqContext.Encoder.of(input, bias.dtype(), bias.device());
+      Seq2SeqContext context = new Seq2SeqContext(mask, tokens.past(), tokens.trace(), encoder);
       Tensor result = run(hidden, context, recompute);
       if (past != null) {
         past.selfAttention().advance(tokens.tokens());
@@ -93,7 +87,7 @@ final class T5Stack extends Module {
     }
   }
 
-  private Tensor run(Tensor hidden, T5Context context, boolean recompute) {
+  private Tensor run(Tensor hidden, Seq2SeqContext context, boolean recompute) {
     Tensor last =
         LayerStack.run(blocks.list(), hidden, context, recompute && isTraining(), T5Block::forward);
     Tensor result = dropout(finalLayerNorm.get().forward(finalLayerNorm.bring(last)));
@@ -143,22 +137,5 @@ final class T5Stack extends Module {
       row = past.keep(POSITION_BIAS, positions.bias(1, room, hidden.device()));
     }
     return row.narrow(3, row.size(3) - all, all);
-  }
-
-  private static AttentionMask encoderMask(DecoderInput input, DType dtype, Device device) {
-    EncoderDecoderCache past = input.past();
-    Tensor kept = past == null ? null : past.constant(ENCODER_MASK);
-    if (kept != null) {
-      return new AttentionMask(kept, false);
-    }
-    CrossAttentionCache read = past == null ? null : past.crossAttention();
-    if (read != null && read.isFilled()) {
-      return AttentionMask.bidirectional(null, dtype, device);
-    }
-    AttentionMask mask = AttentionMask.bidirectional(input.encoderMask(), dtype, device);
-    if (past != null) {
-      mask.tensors().forEach(addend -> past.keep(ENCODER_MASK, addend));
-    }
-    return mask;
   }
 }

@@ -44,7 +44,7 @@ class T5GenerationTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5"})
+  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5", "bart"})
   void greedyGeneration(String name) {
     try (Seq2SeqLM model = model(name);
         TensorScope scope = TensorScope.open("test")) {
@@ -77,7 +77,7 @@ class T5GenerationTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5"})
+  @ValueSource(strings = {"t5_v10", "t5_v11", "t5_mt5", "bart"})
   void beamSearch(String name) {
     try (Seq2SeqLM model = model(name);
         TensorScope scope = TensorScope.open("test")) {

@@ -1,5 +1,6 @@
-package org.peftjava.transformers.model.t5;
+package org.peftjava.transformers.model;
 
+import java.util.OptionalLong;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -8,24 +9,24 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.EmbeddingLayer;
-import org.peftjava.transformers.model.Backbone;
-import org.peftjava.transformers.model.BackboneInput;
-import org.peftjava.transformers.model.DecoderInput;
 
 /**
- * Encoder and decoder of T5 that both read the source text, the decoder shifted by one token, to
+ * Encoder and decoder that both read the source text, the decoder shifted by one token, to
  * judge it: the hidden states are the decoder's.
  *
- * <p>Reference: {@code T5ForSequenceClassification.forward}. Its children are those of {@link
- * T5Model}.
+ * <p>Reference: {@code T5ForSequenceClassification.forward}, {@code BartModel.forward}. Its children are those of
+ * the stacks.
  */
-final class T5Reader extends Backbone {
-  private final T5Model stacks;
-  private final T5Config config;
+public final class Seq2SeqReader extends Backbone {
+  private final Backbone stacks;
+  private final EncoderDecoder pair;
+  private final OptionalLong start;
 
-  T5Reader(T5Config config, DType dtype) {
-    this.config = config;
-    stacks = new T5Model(config, dtype);
+  /** Reads with these stacks, the decoder's input beginning with {@code start}. */
+  public <M extends Backbone & EncoderDecoder> Seq2SeqReader(M stacks, OptionalLong start) {
+    this.stacks = stacks;
+    this.start = start;
+    pair = stacks;
     shareChildren(stacks);
   }
 
@@ -34,31 +35,29 @@ final class T5Reader extends Backbone {
     Tensor ids = input.inputIds();
     if (ids == null) {
       throw new IllegalArgumentException(
-          "inputsEmbeds are given, but T5 reads the ids of the text a second time to judge it. Pass"
+          "inputsEmbeds are given, but the decoder reads the ids of the text a second time to judge it. Pass"
               + " inputIds.");
     }
-    try (TensorScope scope = TensorScope.open("T5Reader.forward")) {
+    try (TensorScope scope = TensorScope.open("Seq2SeqReader.forward")) {
       stacks.gradientCheckpointing(recomputes());
       BackboneInput source =
           new BackboneInput(ids, null, input.attentionMask(), null, null, null, null);
       BackboneInput target =
           new BackboneInput(shifted(ids), null, null, null, null, null, input.trace());
       return scope.keep(
-          stacks.decode(
+          pair.decode(
               new DecoderInput(target, stacks.forward(source), input.attentionMask(), null, null)));
     }
   }
 
   private Tensor shifted(Tensor ids) {
-    long start =
-        config
-            .decoderStartTokenId()
-            .orElseThrow(
-                () ->
-                    new IllegalArgumentException(
-                        "config.json has no decoder_start_token_id, with which the decoder's input"
-                            + " begins. Set it; T5 begins with the padding token, 0."));
-    Tensor first = Creation.zeros(DType.INT64, ids.device(), ids.size(0), 1).add(start);
+    long begin =
+        start.orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "config.json has no decoder_start_token_id, with which the decoder's input"
+                        + " begins. Set it; T5 begins with the padding token, 0."));
+    Tensor first = Creation.zeros(DType.INT64, ids.device(), ids.size(0), 1).add(begin);
     return ids.size(1) == 1
         ? first
         : Creation.cat(List.of(first, ids.narrow(1, 0, ids.size(1) - 1)), 1);

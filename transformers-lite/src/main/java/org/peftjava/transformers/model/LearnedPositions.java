@@ -1,4 +1,4 @@
-package org.peftjava.transformers.model.opt;
+package org.peftjava.transformers.model;
 
 import java.util.Optional;
 import org.peftjava.torch.DType;
@@ -13,16 +13,17 @@ import org.peftjava.torch.nn.Parameter;
 /**
  * A learned vector per position, stored from row 2 on: position -1, which padding has, is row 1.
  *
- * <p>Reference: {@code OPTLearnedPositionalEmbedding}.
+ * <p>Reference: {@code OPTLearnedPositionalEmbedding}, {@code BartLearnedPositionalEmbedding}.
  */
-final class LearnedPositions extends Module implements EmbeddingLayer {
+public final class LearnedPositions extends Module implements EmbeddingLayer {
   private static final int OFFSET = 2;
 
   private final long positions;
   private final long size;
   private final Parameter weight;
 
-  LearnedPositions(long positions, long size, DType dtype) {
+  /** A table of this many positions, without memory. */
+  public LearnedPositions(long positions, long size, DType dtype) {
     this.positions = positions;
     this.size = size;
     weight =
@@ -44,7 +45,7 @@ final class LearnedPositions extends Module implements EmbeddingLayer {
   }
 
   /** Vectors of {@code length} positions in a row: (t, e), a view of the table. */
-  Tensor range(long start, long length) {
+  public Tensor range(long start, long length) {
     return weight.tensor().narrow(0, start + OFFSET, length);
   }
 
