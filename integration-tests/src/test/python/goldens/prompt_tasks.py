@@ -15,7 +15,7 @@ from peft import (
 )
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig, T5Config
 
-from . import common, heads, t5
+from . import bart, common, heads, t5
 
 TOKENS = 3
 PREFIX = PrefixTuningConfig
@@ -34,6 +34,11 @@ def tiny_t5(**changes):
 
 def untied_t5(**changes):
     return tiny_t5(tie_word_embeddings=False, **changes)
+
+
+def tiny_bart():
+    values = bart.SHAPE | {"decoder_attention_heads": 4, "encoder_layers": 3, "decoder_layers": 3}
+    return common.loud(AutoModelForSeq2SeqLM.from_config(transformers.BartConfig(**values)), seed=15).eval()
 
 
 def headed(architecture, head):
@@ -60,6 +65,8 @@ CASES = {
         None,
         "a projected prefix of three layers over a decoder of two",
     ),
+    "prompt_bart": (tiny_bart, PromptTuningConfig, {}, "SEQ_2_SEQ_LM", None, "prompt tuning in front of BART's encoder"),
+    "prefix_bart": (tiny_bart, PREFIX, {}, "SEQ_2_SEQ_LM", None, "prefix tuning in BART's decoder"),
     "multitask_t5": (
         untied_t5,
         MultitaskPromptTuningConfig,

@@ -88,6 +88,8 @@ class GoldenPromptTaskIT {
         "ptuning_t5",
         "prefix_t5",
         "prefix_t5_short",
+        "prompt_bart",
+        "prefix_bart",
         "multitask_t5",
         "poly_t5",
         "prompt_bert_sequence",

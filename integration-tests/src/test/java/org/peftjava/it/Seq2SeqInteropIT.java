@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,6 +31,8 @@ import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.Seq2SeqLanguageModel;
 import org.peftjava.transformers.checkpoint.Safetensors;
+import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.model.bart.BartConfig;
 import org.peftjava.transformers.model.t5.T5Config;
 import org.peftjava.transformers.model.t5.T5ConfigBuilder;
 import org.peftjava.transformers.tokenizer.TokenBatch;
@@ -57,14 +60,16 @@ class Seq2SeqInteropIT {
 
   private static final long[][] LABELS = {{12, 7, 3, 25, 1}, {38, 2, 1, -100, -100}};
 
-  private static final Map<String, T5ConfigBuilder> CONFIGS =
+  private static final Map<String, PretrainedConfig> CONFIGS =
       Map.of(
           "t5",
-          T5Config.builder(),
+          t5(T5Config.builder()),
           "flan",
-          T5Config.builder().feedForwardProj("gated-gelu").scaleDecoderOutputs(false),
+          t5(T5Config.builder().feedForwardProj("gated-gelu").scaleDecoderOutputs(false)),
           "mt5",
-          T5Config.mt5Builder());
+          t5(T5Config.mt5Builder()),
+          "bart",
+          bart());
 
   @Test
   void whatJavaWritesJavaReads(@TempDir Path temporary) {
@@ -102,20 +107,41 @@ class Seq2SeqInteropIT {
         expected.get(name + ".ids").toLongs(), actual.get(name + ".ids").toLongs(), name);
   }
 
-  private static void write(Path folder, T5ConfigBuilder shape) {
-    T5Config config =
-        shape
-            .vocabSize(40)
-            .dModel(16)
-            .dKv(6)
-            .dFf(20)
-            .numLayers(2)
-            .numDecoderLayers(2)
-            .numHeads(3)
-            .relativeAttentionNumBuckets(8)
-            .relativeAttentionMaxDistance(20)
-            .decoderStartTokenId(0)
-            .build();
+  private static PretrainedConfig t5(T5ConfigBuilder shape) {
+    return shape
+        .vocabSize(40)
+        .dModel(16)
+        .dKv(6)
+        .dFf(20)
+        .numLayers(2)
+        .numDecoderLayers(2)
+        .numHeads(3)
+        .relativeAttentionNumBuckets(8)
+        .relativeAttentionMaxDistance(20)
+        .decoderStartTokenId(0)
+        .build();
+  }
+
+  private static PretrainedConfig bart() {
+    return BartConfig.builder()
+        .vocabSize(40)
+        .dModel(16)
+        .encoderLayers(2)
+        .decoderLayers(1)
+        .encoderAttentionHeads(4)
+        .decoderAttentionHeads(2)
+        .encoderFfnDim(20)
+        .decoderFfnDim(24)
+        .maxPositionEmbeddings(24)
+        .padTokenId(OptionalLong.of(0))
+        .eosTokenId(1)
+        .decoderStartTokenId(1)
+        .forcedEosTokenId(1)
+        .initStd(0.5)
+        .build();
+  }
+
+  private static void write(Path folder, PretrainedConfig config) {
     Randomness.manualSeed(5);
     Map<String, Tensor> expected = new LinkedHashMap<>();
     try (TensorScope scope = TensorScope.open("write")) {

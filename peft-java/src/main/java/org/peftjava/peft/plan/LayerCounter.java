@@ -29,7 +29,10 @@ final class LayerCounter {
           "(?:.*\\.)?(?:o_proj|out_proj|c_proj|out_lin|lin2|o|wo|fc2|fc_out|down_proj|dense_4h_to_h"
               + "|(?:output|attention|self_attention)\\.dense|self_attn\\.dense)");
   private static final Pattern ATTENTION = Pattern.compile("attn|attention|Attention");
-  private static final String CROSS = ".EncDecAttention.";
+
+  /** Keys and values that a decoder makes of the encoder's states. */
+  private static final Pattern CROSS =
+      Pattern.compile(".*\\.(?:EncDecAttention\\.[kv]|encoder_attn\\.[kv]_proj)");
 
   private final PretrainedConfig config;
   private final StepOptions options;
@@ -110,7 +113,7 @@ final class LayerCounter {
     widest = Math.max(widest, Math.max(layer.inFeatures(), layer.outFeatures()));
     if (LAST_PROJECTION.matcher(path).matches()) {
       stack.kept += attention ? layer.inFeatures() : 0; // attention's result
-    } else if (path.contains(CROSS) && !path.endsWith(".q")) {
+    } else if (CROSS.matcher(path).matches()) {
       stack.crossKept += layer.outFeatures();
     } else {
       stack.kept += layer.outFeatures(); // queries, keys and values; gate and up
@@ -129,7 +132,9 @@ final class LayerCounter {
   }
 
   private long heads() {
-    for (String name : List.of("num_attention_heads", "n_head", "num_heads", "n_heads")) {
+    for (String name :
+        List.of(
+            "num_attention_heads", "n_head", "num_heads", "n_heads", "encoder_attention_heads")) {
       if (config.json().has(name)) {
         return config.json().getInt(name);
       }

@@ -1,10 +1,10 @@
 package org.peftjava.transformers.model;
 
-import org.peftjava.torch.Device;
-import org.peftjava.torch.DType;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 
 /**

@@ -1,8 +1,8 @@
 package org.peftjava.transformers.model;
 
-import java.util.OptionalLong;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -11,11 +11,11 @@ import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.EmbeddingLayer;
 
 /**
- * Encoder and decoder that both read the source text, the decoder shifted by one token, to
- * judge it: the hidden states are the decoder's.
+ * Encoder and decoder that both read the source text, the decoder shifted by one token, to judge
+ * it: the hidden states are the decoder's.
  *
- * <p>Reference: {@code T5ForSequenceClassification.forward}, {@code BartModel.forward}. Its children are those of
- * the stacks.
+ * <p>Reference: {@code T5ForSequenceClassification.forward}, {@code BartModel.forward}. Its
+ * children are those of the stacks.
  */
 public final class Seq2SeqReader extends Backbone {
   private final Backbone stacks;
@@ -35,8 +35,8 @@ public final class Seq2SeqReader extends Backbone {
     Tensor ids = input.inputIds();
     if (ids == null) {
       throw new IllegalArgumentException(
-          "inputsEmbeds are given, but the decoder reads the ids of the text a second time to judge it. Pass"
-              + " inputIds.");
+          "inputsEmbeds are given, but the decoder reads the ids of the text a second time to judge"
+              + " it. Pass inputIds.");
     }
     try (TensorScope scope = TensorScope.open("Seq2SeqReader.forward")) {
       stacks.gradientCheckpointing(recomputes());

@@ -12,8 +12,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * The class behind every Auto class for every architecture: the mappings in transformers 5.17's
- * {@code modeling_auto.py}. "-": there is none. Of T5 the base model is the encoder alone; BART's decoder
- * alone and its model under masks are not there.
+ * {@code modeling_auto.py}. "-": there is none. Of T5 the base model is the encoder alone; BART's
+ * decoder alone and its model under masks are not there.
  */
 class HeadTableTest {
   @ParameterizedTest

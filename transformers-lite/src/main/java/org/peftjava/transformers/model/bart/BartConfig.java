@@ -17,8 +17,7 @@ import org.peftjava.transformers.model.ConfigRules;
  * @param json every setting, with those that this library does not use
  * @param nameOrPath where the model came from
  */
-public record BartConfig(ConfigJson json, Optional<String> nameOrPath)
-    implements PretrainedConfig {
+public record BartConfig(ConfigJson json, Optional<String> nameOrPath) implements PretrainedConfig {
   static final String MODEL_TYPE = "bart";
 
   private static final int LABELS = 3;

@@ -111,8 +111,7 @@ final class BartStack extends Module {
 
   private Tensor run(Tensor hidden, Seq2SeqContext context, boolean recompute) {
     Tensor result =
-        LayerStack.run(
-            kept(), hidden, context, recompute && isTraining(), BartLayer::forward);
+        LayerStack.run(kept(), hidden, context, recompute && isTraining(), BartLayer::forward);
     LayerTrace trace = context.trace();
     if (trace != null) {
       trace.hiddenState(result);
@@ -126,8 +125,7 @@ final class BartStack extends Module {
     if (!isTraining() || layerdrop == 0) {
       return all;
     }
-    float[] drawn =
-        Creation.zeros(DType.FLOAT32, all.size()).uniformInPlace(0, 1).toFloats();
+    float[] drawn = Creation.zeros(DType.FLOAT32, all.size()).uniformInPlace(0, 1).toFloats();
     return IntStream.range(0, drawn.length)
         .filter(i -> drawn[i] >= layerdrop)
         .mapToObj(all::get)

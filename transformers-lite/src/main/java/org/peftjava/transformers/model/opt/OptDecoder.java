@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model.opt;
 
-import org.peftjava.transformers.model.LearnedPositions;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
@@ -22,6 +21,7 @@ import org.peftjava.transformers.model.InitialWeights;
 import org.peftjava.transformers.model.KvCache;
 import org.peftjava.transformers.model.LayerStack;
 import org.peftjava.transformers.model.LayerTrace;
+import org.peftjava.transformers.model.LearnedPositions;
 import org.peftjava.transformers.model.Positions;
 
 /**

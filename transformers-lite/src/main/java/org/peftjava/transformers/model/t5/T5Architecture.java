@@ -1,7 +1,5 @@
 package org.peftjava.transformers.model.t5;
 
-import org.peftjava.transformers.model.Seq2SeqReader;
-import org.peftjava.transformers.model.LastEndHead;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -12,7 +10,9 @@ import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.HeadParts;
+import org.peftjava.transformers.model.LastEndHead;
 import org.peftjava.transformers.model.ModuleRoles;
+import org.peftjava.transformers.model.Seq2SeqReader;
 import org.peftjava.transformers.model.Task;
 
 /** T5 (arXiv:1910.10683), T5 v1.1, flan-T5; and mT5 (arXiv:2010.11934), which differs in names. */

@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model.t5;
 
-import org.peftjava.transformers.model.Seq2SeqContext;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
@@ -17,6 +16,7 @@ import org.peftjava.transformers.model.CrossAttentionCache;
 import org.peftjava.transformers.model.KvCache;
 import org.peftjava.transformers.model.KvCache.KeyValues;
 import org.peftjava.transformers.model.LayerTrace;
+import org.peftjava.transformers.model.Seq2SeqContext;
 
 /**
  * Multi-head attention without scaling: {@code softmax(q k^T + bias) v}, projected back. Over the

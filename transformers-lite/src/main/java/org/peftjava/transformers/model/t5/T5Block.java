@@ -1,7 +1,5 @@
 package org.peftjava.transformers.model.t5;
 
-import org.peftjava.transformers.model.Float16Range;
-import org.peftjava.transformers.model.Seq2SeqContext;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Dropouts;
@@ -12,6 +10,8 @@ import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModuleList;
 import org.peftjava.torch.nn.Slot;
+import org.peftjava.transformers.model.Float16Range;
+import org.peftjava.transformers.model.Seq2SeqContext;
 
 /**
  * One layer of a stack: attention, in the decoder attention to the encoder, and a feed-forward

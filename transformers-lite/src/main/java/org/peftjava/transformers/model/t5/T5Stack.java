@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model.t5;
 
-import org.peftjava.transformers.model.Seq2SeqContext;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
@@ -20,6 +19,7 @@ import org.peftjava.transformers.model.DecoderInput;
 import org.peftjava.transformers.model.EncoderDecoderCache;
 import org.peftjava.transformers.model.LayerStack;
 import org.peftjava.transformers.model.LayerTrace;
+import org.peftjava.transformers.model.Seq2SeqContext;
 
 /**
  * Token embedding, layers and the last norm: the encoder, or the decoder.
@@ -61,7 +61,8 @@ final class T5Stack extends Module {
       AttentionMask mask =
           AttentionMask.bidirectional(input.attentionMask(), bias.dtype(), bias.device())
               .biased(bias);
-      return scope.keep(run(hidden, new Seq2SeqContext(mask, null, input.trace(), null), recompute));
+      return scope.keep(
+          run(hidden, new Seq2SeqContext(mask, null, input.trace(), null), recompute));
     }
   }
 

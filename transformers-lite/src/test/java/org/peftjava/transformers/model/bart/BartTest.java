@@ -177,8 +177,7 @@ class BartTest {
             Goldens.rows(tensor(golden, "forced.beams")),
             model
                 .generate(
-                    batch,
-                    g -> g.maxNewTokens(7).forcedBosTokenId(7).numBeams(3).useCache(cached))
+                    batch, g -> g.maxNewTokens(7).forcedBosTokenId(7).numBeams(3).useCache(cached))
                 .ids());
       }
     }
@@ -294,5 +293,21 @@ class BartTest {
                 () -> BartConfig.of(BartConfig.builder().build().json().with("is_decoder", true)))
             .getMessage()
             .contains("is_decoder"));
+  }
+
+  @Test
+  void whatIsAddedToLogitsGrowsWithTheVocabulary() {
+    try (Seq2SeqLM model = AutoModelForSeq2SeqLM.fromPretrained(folder("bart"));
+        TensorScope scope = TensorScope.open("test");
+        GradMode off = GradMode.noGrad()) {
+      Map<String, Tensor> golden = Goldens.tensors("bart");
+      ModelInput input =
+          source(golden, "in").labels(tensor(golden, "in.labels")).outputLogits(true).build();
+      model.resizeTokenEmbeddings(43);
+      Tensor logits = model.forward(input).logits().orElseThrow();
+      assertEquals(43, logits.size(2));
+      assertClose(tensor(golden, "labels.logits"), logits.narrow(2, 0, 40), TOLERANCE);
+      assertEquals(43, model.config().vocabSize());
+    }
   }
 }
