@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeSet;
@@ -282,7 +283,7 @@ class BartTest {
   }
 
   private static String first(Seq2SeqLM model, ModelInput input) {
-    return String.format("%.3f", model.forward(input).logits().orElseThrow().toFloats()[0]);
+    return String.format(Locale.ROOT, "%.3f", model.forward(input).logits().orElseThrow().toFloats()[0]);
   }
 
   @Test
