@@ -32,7 +32,7 @@ public final class LearnedPositions extends Module implements EmbeddingLayer {
   }
 
   /** The rows of these positions, each at least -2. */
-  static Tensor rows(Tensor positions) {
+  public static Tensor rows(Tensor positions) {
     return positions.add(OFFSET);
   }
 

@@ -136,7 +136,8 @@ final class BartStack extends Module {
   private Tensor embed(BackboneInput input) {
     try (TensorScope scope = TensorScope.open("embeddings")) {
       Tensor tokens = input.embedded(embedTokens.get());
-      Tensor places = embedPositions.get().forward(positions.of(input, tokens.device()));
+      Tensor rows = LearnedPositions.rows(positions.of(input, tokens.device()));
+      Tensor places = embedPositions.get().forward(rows);
       Tensor normed = norm.get().forward(tokens.add(places));
       return scope.keep(Dropouts.dropout(normed, isTraining() ? dropout : 0));
     }
