@@ -35,7 +35,8 @@ inline void bytesRows(const BytesProductArgs& a, int64_t m0, int64_t row) {
     int64_t n = row + r;
     int32_t by = ByteDot::kShifted ? 128 * ByteDot::total(shift[r]) : 0;
     for (int m = 0; m < M; m++) {
-      float value = static_cast<float>(ByteDot::total(sum[r][m]) - by);
+      const uint32_t exact = static_cast<uint32_t>(ByteDot::total(sum[r][m])) - static_cast<uint32_t>(by);
+      float value = static_cast<float>(static_cast<int32_t>(exact));
       value = value * (a.xAbsmax[m0 + m] * a.wAbsmax[n]) * kByteInverseSquared;
       if (a.bias != nullptr) value = value + a.bias[n];
       put(static_cast<T*>(a.y) + (m0 + m) * a.n + n, value);

@@ -17,5 +17,11 @@ struct ByteDot {
   static Sum addShift(Sum sum, Bytes w) {
     return _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), w);
   }
-  static int32_t total(Sum sum) { return _mm512_reduce_add_epi32(sum); }
+  /// Modulo 2^32: long sums of x + 128 are beyond 31 bits, what is left of them is not.
+  static int32_t total(Sum sum) {
+    __m256i a = _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
+    __m128i b = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    b = _mm_add_epi32(b, _mm_shuffle_epi32(b, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(b, _mm_shuffle_epi32(b, 0xb1)));
+  }
 };
