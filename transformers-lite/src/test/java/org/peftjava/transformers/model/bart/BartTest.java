@@ -283,7 +283,8 @@ class BartTest {
   }
 
   private static String first(Seq2SeqLM model, ModelInput input) {
-    return String.format(Locale.ROOT, "%.3f", model.forward(input).logits().orElseThrow().toFloats()[0]);
+    return String.format(
+        Locale.ROOT, "%.3f", model.forward(input).logits().orElseThrow().toFloats()[0]);
   }
 
   @Test
