@@ -16,7 +16,9 @@ inline void productOnTiles(const Weight& w, int64_t rows, int64_t columns, bool 
   auto* tiles = alignedTo64<bf16>(buffer, padded * terms * kPartsOf<typename Weight::Element>);
   TilesArgs<Weight> args = {w, rows, columns, x, tiles, bias, y, m, xStride, yStride};
   parallelRange(pack, args, m <= 16 && !transposed ? 1 : padded / 16, grainRows(16 * terms), threads);
-  sharedRange(product, args, transposed ? (columns + 127) / 128 : (rows + 31) / 32, transposed ? 1 : 4, threads);
+  const int64_t count = transposed ? (columns + 127) / 128 : (rows + 31) / 32;
+  const int64_t share = count / (4 * threads);  // four units a thread, of 128 results of w^T at most
+  sharedRange(product, args, count, transposed || share < 1 ? 1 : share < 4 ? share : 4, threads);
 }
 
 /// The same with a dense weight; whether what is in y is the product.

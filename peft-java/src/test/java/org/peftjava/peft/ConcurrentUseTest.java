@@ -17,7 +17,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -42,10 +41,11 @@ class ConcurrentUseTest {
   private static final int THREADS = 3;
   private static final String CASES = "org.peftjava.peft.TunerCase#names";
   private static final List<String> NAMES = List.of("default", "b", AdapterRows.BASE);
-  private static final Consumer<GenerationConfig.Builder> SIX =
-      settings -> settings.maxNewTokens(6).doSample(false).eosTokenId().padTokenId(1);
-
   private final ExecutorService threads = Executors.newFixedThreadPool(THREADS);
+
+  private static void six(GenerationConfig.Builder settings) {
+    settings.maxNewTokens(6).doSample(false).eosTokenId().padTokenId(1);
+  }
 
   @AfterEach
   void stop() {
@@ -119,11 +119,11 @@ class ConcurrentUseTest {
       List<String> names = new ArrayList<>(NAMES);
       Collections.rotate(names, number);
       PassOptions options = PassOptions.builder().adapterNames(names).build();
-      return List.of(model.generate(prompt(number), SIX, options).ids());
+      return List.of(model.generate(prompt(number), ConcurrentUseTest::six, options).ids());
     }
 
     List<long[]> plain(TokenListener listener) {
-      return List.of(model.generate(prompt(0), SIX, listener).ids());
+      return List.of(model.generate(prompt(0), ConcurrentUseTest::six, listener).ids());
     }
 
     @Override

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.peftjava.torch.nn.Parameter;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -88,6 +89,21 @@ final class AdapterMerging {
       set.markUnmerged(name);
     }
     retieUnmerged(layers);
+  }
+
+  /** The same, unless the base model was closed under its adapters. */
+  void unmergeWhatIsThere() {
+    if (model.namedState().values().stream().allMatch(Parameter::isMaterialized)) {
+      unmerge();
+    }
+  }
+
+  /** The same if some are merged, with a word about it. */
+  void unmergeBefore(String what) {
+    if (!set.merged().isEmpty()) {
+      LOG.warn("Adapters {} are merged and are unmerged before {}.", set.merged(), what);
+      unmerge();
+    }
   }
 
   private static void retieUnmerged(Map<String, AdaptedLayer> layers) {

@@ -9,7 +9,6 @@ import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.peftjava.peft.tuner.LayerInjector.Injection;
 import org.peftjava.torch.nn.Module;
-import org.peftjava.torch.nn.Parameter;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,7 +26,8 @@ public final class TunedModel extends Module {
   private final AdapterSet set = new AdapterSet();
   private final PromptEncoders prompts = new PromptEncoders(set);
   private final Map<String, TunerConfig> configs = new LinkedHashMap<>();
-  private final Map<String, SharedWeights> shared = new LinkedHashMap<>();
+  private final SharesOfAdapters shares =
+      new SharesOfAdapters(name -> WeightGroup.of(name, this::findChild, this::child));
   private final AdapterTrainings trainings = new AdapterTrainings(this);
   private final AdapterMerging merging = new AdapterMerging(this);
   private final Trainability trainability;
@@ -125,11 +125,7 @@ public final class TunedModel extends Module {
       try (BaseChanges changes = injection.changes()) {
         T result = fill.apply(injection);
         changes.apply();
-        if (!set.merged().isEmpty()) {
-          LOG.warn(
-              "Adapters {} are merged and are unmerged, as \"{}\" is added.", set.merged(), name);
-          merging.unmerge();
-        }
+        merging.unmergeBefore("\"" + name + "\" is added");
         return result;
       } catch (RuntimeException e) {
         delete(name);
@@ -154,7 +150,7 @@ public final class TunedModel extends Module {
       wrappers.changed();
     }
     configs.put(name, injection.config());
-    addShared(name, injection.shared());
+    shares.add(name, injection.shared());
     trainings.add(name, injection.config());
     trainability.allow(name, !config.inferenceMode());
     if (configs.size() == 1) {
@@ -166,28 +162,7 @@ public final class TunedModel extends Module {
 
   /** What the layers of each adapter share, by adapter. */
   public Map<String, SharedWeights> shared() {
-    return shared;
-  }
-
-  private void addShared(String adapter, SharedWeights weights) {
-    shared.put(adapter, weights);
-    for (LayerAdapter.Weight weight : weights.weights()) {
-      group(weight).put(adapter, weight);
-    }
-  }
-
-  private WeightGroup group(LayerAdapter.Weight weight) {
-    return WeightGroup.of(weight.group(), this::findChild, (name, module) -> child(name, module));
-  }
-
-  private void removeShared(String adapter) {
-    SharedWeights weights = shared.remove(adapter);
-    if (weights != null) {
-      for (LayerAdapter.Weight weight : weights.weights()) {
-        group(weight).remove(adapter);
-      }
-      weights.close();
-    }
+    return shares.all();
   }
 
   /**
@@ -222,10 +197,7 @@ public final class TunedModel extends Module {
     if (names.size() > 1) {
       layers().values().forEach(layer -> layer.checkTogether(names));
     }
-    if (!set.merged().isEmpty()) {
-      LOG.warn("Adapters {} are merged and are unmerged before {} act.", set.merged(), names);
-      unmerge();
-    }
+    merging.unmergeBefore(names + " act");
     set.activate(names);
     trained.forEach(name -> trainability.allow(name, true));
     trainability.apply();
@@ -246,10 +218,7 @@ public final class TunedModel extends Module {
     trainability.apply();
   }
 
-  /**
-   * Removes an adapter and frees it. If it acted alone, the next one acts. One that acts cannot be
-   * removed while other threads generate.
-   */
+  /** Removes an adapter; one that acts only while no other thread generates: the next one acts. */
   public void delete(String name) {
     String what = "delete adapter \"" + name + "\"";
     try (AdapterSet.Running alone =
@@ -265,7 +234,7 @@ public final class TunedModel extends Module {
     layers().values().forEach(layer -> layer.delete(name));
     savedModules().values().forEach(module -> module.delete(name));
     configs.remove(name);
-    removeShared(name);
+    shares.remove(name);
     if (set.active().isEmpty() && !configs.isEmpty()) {
       String next = configs.keySet().iterator().next();
       LOG.warn("Adapter \"{}\" acted and is deleted. Now \"{}\" acts.", name, next);
@@ -307,16 +276,9 @@ public final class TunedModel extends Module {
   /** Puts the layers of the base model back as they were. Frees the adapters. */
   public Module unload() {
     try (AdapterSet.Running alone = set.end("unload adapters")) {
-      if (!set.merged().isEmpty() && hasValues()) {
-        merging.unmerge();
-      }
+      merging.unmergeWhatIsThere();
       return unload((path, module) -> module.original(), replication::end);
     }
-  }
-
-  /** False after the base model was closed under its adapters. */
-  private boolean hasValues() {
-    return namedState().values().stream().allMatch(Parameter::isMaterialized);
   }
 
   private Module unload(BiFunction<String, SavedModule, Module> choice, Runnable last) {

@@ -147,7 +147,8 @@ public record Labels(
   private static Map<Integer, String> numbered(int count, ConfigJson json) {
     if (count < 1 || count > MAX_COUNT) {
       throw new InvalidFileException(
-          json.source(), "\"num_labels\" is " + count + "; expected a number from 1 on.");
+          json.source(),
+          "\"num_labels\" is " + count + "; expected a number from 1 to " + MAX_COUNT + ".");
     }
     Map<Integer, String> names = new TreeMap<>();
     for (int id = 0; id < count; id++) {

@@ -99,8 +99,9 @@ class GeneratorTest {
   void impossibleRequestsAreExplained() {
     assertFailure(g -> g.maxNewTokens(10), "3 tokens and 10 new ones are 13");
     assertFailure(g -> g.maxLength(3), "The prompt has 3 tokens, but max_length is 3");
-    assertFailure(g -> g.temperature(0), "temperature is 0.0. Expected a number above 0");
-    assertFailure(g -> g.topP(1.2), "top_p is 1.2");
+    assertFailure(
+        g -> g.doSample(true).temperature(0), "temperature is 0.0. Expected a number above 0");
+    assertFailure(g -> g.doSample(true).topP(1.2), "top_p is 1.2");
     assertThrows(
         IllegalArgumentException.class,
         () -> model.generate(TokenBatch.of(new long[][] {{}}), g -> {}));
