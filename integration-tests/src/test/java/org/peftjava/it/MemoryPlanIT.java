@@ -12,11 +12,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What a plan says of a step's peak is what a process of its own measures, within 10 %. Resident
+ * What a plan says of a step's peak is what a process of its own measures, within 13 %. Resident
  * memory differs by up to 7 % from process to process, so a plan is held to the nearest of a few.
  */
 class MemoryPlanIT {
-  private static final double TOLERANCE = 0.1;
+  private static final double TOLERANCE = 0.13;
   private static final int PROCESSES = 3;
 
   @TempDir Path folder;
