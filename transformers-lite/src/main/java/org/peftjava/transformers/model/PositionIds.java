@@ -11,6 +11,12 @@ public interface PositionIds {
   /** The rows (b, t) or (1, t), int64, each in the table. */
   Tensor of(BackboneInput input, Device device);
 
+  /** Those of encoders built like BERT. */
+  static PositionIds of(EncoderConfig config) {
+    int positions = config.maxPositionEmbeddings();
+    return config.isDecoder() ? new Counted(positions) : new Absolute(positions);
+  }
+
   /** Number of rows of the table. */
   long tableSize();
 

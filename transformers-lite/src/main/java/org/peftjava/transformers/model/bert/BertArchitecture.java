@@ -8,7 +8,7 @@ import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
-import org.peftjava.transformers.model.EncoderConfig;
+import org.peftjava.transformers.model.EncoderHeads;
 import org.peftjava.transformers.model.EncoderModel;
 import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.HeadParts;
@@ -84,33 +84,19 @@ public final class BertArchitecture implements Architecture {
   public Backbone backbone(PretrainedConfig config, Task task, DType dtype) {
     BertConfig bert = bert(config);
     boolean pools = task == Task.FEATURE_EXTRACTION || task == Task.SEQUENCE_CLASSIFICATION;
-    int positions = bert.maxPositionEmbeddings();
-    return new EncoderModel(
-        bert,
-        bert.isDecoder() ? new PositionIds.Counted(positions) : new PositionIds.Absolute(positions),
-        pools,
-        dtype);
+    return new EncoderModel(bert, PositionIds.of(bert), pools, dtype);
   }
 
   @Override
   public Head head(Task task, HeadParts parts) {
     BertConfig config = bert(parts.config());
-    return switch (task) {
-      case SEQUENCE_CLASSIFICATION ->
-          StandardHeads.pooled("classifier", config.classifierDropout(), parts);
-      case TOKEN_CLASSIFICATION ->
-          StandardHeads.eachToken("classifier", config.classifierDropout(), parts);
-      case QUESTION_ANSWERING -> {
-        StandardHeads.checkTwoLabels(parts);
-        yield StandardHeads.span(0, parts);
-      }
-      case CAUSAL_LM -> {
-        EncoderConfig.checkDecoder(config);
-        yield Predictions.head(config, config.hiddenSize(), parts);
-      }
-      case MASKED_LM -> Predictions.head(config, config.hiddenSize(), parts);
-      default -> StandardHeads.ofDecoder(task, parts);
-    };
+    return EncoderHeads.of(
+        task,
+        config.classifierDropout(),
+        /* spanDropout= */ 0,
+        () -> StandardHeads.pooled("classifier", config.classifierDropout(), parts),
+        () -> Predictions.head(config, config.hiddenSize(), parts),
+        parts);
   }
 
   private static BertConfig bert(PretrainedConfig config) {

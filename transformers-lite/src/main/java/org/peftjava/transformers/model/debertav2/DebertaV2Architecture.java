@@ -8,11 +8,11 @@ import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.EncoderHeads;
 import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.HeadParts;
 import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.Predictions;
-import org.peftjava.transformers.model.StandardHeads;
 import org.peftjava.transformers.model.Task;
 
 /** DeBERTa v2 and v3: BERT with disentangled attention, arXiv:2006.03654 and arXiv:2111.09543. */
@@ -97,20 +97,16 @@ public final class DebertaV2Architecture implements Architecture {
   @Override
   public Head head(Task task, HeadParts parts) {
     DebertaV2Config config = deberta(parts.config());
-    return switch (task) {
-      case SEQUENCE_CLASSIFICATION -> DebertaV2Heads.classification(config, parts);
-      case TOKEN_CLASSIFICATION ->
-          StandardHeads.eachToken("classifier", config.hiddenDropoutProb(), parts);
-      case QUESTION_ANSWERING -> {
-        StandardHeads.checkTwoLabels(parts);
-        yield StandardHeads.span(0, parts);
-      }
-      case MASKED_LM ->
-          config.legacy()
-              ? Predictions.head(config, config.embeddingSize(), parts)
-              : DebertaV2Heads.maskedLm(config, parts);
-      default -> StandardHeads.ofDecoder(task, parts);
-    };
+    return EncoderHeads.of(
+        task,
+        config.hiddenDropoutProb(),
+        /* spanDropout= */ 0,
+        () -> DebertaV2Heads.classification(config, parts),
+        () ->
+            config.legacy()
+                ? Predictions.head(config, config.embeddingSize(), parts)
+                : DebertaV2Heads.maskedLm(config, parts),
+        parts);
   }
 
   private static DebertaV2Config deberta(PretrainedConfig config) {

@@ -8,10 +8,10 @@ import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.EncoderHeads;
 import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.HeadParts;
 import org.peftjava.transformers.model.ModuleRoles;
-import org.peftjava.transformers.model.StandardHeads;
 import org.peftjava.transformers.model.Task;
 
 /** DistilBERT: a distilled version of BERT, arXiv:1910.01108. */
@@ -79,16 +79,13 @@ public final class DistilBertArchitecture implements Architecture {
   @Override
   public Head head(Task task, HeadParts parts) {
     DistilBertConfig config = distilBert(parts.config());
-    return switch (task) {
-      case SEQUENCE_CLASSIFICATION -> DistilBertHeads.classification(config, parts);
-      case TOKEN_CLASSIFICATION -> StandardHeads.eachToken("classifier", config.dropout(), parts);
-      case QUESTION_ANSWERING -> {
-        StandardHeads.checkTwoLabels(parts);
-        yield StandardHeads.span(config.qaDropout(), parts);
-      }
-      case MASKED_LM -> DistilBertHeads.maskedLm(config, parts);
-      default -> StandardHeads.ofDecoder(task, parts);
-    };
+    return EncoderHeads.of(
+        task,
+        config.dropout(),
+        config.qaDropout(),
+        () -> DistilBertHeads.classification(config, parts),
+        () -> DistilBertHeads.maskedLm(config, parts),
+        parts);
   }
 
   private static DistilBertConfig distilBert(PretrainedConfig config) {

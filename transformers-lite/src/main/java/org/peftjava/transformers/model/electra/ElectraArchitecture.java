@@ -8,14 +8,13 @@ import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
-import org.peftjava.transformers.model.EncoderConfig;
+import org.peftjava.transformers.model.EncoderHeads;
 import org.peftjava.transformers.model.EncoderModel;
 import org.peftjava.transformers.model.FirstTokenClassifier;
 import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.HeadParts;
 import org.peftjava.transformers.model.ModuleRoles;
 import org.peftjava.transformers.model.PositionIds;
-import org.peftjava.transformers.model.StandardHeads;
 import org.peftjava.transformers.model.Task;
 
 /** ELECTRA: BERT trained to tell replaced tokens, arXiv:2003.10555. */
@@ -83,35 +82,19 @@ public final class ElectraArchitecture implements Architecture {
   @Override
   public Backbone backbone(PretrainedConfig config, Task task, DType dtype) {
     ElectraConfig electra = electra(config);
-    int positions = electra.maxPositionEmbeddings();
-    return new EncoderModel(
-        electra,
-        electra.isDecoder()
-            ? new PositionIds.Counted(positions)
-            : new PositionIds.Absolute(positions),
-        /* addPoolingLayer= */ false,
-        dtype);
+    return new EncoderModel(electra, PositionIds.of(electra), /* addPoolingLayer= */ false, dtype);
   }
 
   @Override
   public Head head(Task task, HeadParts parts) {
     ElectraConfig config = electra(parts.config());
-    return switch (task) {
-      case SEQUENCE_CLASSIFICATION ->
-          FirstTokenClassifier.head("gelu", config.classifierDropout(), parts);
-      case TOKEN_CLASSIFICATION ->
-          StandardHeads.eachToken("classifier", config.classifierDropout(), parts);
-      case QUESTION_ANSWERING -> {
-        StandardHeads.checkTwoLabels(parts);
-        yield StandardHeads.span(0, parts);
-      }
-      case CAUSAL_LM -> {
-        EncoderConfig.checkDecoder(config);
-        yield ElectraHeads.generator(config, parts);
-      }
-      case MASKED_LM -> ElectraHeads.generator(config, parts);
-      default -> StandardHeads.ofDecoder(task, parts);
-    };
+    return EncoderHeads.of(
+        task,
+        config.classifierDropout(),
+        /* spanDropout= */ 0,
+        () -> FirstTokenClassifier.head("gelu", config.classifierDropout(), parts),
+        () -> ElectraHeads.generator(config, parts),
+        parts);
   }
 
   private static ElectraConfig electra(PretrainedConfig config) {

@@ -8,13 +8,12 @@ import org.peftjava.transformers.config.ConfigJson;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.Architecture;
 import org.peftjava.transformers.model.Backbone;
-import org.peftjava.transformers.model.EncoderConfig;
+import org.peftjava.transformers.model.EncoderHeads;
 import org.peftjava.transformers.model.EncoderModel;
 import org.peftjava.transformers.model.FirstTokenClassifier;
 import org.peftjava.transformers.model.Head;
 import org.peftjava.transformers.model.HeadParts;
 import org.peftjava.transformers.model.ModuleRoles;
-import org.peftjava.transformers.model.StandardHeads;
 import org.peftjava.transformers.model.Task;
 
 /**
@@ -116,22 +115,13 @@ public final class RobertaArchitecture implements Architecture {
   @Override
   public Head head(Task task, HeadParts parts) {
     RobertaConfig config = roberta(parts.config());
-    return switch (task) {
-      case SEQUENCE_CLASSIFICATION ->
-          FirstTokenClassifier.head("tanh", config.classifierDropout(), parts);
-      case TOKEN_CLASSIFICATION ->
-          StandardHeads.eachToken("classifier", config.classifierDropout(), parts);
-      case QUESTION_ANSWERING -> {
-        StandardHeads.checkTwoLabels(parts);
-        yield StandardHeads.span(0, parts);
-      }
-      case CAUSAL_LM -> {
-        EncoderConfig.checkDecoder(config);
-        yield RobertaHeads.maskedLm(config, parts);
-      }
-      case MASKED_LM -> RobertaHeads.maskedLm(config, parts);
-      default -> StandardHeads.ofDecoder(task, parts);
-    };
+    return EncoderHeads.of(
+        task,
+        config.classifierDropout(),
+        /* spanDropout= */ 0,
+        () -> FirstTokenClassifier.head("tanh", config.classifierDropout(), parts),
+        () -> RobertaHeads.maskedLm(config, parts),
+        parts);
   }
 
   private static RobertaConfig roberta(PretrainedConfig config) {

@@ -3,19 +3,13 @@ package org.peftjava.transformers.model.t5;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
-import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Embedding;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
-import org.peftjava.transformers.model.Attention;
-import org.peftjava.transformers.model.AttentionMask;
-import org.peftjava.transformers.model.CrossAttentionCache;
-import org.peftjava.transformers.model.KvCache;
-import org.peftjava.transformers.model.KvCache.KeyValues;
-import org.peftjava.transformers.model.LayerTrace;
+import org.peftjava.transformers.model.Seq2SeqAttention;
 import org.peftjava.transformers.model.Seq2SeqContext;
 
 /**
@@ -30,26 +24,22 @@ import org.peftjava.transformers.model.Seq2SeqContext;
 final class T5Attention extends Module {
   private static final double UNSCALED = 1;
 
-  private final Slot<LinearLayer> q;
-  private final Slot<LinearLayer> k;
-  private final Slot<LinearLayer> v;
-  private final Slot<LinearLayer> o;
+  private final Seq2SeqAttention attention;
   private final @Nullable Slot<EmbeddingLayer> relativeAttentionBias;
-  private final int layer;
-  private final long headSize;
   private final double dropout;
 
   T5Attention(T5Config config, int layer, boolean hasRelativeBias, DType dtype) {
-    this.layer = layer;
-    headSize = config.dKv();
+    long headSize = config.dKv();
     dropout = config.dropoutRate();
     long model = config.dModel();
     long inner = headSize * config.numHeads();
     double std = config.initializerFactor() / Math.sqrt(model);
-    q = linear("q", model, inner, std / Math.sqrt(headSize), dtype);
-    k = linear("k", model, inner, std, dtype);
-    v = linear("v", model, inner, std, dtype);
-    o = linear("o", inner, model, config.initializerFactor() / Math.sqrt(inner), dtype);
+    Slot<LinearLayer> q = linear("q", model, inner, std / Math.sqrt(headSize), dtype);
+    Slot<LinearLayer> k = linear("k", model, inner, std, dtype);
+    Slot<LinearLayer> v = linear("v", model, inner, std, dtype);
+    Slot<LinearLayer> o =
+        linear("o", inner, model, config.initializerFactor() / Math.sqrt(inner), dtype);
+    attention = new Seq2SeqAttention(q, k, v, o, layer, headSize, UNSCALED);
     if (hasRelativeBias) {
       Embedding table =
           new Embedding(config.relativeAttentionNumBuckets(), config.numHeads(), dtype);
@@ -76,36 +66,11 @@ final class T5Attention extends Module {
 
   /** Attends from each token of x (b, t, e) to the tokens around it; returns (b, t, e). */
   Tensor toItself(Tensor x, Seq2SeqContext context) {
-    try (TensorScope scope = TensorScope.open("SelfAttention")) {
-      KeyValues now = keyValues(x);
-      KvCache past = context.past();
-      KeyValues all = past == null ? now : past.append(layer, now.keys(), now.values());
-      return scope.keep(attend(x, all, context.mask(), context.trace()));
-    }
+    return attention.toItself(x, context, isTraining() ? dropout : 0);
   }
 
   /** Attends from each token of x (b, t, e) to the encoder's states; returns (b, t, e). */
   Tensor toEncoder(Tensor x, Seq2SeqContext.Encoder encoder) {
-    try (TensorScope scope = TensorScope.open("EncDecAttention")) {
-      CrossAttentionCache cache = encoder.cache();
-      KeyValues all =
-          cache == null
-              ? keyValues(encoder.states())
-              : cache.get(layer, () -> keyValues(encoder.states()));
-      return scope.keep(attend(x, all, encoder.mask(), encoder.trace()));
-    }
-  }
-
-  private KeyValues keyValues(Tensor states) {
-    return new KeyValues(
-        Attention.split(k.get().forward(states), headSize),
-        Attention.split(v.get().forward(states), headSize));
-  }
-
-  private Tensor attend(Tensor x, KeyValues all, AttentionMask mask, @Nullable LayerTrace trace) {
-    Tensor query = Attention.split(q.get().forward(x), headSize);
-    double dropped = isTraining() ? dropout : 0;
-    Tensor mixed = Attention.of(query, all.keys(), all.values(), mask, dropped, UNSCALED, trace);
-    return o.get().forward(Attention.join(mixed));
+    return attention.toEncoder(x, encoder, isTraining() ? dropout : 0);
   }
 }
