@@ -2,9 +2,9 @@ package org.peftjava.torch.kernels;
 
 /**
  * The matrix product of many rows with a dense weight {@code w} (rows, columns): {@code y = x w^T +
- * bias}, or {@code y = x w + bias}. Faster than a general product, which packs the weight first,
- * and which gives each core the same share although one may be slower or away; sums do not depend
- * on the number of threads.
+ * bias}, or {@code y = x w + bias}. Faster than a general product, which packs the weight first.
+ * Threads take one unit of work after the other, so that a core that is slower or away gets less;
+ * sums do not depend on the number of threads.
  *
  * <p>On AMX tiles a float32 number is the sum of three of bfloat16, and the products that count for
  * float32 are added up in float32: errors are no larger than those of float32 products, but results
