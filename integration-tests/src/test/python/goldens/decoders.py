@@ -379,6 +379,50 @@ ROPES = {
             "original_max_position_embeddings": 4096,
         },
     },
+    # settings of which transformers warns at most
+    "theta_half": {"rope_parameters": {"rope_type": "default", "rope_theta": 0.5}},
+    "theta_true": {"rope_parameters": {"rope_type": "default", "rope_theta": True}},
+    "linear_half": {"rope_parameters": {"rope_type": "linear", "rope_theta": 10000, "factor": 0.5}},
+    "linear_backwards": {"rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": -2.5}},
+    "dynamic_half": {
+        "max_position_embeddings": 2048,
+        "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 0.5},
+    },
+    "yarn_half": {
+        "max_position_embeddings": 4096,
+        "rope_parameters": {
+            "rope_type": "yarn",
+            "rope_theta": 10000.0,
+            "factor": 0.5,
+            "beta_fast": 0,
+            "beta_slow": 2,
+            "mscale": 0,
+            "mscale_all_dim": 0.9,
+            "original_max_position_embeddings": 2048.5,
+        },
+    },
+    "llama3_half": {
+        "max_position_embeddings": 131072,
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 500000.0,
+            "factor": 0.25,
+            "low_freq_factor": 0.5,
+            "high_freq_factor": 3,
+            "original_max_position_embeddings": 8192,
+        },
+    },
+    "longrope_one_factor": {
+        "max_position_embeddings": 131072,
+        "rope_parameters": {
+            "rope_type": "longrope",
+            "rope_theta": 10000.0,
+            "factor": 0.7,
+            "short_factor": [1.3],
+            "long_factor": [0.4],
+            "original_max_position_embeddings": 4096.5,
+        },
+    },
 }
 
 ROPE_LENGTHS = [100, 5000]

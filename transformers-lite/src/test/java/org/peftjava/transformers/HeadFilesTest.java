@@ -224,7 +224,6 @@ class HeadFilesTest {
     assertFalse(json.has("num_labels"));
     assertEquals(List.of("BertForSequenceClassification"), json.getStrings("architectures"));
 
-    assertLabels("{\"0\": \"a\", \"2\": \"b\", \"3\": \"c\"}", "\"id2label\" has no label 1");
     assertLabels("{\"0\": \"a\", \"one\": \"b\"}", "has the key \"one\"");
     assertLabels("{\"0\": 1}", "expected a string");
     rewriteSetting("\"model_type\"", "\"problem_type\": \"ranking\", \"model_type\"");

@@ -4,15 +4,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 
 /**
  * The labels of a classifier, as any model's {@code config.json} holds them.
  *
- * @param id2label the labels' names, in the order of their numbers
- * @param label2id the labels' numbers
+ * @param id2label the labels' names, in the order of their numbers, which may leave some out: a
+ *     head has as many outputs as there are names
+ * @param label2id the labels' numbers; texts in the file that are no numbers are left out
  * @param problemType "regression", "single_label_classification" or "multi_label_classification";
  *     empty to be told from the first labels
  */
@@ -28,21 +31,16 @@ public record Labels(
   public static final String MULTI_LABEL = "multi_label_classification";
 
   private static final Set<String> PROBLEM_TYPES = Set.of(REGRESSION, SINGLE_LABEL, MULTI_LABEL);
+  private static final Pattern BETWEEN_DIGITS = Pattern.compile("(?<=\\d)_(?=\\d)");
   private static final int DEFAULT_COUNT = 2;
   private static final int MAX_COUNT = 1 << 20;
 
   /** Reads {@code id2label}, {@code label2id}, {@code num_labels} and {@code problem_type}. */
   public static Labels of(ConfigJson json) {
-    Optional<ConfigJson> named = json.findObject("id2label");
-    Map<Integer, String> names = named.map(Labels::names).orElseGet(Map::of);
-    if (names.isEmpty()) {
-      names = numbered(json.getInt("num_labels", DEFAULT_COUNT), json);
-    }
-    boolean renamed = json.has("num_labels") && json.getInt("num_labels") != names.size();
-    if (renamed) { // transformers believes the number
-      names = numbered(json.getInt("num_labels"), json);
-    }
-    Map<String, Integer> numbers = renamed ? new LinkedHashMap<>() : numbers(json);
+    boolean kept = namesCount(json);
+    Map<Integer, String> names =
+        kept ? named(json).orElseThrow() : numbered(json.getInt("num_labels", DEFAULT_COUNT), json);
+    Map<String, Integer> numbers = kept ? numbers(json) : new LinkedHashMap<>();
     if (numbers.isEmpty()) {
       names.forEach((id, name) -> numbers.put(name, id));
     }
@@ -60,6 +58,16 @@ public record Labels(
           "but there is one label only: use \"regression\", or two labels for a yes or no.");
     }
     return new Labels(names, numbers, problem);
+  }
+
+  /** Whether the names count: transformers believes a {@code num_labels} that says otherwise. */
+  private static boolean namesCount(ConfigJson json) {
+    int count = named(json).map(Map::size).orElse(0);
+    return count > 0 && json.getInt("num_labels", count) == count;
+  }
+
+  private static Optional<Map<Integer, String>> named(ConfigJson json) {
+    return json.findObject("id2label").map(Labels::names);
   }
 
   /** Number of labels n. */
@@ -93,7 +101,13 @@ public record Labels(
     Labels usual = of(plain);
     return labels.id2label.equals(usual.id2label) && labels.label2id.equals(usual.label2id)
         ? plain
-        : plain.with("id2label", labels.id2label).with("label2id", labels.label2id);
+        : plain.with("id2label", labels.id2label).with("label2id", written(json, labels));
+  }
+
+  /** The numbers as the file has them, which may be texts. */
+  private static Object written(ConfigJson json, Labels labels) {
+    Optional<ConfigJson> given = json.findObject("label2id").filter(object -> namesCount(json));
+    return given.isPresent() ? given.get().toNode() : labels.label2id;
   }
 
   private static ConfigJson write(ConfigJson json, Map<Integer, String> names) {
@@ -107,41 +121,43 @@ public record Labels(
   private static Map<String, Integer> numbers(ConfigJson json) {
     Map<String, Integer> numbers = new LinkedHashMap<>();
     json.findObject("label2id")
-        .ifPresent(object -> object.keys().forEach(key -> numbers.put(key, number(object, key))));
+        .ifPresent(
+            object -> {
+              for (String key : object.keys()) {
+                number(object, key).ifPresent(number -> numbers.put(key, number));
+              }
+            });
     return numbers;
   }
 
-  /** A whole number, or a text that is one. */
-  private static int number(ConfigJson object, String key) {
+  /** A whole number, or a text that may be one. */
+  private static OptionalInt number(ConfigJson object, String key) {
     boolean text = object.node(key).filter(JsonNode::isTextual).isPresent();
-    try {
-      return text ? Integer.parseInt(object.getString(key)) : object.getInt(key);
-    } catch (NumberFormatException e) {
-      throw object.invalid(key, "expected a whole number.");
-    }
+    return text ? parse(object.getString(key)) : OptionalInt.of(object.getInt(key));
   }
 
   private static Map<Integer, String> names(ConfigJson object) {
     Map<Integer, String> names = new TreeMap<>();
     for (String key : object.keys()) {
-      int id;
-      try {
-        id = Integer.parseInt(key);
-      } catch (NumberFormatException e) {
-        throw new InvalidFileException(
-            object.source(),
-            "\"id2label\" has the key \"" + key + "\"; expected the numbers from 0 on.");
-      }
+      int id =
+          parse(key)
+              .orElseThrow(
+                  () ->
+                      new InvalidFileException(
+                          object.source(),
+                          "\"id2label\" has the key \"" + key + "\"; expected whole numbers."));
       names.put(id, object.getString(key));
     }
-    for (int id = 0; id < names.size(); id++) {
-      if (!names.containsKey(id)) {
-        throw new InvalidFileException(
-            object.source(),
-            "\"id2label\" has no label " + id + "; expected the numbers from 0 on, without gaps.");
-      }
-    }
     return names;
+  }
+
+  /** A number as Python's {@code int} reads it. */
+  private static OptionalInt parse(String text) {
+    try {
+      return OptionalInt.of(Integer.parseInt(BETWEEN_DIGITS.matcher(text.strip()).replaceAll("")));
+    } catch (NumberFormatException e) {
+      return OptionalInt.empty();
+    }
   }
 
   private static Map<Integer, String> numbered(int count, ConfigJson json) {

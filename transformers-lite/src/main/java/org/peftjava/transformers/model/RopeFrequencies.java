@@ -1,11 +1,14 @@
 package org.peftjava.transformers.model;
 
 import java.util.List;
+import java.util.OptionalDouble;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.config.ConfigJson;
+import org.peftjava.transformers.config.InvalidFileException;
 
 /**
  * The angle by which each pair of elements turns from one position to the next, for every way of
@@ -20,11 +23,34 @@ import org.peftjava.torch.TensorScope;
 record RopeFrequencies(List<Float> angles, double attentionScaling) {
   private static final int BETA_FAST = 32;
 
-  /** Fails if settings that the type needs are missing or wrong. */
+  /** Fails if settings that the type needs are missing, or give no angles. */
   static void check(RopeParameters rope) {
-    of(rope, 1);
+    of(rope, 1).check(rope.values());
     if (rope.type().equals("longrope")) {
-      of(rope, rope.original() + 1L);
+      of(rope, beyond(rope)).check(rope.values());
+    }
+  }
+
+  /** The first length for which longrope has other angles. */
+  static long beyond(RopeParameters rope) {
+    return (long) Math.floor(rope.original()) + 1;
+  }
+
+  private void check(ConfigJson values) {
+    boolean finite = Double.isFinite(attentionScaling);
+    for (float angle : angles) {
+      finite &= Float.isFinite(angle);
+    }
+    if (!finite) {
+      throw new InvalidFileException(
+          values.source(),
+          "the rope settings "
+              + values.toNode()
+              + " give angles that are no numbers: "
+              + angles
+              + ", scaled by "
+              + attentionScaling
+              + ". Correct them: rope_theta and factor should be above 0.");
     }
   }
 
@@ -63,8 +89,8 @@ record RopeFrequencies(List<Float> angles, double attentionScaling) {
 
   private static RopeFrequencies yarn(RopeParameters rope) {
     double factor = rope.factorOrRatio();
-    double fast = rope.find("beta_fast").orElse(BETA_FAST);
-    double slow = rope.find("beta_slow").orElse(1);
+    double fast = rope.findNonZero("beta_fast").orElse(BETA_FAST);
+    double slow = rope.findNonZero("beta_slow").orElse(1);
     double low = turningDim(rope, fast);
     double high = turningDim(rope, slow);
     if (rope.values().getBoolean("truncate", true)) {
@@ -90,14 +116,25 @@ record RopeFrequencies(List<Float> angles, double attentionScaling) {
   /** The element that turns so many times over the original sequence. */
   private static double turningDim(RopeParameters rope, double turns) {
     double length = rope.original() / (turns * 2 * Math.PI);
-    return rope.dim() * Math.log(length) / (2 * Math.log(rope.theta()));
+    double dim = rope.dim() * Math.log(length) / (2 * Math.log(rope.theta()));
+    if (!Double.isFinite(dim)) {
+      throw rope.values()
+          .invalid(
+              RopeParameters.ORIGINAL,
+              "which with rope_theta "
+                  + rope.theta()
+                  + " gives no angles for "
+                  + turns
+                  + " turns. Expected numbers above 0, and another rope_theta than 1.");
+    }
+    return dim;
   }
 
   private static double yarnScaling(RopeParameters rope, double factor) {
-    double mscale = rope.find("mscale").orElse(0);
-    double allDim = rope.find("mscale_all_dim").orElse(0);
-    return mscale != 0 && allDim != 0
-        ? yarnScale(factor, mscale) / yarnScale(factor, allDim)
+    OptionalDouble mscale = rope.findNonZero("mscale");
+    OptionalDouble allDim = rope.findNonZero("mscale_all_dim");
+    return mscale.isPresent() && allDim.isPresent()
+        ? yarnScale(factor, mscale.getAsDouble()) / yarnScale(factor, allDim.getAsDouble())
         : yarnScale(factor, 1);
   }
 
@@ -114,24 +151,23 @@ record RopeFrequencies(List<Float> angles, double attentionScaling) {
       angles[i] = 1 / (stretch.get(i).floatValue() * powers[i]);
     }
     double factor = rope.factorOrRatio();
-    double scaling =
-        factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log((double) rope.original()));
+    double scaling = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(rope.original()));
     return of(angles, rope.find("attention_factor").orElse(scaling));
   }
 
   /** Slow angles are divided by the factor, fast ones stay, those between are blended. */
   private static RopeFrequencies llama3(RopeParameters rope) {
     float factor = (float) rope.factor();
-    float low = (float) rope.number("low_freq_factor");
-    float high = (float) rope.number("high_freq_factor");
-    float original = rope.original();
+    double low = rope.number("low_freq_factor");
+    double high = rope.number("high_freq_factor");
+    double original = rope.original();
     float[] angles = inverse(powers(rope.theta(), rope.dim()));
     for (int i = 0; i < angles.length; i++) {
       float wavelength = (float) (2 * Math.PI) / angles[i];
-      if (wavelength > original / low) {
+      if (wavelength > (float) (original / low)) {
         angles[i] /= factor;
-      } else if (wavelength >= original / high) {
-        float smooth = (original / wavelength - low) / (high - low);
+      } else if (wavelength >= (float) (original / high)) {
+        float smooth = ((float) original / wavelength - (float) low) / (float) (high - low);
         angles[i] = (1 - smooth) * angles[i] / factor + smooth * angles[i];
       }
     }

@@ -41,7 +41,7 @@ final class RopeJson {
         full = full.with(key, scaling.get().toNode().get(key));
       }
     }
-    double localTheta = json.getDouble(LOCAL_THETA, slidingTheta);
+    Object localTheta = valueOr(json, LOCAL_THETA, slidingTheta);
     sliding =
         sliding.has(RopeParameters.THETA)
             ? sliding
@@ -52,7 +52,8 @@ final class RopeJson {
             PARAMETERS,
             nothing(json)
                 .with(LayerType.FULL.pythonName(), complete(full, json, fullTheta).toNode())
-                .with(LayerType.SLIDING.pythonName(), complete(sliding, json, localTheta).toNode())
+                .with(
+                    LayerType.SLIDING.pythonName(), complete(sliding, json, slidingTheta).toNode())
                 .toNode());
   }
 
@@ -87,19 +88,24 @@ final class RopeJson {
       rope = rope.with(TYPE, rope.getString("type", "default"));
     }
     if (!rope.has(RopeParameters.THETA)) {
-      rope = rope.with(RopeParameters.THETA, json.getDouble(RopeParameters.THETA, defaultTheta));
+      rope = rope.with(RopeParameters.THETA, valueOr(json, RopeParameters.THETA, defaultTheta));
     }
     if (!rope.has(RopeParameters.PARTIAL) && json.has(RopeParameters.PARTIAL)) {
       rope = rope.with(RopeParameters.PARTIAL, json.getDouble(RopeParameters.PARTIAL));
     }
     if (needsOriginal(rope.getString(TYPE))) {
-      if (json.has(RopeParameters.ORIGINAL)) { // Phi-3 keeps it outside, and that one counts
-        rope = rope.with(RopeParameters.ORIGINAL, json.getInt(RopeParameters.ORIGINAL));
-      } else if (!rope.has(RopeParameters.ORIGINAL)) {
-        rope = rope.with(RopeParameters.ORIGINAL, json.getInt("max_position_embeddings"));
+      Object outside =
+          valueOr(json, RopeParameters.ORIGINAL, json.getInt("max_position_embeddings"));
+      if (json.has(RopeParameters.ORIGINAL) || !rope.has(RopeParameters.ORIGINAL)) {
+        rope = rope.with(RopeParameters.ORIGINAL, outside); // Phi-3's counts
       }
     }
     return rope;
+  }
+
+  /** The value as the file has it; {@link RopeParameters} checks it. */
+  private static Object valueOr(ConfigJson json, String key, Object fallback) {
+    return json.has(key) ? json.node(key).orElseThrow() : fallback;
   }
 
   private static boolean needsOriginal(String type) {

@@ -1,6 +1,9 @@
 package org.peftjava.transformers.model;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.TreeSet;
@@ -54,36 +57,24 @@ public record RopeParameters(String type, int dim, int maxPositions, ConfigJson 
     return rope;
   }
 
-  /** The base of the angles, above 1. */
+  /** The base of the angles. */
   double theta() {
-    double theta = values.getDouble(THETA);
-    if (!(theta > 1)) {
-      throw values.invalid(THETA, "expected a number above 1.");
-    }
-    return theta;
+    return find(THETA).orElseThrow(() -> values.invalid(THETA, "expected a number."));
   }
 
   /** How many times longer sequences became than they were in pretraining. */
   double factor() {
-    double factor = number("factor");
-    if (!(factor >= 1)) {
-      throw values.invalid("factor", "expected a number of at least 1.");
-    }
-    return factor;
+    return number("factor");
   }
 
   /** {@link #factor}, else the ratio of the present and the original longest sequence. */
   double factorOrRatio() {
-    return values.has("factor") ? factor() : (double) maxPositions / original();
+    return values.has("factor") ? factor() : maxPositions / original();
   }
 
   /** The longest sequence of pretraining. */
-  public int original() {
-    int original = values.getInt(ORIGINAL, maxPositions);
-    if (original <= 1) {
-      throw values.invalid(ORIGINAL, "expected a number above 1.");
-    }
-    return original;
+  public double original() {
+    return find(ORIGINAL).orElse(maxPositions);
   }
 
   /** A number that this type needs. */
@@ -95,14 +86,26 @@ public record RopeParameters(String type, int dim, int maxPositions, ConfigJson 
                     key, "rope_type '" + type + "' needs it. Add it to rope_parameters."));
   }
 
-  /** A number that this type may have. */
+  /** A number that this type may have; true counts as 1 and false as 0, as in Python. */
   OptionalDouble find(String key) {
-    return values.findDouble(key);
+    Optional<JsonNode> flag = values.node(key).filter(JsonNode::isBoolean);
+    return flag.isPresent()
+        ? OptionalDouble.of(flag.get().booleanValue() ? 1 : 0)
+        : values.findDouble(key);
   }
 
-  /** One number for each angle. */
+  /** {@link #find}, but 0 counts as nothing. */
+  OptionalDouble findNonZero(String key) {
+    OptionalDouble found = find(key);
+    return found.orElse(0) == 0 ? OptionalDouble.empty() : found;
+  }
+
+  /** One number for each angle; a list of one serves all. */
   List<Double> perAngle(String key) {
     List<Double> list = values.getDoubles(key);
+    if (list.size() == 1) {
+      return Collections.nCopies(dim / 2, list.get(0));
+    }
     if (list.size() != dim / 2) {
       throw values.invalid(
           key, "rope_type '" + type + "' needs a list of " + dim / 2 + " numbers, one per angle.");

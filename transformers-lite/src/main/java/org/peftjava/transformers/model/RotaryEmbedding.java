@@ -24,7 +24,7 @@ final class RotaryEmbedding extends Module {
   RotaryEmbedding(RopeParameters rope) {
     this.rope = rope;
     plain = RopeFrequencies.of(rope, 1);
-    stretched = isLongrope() ? RopeFrequencies.of(rope, rope.original() + 1L) : plain;
+    stretched = isLongrope() ? RopeFrequencies.of(rope, RopeFrequencies.beyond(rope)) : plain;
   }
 
   /** The rotations of the tokens given now: those of position_ids, else of a plain range. */

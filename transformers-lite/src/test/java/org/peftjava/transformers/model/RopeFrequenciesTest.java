@@ -70,7 +70,7 @@ class RopeFrequenciesTest {
     for (int i = 0; i < angles.size(); i++) {
       double angle = angles.get(i).asDouble();
       // blends of two angles may differ by a few roundings
-      assertEquals(angle, frequencies.angles().get(i), 4 * ULP * angle, "angle " + i);
+      assertEquals(angle, frequencies.angles().get(i), 4 * ULP * Math.abs(angle), "angle " + i);
     }
   }
 
@@ -81,13 +81,16 @@ class RopeFrequenciesTest {
       value = {
         "{'rope_type': 'spiral'} | \"rope_type\" is \"spiral\"; expected one of default, dynamic",
         "{'rope_type': 'linear'} | \"factor\" is missing; rope_type 'linear' needs it",
-        "{'rope_type': 'linear', 'factor': 0.5} | \"factor\" is 0.5; expected a number of at least",
+        "{'rope_type': 'linear', 'factor': 0} | give angles that are no numbers: [Infinity,",
+        "{'rope_type': 'linear', 'factor': '2'} | \"factor\" is \"2\"; expected a number",
         "{'rope_type': 'llama3', 'factor': 8, 'low_freq_factor': 1} | \"high_freq_factor\" is"
             + " missing",
         "{'rope_type': 'longrope', 'long_factor': [1]} | \"short_factor\" is missing",
-        "{'rope_type': 'longrope', 'short_factor': [1, 2, 3], 'long_factor': [1]} | \"long_factor\""
-            + " is [1]; rope_type 'longrope' needs a list of 3 numbers",
-        "{'rope_theta': 0} | \"rope_theta\" is 0; expected a number above 1",
+        "{'rope_type': 'longrope', 'short_factor': [1, 2, 3], 'long_factor': [1, 2]} |"
+            + " \"long_factor\" is [1,2]; rope_type 'longrope' needs a list of 3 numbers",
+        "{'rope_theta': 0} | give angles that are no numbers: [1.0, Infinity,",
+        "{'rope_theta': '10000.0'} | \"rope_theta\" is \"10000.0\"; expected a number",
+        "{'rope_type': 'yarn', 'factor': 2, 'beta_fast': -1} | gives no angles for -1.0 turns",
         "{'rope_type': 'linear', 'factor': 2, 'partial_rotary_factor': 0.5} | "
             + "\"partial_rotary_factor\" is 0.5; expected 1: heads of this kind of model turn as a",
       })

@@ -96,7 +96,7 @@ public record Phi3Config(ConfigJson json, Optional<String> nameOrPath) implement
   @Override
   public int cacheBorder() {
     RopeParameters rope = rope(LayerType.FULL);
-    return rope.type().equals("longrope") ? rope.original() : UNLIMITED;
+    return rope.type().equals("longrope") ? (int) rope.original() : UNLIMITED;
   }
 
   /** Older names of longrope, which this architecture alone had, become the present one. */

@@ -12,6 +12,10 @@ import org.peftjava.torch.TensorScope;
  * of distances, where near distances have a class each and far ones share logarithmically growing
  * classes.
  *
+ * <p>Where {@code maxDistance} is below the first distance that shares its class, the formula runs
+ * backwards, and far tokens have no class: Python's numbers as long as there are some, then an
+ * error.
+ *
  * <p>Reference: {@code T5Attention._relative_position_bucket} and {@code compute_bias}. As the bias
  * depends on the distance alone, it is looked up once per distance and laid out from there.
  * Letters: {@code t} tokens that ask, {@code s} tokens that are asked, {@code h} heads.
@@ -78,6 +82,17 @@ record RelativePositions(T5Attention table, boolean bidirectional, int buckets, 
             .add(exact);
     far = far.maskedFill(far.gt(classes - 1), classes - 1);
     Tensor near = Ops.where(distance.gt(exact - 1), far, distance);
-    return bidirectional ? near.add(behind.to(DType.INT64).mul(classes)) : near;
+    Tensor found = bidirectional ? near.add(behind.to(DType.INT64).mul(classes)) : near;
+    if (maxDistance <= exact && found.min().toLong() < 0) {
+      throw new IllegalArgumentException(
+          "relative_attention_max_distance is "
+              + maxDistance
+              + ", so that some of these tokens are too far from each other to have one of the "
+              + buckets
+              + " buckets. Expected a larger one, above "
+              + exact
+              + ", or shorter texts.");
+    }
+    return found;
   }
 }

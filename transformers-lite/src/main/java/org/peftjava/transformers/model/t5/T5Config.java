@@ -74,8 +74,7 @@ public record T5Config(
     positive("num_layers", numLayers);
     positive("num_decoder_layers", numDecoderLayers);
     positive("num_heads", numHeads);
-    if (relativeAttentionNumBuckets < FEWEST_BUCKETS
-        || relativeAttentionMaxDistance <= relativeAttentionNumBuckets / 2) {
+    if (relativeAttentionNumBuckets < FEWEST_BUCKETS || relativeAttentionMaxDistance < 1) {
       throw new IllegalArgumentException(
           "relative_attention_num_buckets is "
               + relativeAttentionNumBuckets
@@ -83,7 +82,7 @@ public record T5Config(
               + relativeAttentionMaxDistance
               + ". Expected at least "
               + FEWEST_BUCKETS
-              + " buckets and a distance above half their number. Correct config.json.");
+              + " buckets and a distance above 0. Correct config.json.");
     }
     if (!(dropoutRate >= 0 && dropoutRate < 1)) {
       throw new IllegalArgumentException(

@@ -185,8 +185,7 @@ class T5FilesTest {
     refused("d_kv", () -> T5Config.builder().dKv(0).build());
     refused("dropout_rate", () -> T5Config.builder().dropoutRate(1).build());
     refused("num_buckets is 2", () -> T5Config.builder().relativeAttentionNumBuckets(2).build());
-    refused(
-        "max_distance is 16", () -> T5Config.builder().relativeAttentionMaxDistance(16).build());
+    refused("max_distance is 0", () -> T5Config.builder().relativeAttentionMaxDistance(0).build());
     refused(
         "decoder_start_token_id is 32128",
         () -> T5Config.builder().decoderStartTokenId(32128).build());
