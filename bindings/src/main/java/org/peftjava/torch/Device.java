@@ -1,5 +1,8 @@
 package org.peftjava.torch;
 
+import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.runtime.NativeRuntime;
+
 /**
  * Where a tensor lives: the CPU or one CUDA card.
  *
@@ -9,6 +12,11 @@ package org.peftjava.torch;
 public record Device(String type, int index) {
   /** The CPU. */
   public static final Device CPU = new Device("cpu", 0);
+
+  /** The system property that {@link #defaultDevice} begins with. */
+  public static final String PROPERTY = "peftjava.device";
+
+  private static volatile @Nullable Device defaultDevice;
 
   /** Checks the type. */
   public Device {
@@ -40,6 +48,60 @@ public record Device(String type, int index) {
       throw new IllegalArgumentException(
           "Cannot read device '" + name + "'. Expected cpu, cuda or cuda:<number>.", e);
     }
+  }
+
+  /**
+   * Where models are made and loaded if nothing else is said: the system property {@code
+   * peftjava.device} such as "cuda" or "cuda:1", until {@link #setDefaultDevice} is called; the CPU
+   * without either.
+   *
+   * <p>This is about models and what is added to them only, in all threads. Tensors that {@link
+   * Creation} makes are where their call says; models bring their inputs to where they are.
+   *
+   * <p>Reference: {@code torch.get_default_device}.
+   *
+   * @throws IllegalArgumentException if the property names no device, or a card that is not there
+   */
+  public static Device defaultDevice() {
+    Device known = defaultDevice;
+    if (known == null) {
+      String name = System.getProperty(PROPERTY);
+      try {
+        known = name == null ? CPU : parse(name).checked();
+      } catch (IllegalArgumentException e) {
+        throw new IllegalArgumentException(
+            "The system property " + PROPERTY + " is \"" + name + "\". " + e.getMessage(), e);
+      }
+      defaultDevice = known;
+    }
+    return known;
+  }
+
+  /**
+   * Changes {@link #defaultDevice} for all that is made from now on, as {@code
+   * torch.set_default_device} does.
+   *
+   * @throws IllegalArgumentException if there is no such card; the old default stays
+   */
+  public static void setDefaultDevice(Device device) {
+    defaultDevice = device.checked();
+  }
+
+  /** The same by name: "cpu", "cuda", "cuda:1". */
+  public static void setDefaultDevice(String name) {
+    setDefaultDevice(parse(name));
+  }
+
+  private Device checked() {
+    if (isCuda() && index >= NativeRuntime.cudaDevices()) {
+      throw new IllegalArgumentException(
+          "There is no "
+              + this
+              + ": libtorch sees "
+              + NativeRuntime.cudaDevices()
+              + " CUDA cards here. Use \"cpu\", or check the driver and the native library.");
+    }
+    return this;
   }
 
   /** Whether this is a CUDA card. */

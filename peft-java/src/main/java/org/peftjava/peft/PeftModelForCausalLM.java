@@ -43,8 +43,9 @@ public final class PeftModelForCausalLM extends PeftModel
   }
 
   @Override
-  public ModelOutput forward(ModelInput input) {
+  public ModelOutput forward(ModelInput given) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
+      ModelInput input = given.to(device());
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       ModelOutput output =
           prompt.isPresent()

@@ -26,13 +26,14 @@ public final class PeftModelForFeatureExtraction extends PeftModel implements Ov
   }
 
   @Override
-  public ModelOutput forward(ModelInput input) {
+  public ModelOutput forward(ModelInput given) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
+      ModelInput input = given.to(device());
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       return prompt.isPresent()
           ? TaskPrompt.forward(prompt.get(), base, input)
           : XLoraPasses.forward(
-              tuned(), input, given -> Tasks.forward(tuned(), given, base::forward));
+              tuned(), input, told -> Tasks.forward(tuned(), told, base::forward));
     }
   }
 

@@ -44,8 +44,9 @@ public final class PeftModelForSeq2SeqLM extends PeftModel
   }
 
   @Override
-  public ModelOutput forward(ModelInput input) {
+  public ModelOutput forward(ModelInput given) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
+      ModelInput input = given.to(device());
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       ModelOutput output =
           prompt.isPresent()
@@ -56,8 +57,9 @@ public final class PeftModelForSeq2SeqLM extends PeftModel
   }
 
   @Override
-  public Seq2SeqOutput encode(ModelInput input) {
+  public Seq2SeqOutput encode(ModelInput given) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
+      ModelInput input = given.to(device());
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       return prompt.isPresent()
           ? Seq2SeqPrompt.encode(prompt.get(), base, input)

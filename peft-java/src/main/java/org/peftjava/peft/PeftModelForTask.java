@@ -29,14 +29,15 @@ public final class PeftModelForTask extends PeftModel implements OverModel<TaskM
   }
 
   @Override
-  public ModelOutput forward(ModelInput input) {
+  public ModelOutput forward(ModelInput given) {
     try (AdapterSet.Running pass = tuned().adapters().run()) {
+      ModelInput input = given.to(device());
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       ModelOutput output =
           prompt.isPresent()
               ? TaskPrompt.forward(prompt.get(), base, input)
               : XLoraPasses.forward(
-                  tuned(), input, given -> Tasks.forward(tuned(), given, base::forward));
+                  tuned(), input, told -> Tasks.forward(tuned(), told, base::forward));
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
   }

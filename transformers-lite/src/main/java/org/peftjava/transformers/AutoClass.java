@@ -3,6 +3,8 @@ package org.peftjava.transformers;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
+import org.peftjava.torch.nn.Parameter;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.generation.GenerationConfig;
@@ -35,10 +37,20 @@ final class AutoClass<M extends CheckpointModel> {
     return adaptedOrPlain(below, below.toString(), load);
   }
 
+  /** Values are drawn on the CPU, so that a seed gives the same on every device. */
   M fromConfig(PretrainedConfig config, DType dtype) {
+    Device device = Device.defaultDevice();
     M model = withoutWeights(config, dtype);
-    model.module().initialize();
-    return model;
+    try {
+      for (Parameter parameter : model.module().namedState().values()) {
+        parameter.initialize();
+        parameter.to(device);
+      }
+      return model;
+    } catch (RuntimeException e) {
+      model.close();
+      throw e;
+    }
   }
 
   M withoutWeights(PretrainedConfig config, DType dtype) {

@@ -14,7 +14,7 @@ public final class AutoModelForCausalLM {
 
   /**
    * Loads a model from a folder, or from the hub through its cache, with its own settings, on the
-   * CPU, ready for inference.
+   * default device, ready for inference.
    */
   public static CausalLM fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});

@@ -52,7 +52,7 @@ public final class FeatureExtraction implements CheckpointModel {
   private ModelOutput forward(ModelInput input, @Nullable LayerTrace trace) {
     try (ModelAdapters.Pass pass = adapters.run();
         TensorScope scope = TensorScope.open("FeatureExtraction.forward")) {
-      BackboneInput in = input.backboneInput(trace);
+      BackboneInput in = input.to(device()).backboneInput(trace);
       Tensor hidden = scope.keep(backbone.forward(in));
       Optional<Tensor> pooled = backbone.pooled(hidden).map(scope::keep);
       return ModelOutput.ofBackbone(hidden, pooled);

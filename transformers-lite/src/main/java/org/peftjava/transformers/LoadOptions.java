@@ -17,8 +17,8 @@ import org.peftjava.transformers.hub.HubOptions;
  * How {@code fromPretrained} of an {@code AutoModel} loads a model.
  *
  * @param dtype the weights' type; empty for the one that the config names, else the file's
- * @param deviceMap where the weights go; empty for the CPU, or for a quantized model a CUDA card if
- *     there is one
+ * @param deviceMap where the weights go; empty for {@link Device#defaultDevice}, or if that is the
+ *     CPU, for a quantized model a CUDA card if there is one
  * @param ignoreMismatchedSizes whether a weight of another shape in the file is left, and the
  *     model's gets fresh values, instead of an error
  * @param configChanges what is changed in the settings of {@code config.json} before the model is
@@ -40,7 +40,7 @@ public record LoadOptions(
     Optional<String> subfolder,
     String adapterName,
     Map<Device, Long> maxMemory) {
-  /** The defaults: the file's type, on the CPU. */
+  /** The defaults: the file's type, on the default device. */
   public static Builder builder() {
     return new Builder();
   }

@@ -2,6 +2,7 @@ package org.peftjava.transformers;
 
 import com.google.common.primitives.Floats;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
@@ -112,6 +113,51 @@ public record ModelInput(
   private static Tensor ofFloats(float[][] rows) {
     float[] flat = Floats.concat(rows);
     return Creation.ofFloats(flat, rows.length, flat.length / rows.length);
+  }
+
+  /**
+   * This input with its tensors on a device: this one if they are there, else with copies that
+   * belong to the current scope. Caches stay where they are. Every model does this with what it is
+   * given.
+   */
+  public ModelInput to(Device device) {
+    List<@Nullable Tensor> all =
+        Arrays.asList(
+            inputIds,
+            inputsEmbeds,
+            attentionMask,
+            positionIds,
+            tokenTypeIds,
+            labels,
+            startPositions,
+            endPositions,
+            taskIds,
+            inputTypeMask);
+    Seq2SeqInput decoder = seq2seq == null ? null : seq2seq.to(device);
+    if (decoder == seq2seq && all.stream().allMatch(each -> isOn(each, device))) {
+      return this;
+    }
+    Builder builder = toBuilder();
+    builder.inputIds = on(inputIds, device);
+    builder.inputsEmbeds = on(inputsEmbeds, device);
+    builder.attentionMask = on(attentionMask, device);
+    builder.positionIds = on(positionIds, device);
+    builder.tokenTypeIds = on(tokenTypeIds, device);
+    builder.labels = on(labels, device);
+    builder.startPositions = on(startPositions, device);
+    builder.endPositions = on(endPositions, device);
+    builder.seq2seq = decoder;
+    builder.taskIds = on(taskIds, device);
+    builder.inputTypeMask = on(inputTypeMask, device);
+    return builder.build();
+  }
+
+  static boolean isOn(@Nullable Tensor tensor, Device device) {
+    return tensor == null || tensor.device().equals(device);
+  }
+
+  static @Nullable Tensor on(@Nullable Tensor tensor, Device device) {
+    return tensor == null ? null : tensor.to(device);
   }
 
   /** A builder with these values. */

@@ -69,12 +69,18 @@ final class Placement {
     return placement;
   }
 
-  /** As in transformers, a quantized model goes to a card where there is one. */
+  /**
+   * As in transformers, a model goes to the default device, and a quantized one to a card where
+   * there is one if that is the CPU.
+   */
   private static DeviceMap deviceMap(CheckpointModel model, LoadOptions options) {
     boolean packed = QuantizationJson.read(model.config()).isPresent();
+    Device usual = Device.defaultDevice();
     return options
         .deviceMap()
-        .orElseGet(() -> packed ? DeviceMap.parse("auto") : DeviceMap.of(Device.CPU));
+        .orElseGet(
+            () ->
+                packed && usual.equals(Device.CPU) ? DeviceMap.parse("auto") : DeviceMap.of(usual));
   }
 
   private static void checkAvailable(Collection<Device> devices, String option, int cards) {

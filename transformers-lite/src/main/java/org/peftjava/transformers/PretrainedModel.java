@@ -27,8 +27,8 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  */
 public interface PretrainedModel extends PushToHubMixin, AutoCloseable {
   /**
-   * Computes what the model is for, and a loss if there are labels. The result belongs to the
-   * current scope.
+   * Computes what the model is for, and a loss if there are labels. Inputs that are elsewhere are
+   * brought to {@link #device}. The result belongs to the current scope.
    */
   ModelOutput forward(ModelInput input);
 

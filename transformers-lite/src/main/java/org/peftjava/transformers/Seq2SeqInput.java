@@ -2,6 +2,7 @@ package org.peftjava.transformers;
 
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.model.BackboneInput;
 import org.peftjava.transformers.model.EncoderDecoderCache;
@@ -44,6 +45,22 @@ public record Seq2SeqInput(
     builder.encoderOutputs = encoderOutputs;
     builder.pastKeyValues = pastKeyValues;
     return builder;
+  }
+
+  /** This input with its tensors on a device, as {@link ModelInput#to}. */
+  Seq2SeqInput to(Device device) {
+    if (ModelInput.isOn(decoderInputIds, device)
+        && ModelInput.isOn(decoderInputsEmbeds, device)
+        && ModelInput.isOn(decoderAttentionMask, device)
+        && ModelInput.isOn(encoderOutputs, device)) {
+      return this;
+    }
+    return new Seq2SeqInput(
+        ModelInput.on(decoderInputIds, device),
+        ModelInput.on(decoderInputsEmbeds, device),
+        ModelInput.on(decoderAttentionMask, device),
+        ModelInput.on(encoderOutputs, device),
+        pastKeyValues);
   }
 
   /** Whether the decoder's own tokens are given. */

@@ -108,10 +108,16 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
 
   @Override
   public ModelOutput forward(ModelInput input) {
+    try (ModelAdapters.Pass pass = adapters.run()) {
+      return traced(input.to(device())).on(inputDevice());
+    }
+  }
+
+  private ModelOutput traced(ModelInput input) {
     boolean states = input.outputHiddenStates();
     boolean attentions = input.outputAttentions();
     if (!states && !attentions) {
-      return forward(input, null, null, null).on(inputDevice());
+      return forward(input, null, null, null);
     }
     try (LayerTrace encoder = new LayerTrace(states, attentions);
         LayerTrace decoder = new LayerTrace(states, attentions);
@@ -124,8 +130,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
                   output.seq2seq().orElseThrow().encoderLastHiddenState(),
                   encoder.takeHiddenStates(),
                   encoder.takeAttentions(),
-                  cross.takeAttentions()))
-          .on(inputDevice());
+                  cross.takeAttentions()));
     }
   }
 
@@ -134,8 +139,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
       @Nullable LayerTrace encoderTrace,
       @Nullable LayerTrace decoderTrace,
       @Nullable LayerTrace crossTrace) {
-    try (ModelAdapters.Pass pass = adapters.run();
-        TensorScope scope = TensorScope.open("Seq2SeqLM.forward")) {
+    try (TensorScope scope = TensorScope.open("Seq2SeqLM.forward")) {
       Seq2SeqInput given = Objects.requireNonNullElse(input.seq2seq(), Seq2SeqInput.NONE);
       Tensor labels = input.labels();
       checkLabels(labels);
@@ -165,7 +169,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
   @Override
   public Seq2SeqOutput encode(ModelInput input) {
     try (ModelAdapters.Pass pass = adapters.run()) {
-      return new Seq2SeqOutput(backbone().forward(encoderInput(input, null)));
+      return new Seq2SeqOutput(backbone().forward(encoderInput(input.to(device()), null)));
     }
   }
 

@@ -99,7 +99,7 @@ public abstract class TaskModel extends Module implements CheckpointModel {
   public final ModelOutput forward(ModelInput input) {
     TaskCheck.input(input, architecture);
     try (ModelAdapters.Pass pass = adapters.run()) {
-      return traced(input).on(inputDevice());
+      return traced(input.to(device())).on(inputDevice());
     }
   }
 

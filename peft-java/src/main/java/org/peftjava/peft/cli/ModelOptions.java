@@ -3,6 +3,7 @@ package org.peftjava.peft.cli;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.transformers.AutoModelForCausalLM;
@@ -22,13 +23,14 @@ final class ModelOptions {
   @Option(
       names = "--device",
       paramLabel = "NAME",
-      description = "cpu, cuda or cuda:N (default: cpu).")
-  private String device = "cpu";
+      description = "cpu, cuda or cuda:N (default: system property peftjava.device, else cpu).")
+  private @Nullable String device;
 
   @Mixin private QuantizationOptions quantization = new QuantizationOptions();
 
-  String device() {
-    return device;
+  Device device() {
+    String name = device;
+    return CommandFailure.usage(() -> name == null ? Device.defaultDevice() : Device.parse(name));
   }
 
   /** The type that was asked for, or this one. */
@@ -39,7 +41,7 @@ final class ModelOptions {
   /** Fails early if a value is not one. */
   void check() {
     dtypeOr(DType.FLOAT32);
-    CommandFailure.usage(() -> Device.parse(device));
+    device();
     CommandFailure.usage(quantization::toConfig);
   }
 
@@ -53,7 +55,7 @@ final class ModelOptions {
     check();
     Consumer<LoadOptions.Builder> options =
         o -> {
-          o.dtype(dtype).device(device);
+          o.dtype(dtype).device(device());
           quantization.toConfig().ifPresent(o::quantizationConfig);
         };
     return CommandFailure.data(

@@ -9,7 +9,6 @@ import org.peftjava.peft.Peft;
 import org.peftjava.peft.PeftModelForCausalLM;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.torch.DType;
-import org.peftjava.torch.Device;
 import org.peftjava.torch.Randomness;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.AutoTokenizer;
@@ -206,7 +205,7 @@ final class TrainCommand implements Callable<Integer> {
                 AutoModelForCausalLM.fromConfig(
                     Architectures.get(json.getString("model_type")).config(json),
                     modelOptions.dtypeOr(DType.FLOAT32)));
-    fresh.to(Device.parse(modelOptions.device()));
+    fresh.to(modelOptions.device());
     return fresh;
   }
 
