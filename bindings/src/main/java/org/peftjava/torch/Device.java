@@ -65,16 +65,19 @@ public record Device(String type, int index) {
   public static Device defaultDevice() {
     Device known = defaultDevice;
     if (known == null) {
-      String name = System.getProperty(PROPERTY);
-      try {
-        known = name == null ? CPU : parse(name).checked();
-      } catch (IllegalArgumentException e) {
-        throw new IllegalArgumentException(
-            "The system property " + PROPERTY + " is \"" + name + "\". " + e.getMessage(), e);
-      }
+      known = ofProperty(System.getProperty(PROPERTY, "cpu"));
       defaultDevice = known;
     }
     return known;
+  }
+
+  static Device ofProperty(String name) {
+    try {
+      return parse(name).checked();
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          "The system property " + PROPERTY + " is \"" + name + "\". " + e.getMessage(), e);
+    }
   }
 
   /**

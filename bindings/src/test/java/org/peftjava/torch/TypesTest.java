@@ -94,6 +94,31 @@ class TypesTest {
   }
 
   @Test
+  void aPropertyThatNamesNoDevice() {
+    assertEquals(
+        "The system property peftjava.device is \"gpu\". Unknown device type 'gpu'. Expected cpu or"
+            + " cuda.",
+        assertThrows(IllegalArgumentException.class, () -> Device.ofProperty("gpu")).getMessage());
+  }
+
+  @Test
+  void defaultDevice() {
+    Device before = Device.defaultDevice();
+    try {
+      Device.setDefaultDevice(new Device("meta", 0));
+      assertEquals("meta", Device.defaultDevice().toString());
+      String message =
+          assertThrows(IllegalArgumentException.class, () -> Device.setDefaultDevice("cuda:127"))
+              .getMessage();
+      assertTrue(message.startsWith("There is no cuda:127: libtorch sees "), message);
+      assertThrows(IllegalArgumentException.class, () -> Device.setDefaultDevice("gpu"));
+      assertEquals("meta", Device.defaultDevice().toString());
+    } finally {
+      Device.setDefaultDevice(before);
+    }
+  }
+
+  @Test
   void shapes() {
     long[] sizes = {2, 3, 4};
     Shape shape = Shape.of(sizes);

@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.CausalLanguageModel;
 import org.peftjava.transformers.ModelInput;
@@ -42,11 +43,11 @@ final class Golden {
     return golden;
   }
 
-  /** All tensors of a file, by name; owned by the current scope. */
+  /** All tensors of a file, by name, on the default device; owned by the current scope. */
   static Map<String, Tensor> tensors(Path file) {
     Map<String, Tensor> result = new LinkedHashMap<>();
     try (WeightSource source = Safetensors.open(file)) {
-      source.names().forEach(key -> result.put(key, source.tensor(key)));
+      source.names().forEach(key -> result.put(key, source.tensor(key).to(Device.defaultDevice())));
     }
     return result;
   }

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.checkpoint.Safetensors;
 import org.peftjava.transformers.checkpoint.WeightSource;
@@ -62,11 +63,13 @@ public final class Goldens {
     return result;
   }
 
-  /** The tensors of a file, owned by the current scope. */
+  /** The tensors of a file, on the default device; owned by the current scope. */
   public static Map<String, Tensor> tensors(String file) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     try (WeightSource source = Safetensors.open(path(file))) {
-      source.names().forEach(key -> tensors.put(key, source.tensor(key)));
+      source
+          .names()
+          .forEach(key -> tensors.put(key, source.tensor(key).to(Device.defaultDevice())));
     }
     return tensors;
   }

@@ -16,6 +16,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 
 /** The tensors of one safetensors file below {@code golden/bnb}. */
@@ -66,13 +67,16 @@ public final class GoldenTensors {
     return entries.keySet();
   }
 
-  /** One tensor, owned by the current scope. */
+  /** One tensor, on the default device; owned by the current scope. */
   public Tensor get(String name) {
     Entry entry = entries.get(name);
     if (entry == null) {
       throw new IllegalArgumentException(file + " has no tensor " + name);
     }
     byte[] bytes = Arrays.copyOfRange(data, entry.start, entry.end);
-    return Creation.ofBytes(bytes, bytes.length).viewAs(entry.dtype).reshape(entry.shape);
+    return Creation.ofBytes(bytes, bytes.length)
+        .viewAs(entry.dtype)
+        .reshape(entry.shape)
+        .to(Device.defaultDevice());
   }
 }

@@ -12,7 +12,9 @@ public final class AutoModel {
 
   private AutoModel() {}
 
-  /** Loads a model from a folder with its own settings, on the default device, ready for inference. */
+  /**
+   * Loads a model from a folder with its own settings, on the default device, ready for inference.
+   */
   public static FeatureExtraction fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});
   }

@@ -12,7 +12,9 @@ public final class AutoModelForMaskedLM {
 
   private AutoModelForMaskedLM() {}
 
-  /** Loads a model from a folder with its own settings, on the default device, ready for inference. */
+  /**
+   * Loads a model from a folder with its own settings, on the default device, ready for inference.
+   */
   public static MaskedLM fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});
   }

@@ -14,7 +14,9 @@ public final class AutoModelForQuestionAnswering {
 
   private AutoModelForQuestionAnswering() {}
 
-  /** Loads a model from a folder with its own settings, on the default device, ready for inference. */
+  /**
+   * Loads a model from a folder with its own settings, on the default device, ready for inference.
+   */
   public static QuestionAnswering fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});
   }

@@ -13,7 +13,9 @@ public final class AutoModelForSeq2SeqLM {
 
   private AutoModelForSeq2SeqLM() {}
 
-  /** Loads a model from a folder with its own settings, on the default device, ready for inference. */
+  /**
+   * Loads a model from a folder with its own settings, on the default device, ready for inference.
+   */
   public static Seq2SeqLM fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});
   }

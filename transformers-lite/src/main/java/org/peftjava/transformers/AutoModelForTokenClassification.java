@@ -12,7 +12,9 @@ public final class AutoModelForTokenClassification {
 
   private AutoModelForTokenClassification() {}
 
-  /** Loads a model from a folder with its own settings, on the default device, ready for inference. */
+  /**
+   * Loads a model from a folder with its own settings, on the default device, ready for inference.
+   */
   public static TokenClassification fromPretrained(String nameOrPath) {
     return fromPretrained(nameOrPath, options -> {});
   }

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.checkpoint.Safetensors;
 import org.peftjava.transformers.checkpoint.WeightSource;
@@ -40,11 +41,13 @@ public final class Goldens {
     }
   }
 
-  /** The tensors of one case, owned by the current scope. */
+  /** The tensors of one case, on the default device; owned by the current scope. */
   public static Map<String, Tensor> tensors(String name) {
     Map<String, Tensor> tensors = new HashMap<>();
     try (WeightSource source = Safetensors.open(folder(name).resolve("io.safetensors"))) {
-      source.names().forEach(key -> tensors.put(key, source.tensor(key)));
+      source
+          .names()
+          .forEach(key -> tensors.put(key, source.tensor(key).to(Device.defaultDevice())));
     }
     return tensors;
   }

@@ -5,6 +5,7 @@ import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Randomness;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.EncoderConfigBuilder;
@@ -47,7 +48,9 @@ public final class TinyBert {
           .forEach(
               parameter -> {
                 long[] sizes = parameter.shape().toArray();
-                parameter.tensor().addInPlace(Creation.randn(DType.FLOAT32, sizes), 0.1);
+                Tensor values = parameter.tensor();
+                Tensor noise = Creation.randn(DType.FLOAT32, sizes).to(values.device());
+                values.addInPlace(noise, 0.1);
               });
     }
     model.module().eval();

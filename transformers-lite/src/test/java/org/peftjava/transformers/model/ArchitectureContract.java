@@ -70,7 +70,9 @@ public abstract class ArchitectureContract {
           .forEach(
               parameter -> {
                 long[] sizes = parameter.shape().toArray();
-                parameter.tensor().addInPlace(Creation.randn(DType.FLOAT32, sizes), 0.2);
+                Tensor values = parameter.tensor();
+                Tensor noise = Creation.randn(DType.FLOAT32, sizes).to(values.device());
+                values.addInPlace(noise, 0.2);
               });
     }
     model.eval();
