@@ -25,7 +25,8 @@ def case(config, note, base="opt_lora/base", model=opt, scale=0.3, offset=0.0, b
     """A case: the config, what is special about it, the base model and where another section has
     saved it; what models with the adapter get besides (batch); whether gradients and steps are measured while training;
     what parameters get no gradient otherwise (silent, parts of names). Trained values are drawn from [offset - scale, offset + scale]. Facts: changes_base (a new
-    adapter changes base weights), full_precision_only (the base may not be quantized), moving_buffers (parts of names)."""
+    adapter changes base weights), full_precision_only (the base may not be quantized), moving_buffers (parts of names), bits_of_base
+    (what is trained depends on each bit of the base)."""
     facts |= {"training": True} if training else {}
     measured = {"training": training, "silent": silent}
     return {"config": config, "note": note, "base": base, "model": model, "scale": scale, "offset": offset, "further": batch or {}, "measured": measured, "facts": facts}

@@ -293,7 +293,12 @@ public final class Ops {
 
   /** The k largest elements along the last dimension, largest first. */
   public static Ranked topK(Tensor x, long k) {
-    return ranked(Natives.call(() -> torch.topk(x.handle(), k)));
+    return topK(x, k, true);
+  }
+
+  /** The k largest elements along the last dimension, largest first, or the smallest likewise. */
+  public static Ranked topK(Tensor x, long k, boolean largest) {
+    return ranked(Natives.call(() -> torch.topk(x.handle(), k, -1, largest, true)));
   }
 
   /** Sorts along the last dimension. */

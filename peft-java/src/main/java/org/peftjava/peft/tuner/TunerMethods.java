@@ -42,6 +42,7 @@ import org.peftjava.peft.tuner.pvera.PveraMethod;
 import org.peftjava.peft.tuner.randlora.RandLoraMethod;
 import org.peftjava.peft.tuner.road.RoadMethod;
 import org.peftjava.peft.tuner.shira.ShiraMethod;
+import org.peftjava.peft.tuner.supertuning.SupertuningMethod;
 import org.peftjava.peft.tuner.tinylora.TinyLoraMethod;
 import org.peftjava.peft.tuner.trainabletokens.TrainableTokensMethod;
 import org.peftjava.peft.tuner.unilora.UniLoraMethod;
@@ -169,6 +170,7 @@ public final class TunerMethods {
     result.add(new RandLoraMethod());
     result.add(new RoadMethod());
     result.add(new ShiraMethod());
+    result.add(new SupertuningMethod());
     result.add(new TinyLoraMethod());
     result.add(new TrainableTokensMethod());
     result.add(new UniLoraMethod());
