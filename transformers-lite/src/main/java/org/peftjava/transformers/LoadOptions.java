@@ -29,6 +29,7 @@ import org.peftjava.transformers.hub.HubOptions;
  * @param subfolder where the files are below the folder or in the repository; empty for there
  * @param adapterName the name in the model of the adapter that a folder holds; "default"
  * @param maxMemory bytes that each device may hold when the model is spread over several
+ * @param outputLoadingInfo is told what the file and the model do not have in common
  */
 public record LoadOptions(
     Optional<DType> dtype,
@@ -39,7 +40,8 @@ public record LoadOptions(
     Consumer<HubOptions.Builder> hub,
     Optional<String> subfolder,
     String adapterName,
-    Map<Device, Long> maxMemory) {
+    Map<Device, Long> maxMemory,
+    Consumer<LoadingInfo> outputLoadingInfo) {
   /** The defaults: the file's type, on the default device. */
   public static Builder builder() {
     return new Builder();
@@ -61,6 +63,7 @@ public record LoadOptions(
     private Consumer<HubOptions.Builder> hub = options -> {};
     private Optional<String> subfolder = Optional.empty();
     private Map<Device, Long> maxMemory = Map.of();
+    private Consumer<LoadingInfo> outputLoadingInfo = info -> {};
     private String adapterName = PeftAdapterMixin.DEFAULT_ADAPTER;
 
     private Builder() {}
@@ -161,12 +164,18 @@ public record LoadOptions(
       return this;
     }
 
+    /** Tells what the file and the model do not have in common, also if there is nothing. */
+    public Builder outputLoadingInfo(Consumer<LoadingInfo> receiver) {
+      outputLoadingInfo = receiver;
+      return this;
+    }
+
     /** Number of labels of a classifier; new ones are named LABEL_0 and so on. */
     public Builder numLabels(int count) {
       return changed(json -> Labels.withCount(json, count));
     }
 
-    /** Names of a classifier's labels, by number from 0 on. */
+    /** Names of a classifier's labels, by number. */
     public Builder id2label(Map<Integer, String> names) {
       return changed(json -> Labels.withNames(json, names));
     }
@@ -198,7 +207,8 @@ public record LoadOptions(
           hub,
           subfolder,
           adapterName,
-          maxMemory);
+          maxMemory,
+          outputLoadingInfo);
     }
   }
 }

@@ -122,6 +122,7 @@ final class PretrainedWeights {
     quantized.finish();
     placement.install();
     report.warn();
+    options.outputLoadingInfo().accept(report.info());
   }
 
   /** In the parameter's type, which need not be the model's: some weights stay in float32. */

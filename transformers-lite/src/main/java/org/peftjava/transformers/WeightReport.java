@@ -59,22 +59,16 @@ record WeightReport(
     }
   }
 
-  /** Tells in warnings what got fresh values and what is not used. */
+  /** Tells in a warning what got fresh values and what is not used. */
   void warn() {
-    List<String> fresh = new ArrayList<>(missing.keySet());
-    mismatched.forEach((name, shapes) -> fresh.add(conflict(name, shapes)));
-    if (!fresh.isEmpty()) {
-      LOG.warn(
-          "Some weights of {} were not initialized from {} and are newly initialized: {}. You"
-              + " should probably train this model on a down-stream task to be able to use it for"
-              + " predictions.",
-          className,
-          folder,
-          some(fresh));
-    }
-    if (!unexpected.isEmpty()) {
-      LOG.warn("{} has weights that the model does not use: {}", folder, some(unexpected));
-    }
+    info()
+        .report()
+        .ifPresent(table -> LOG.warn("{} LOAD REPORT from: {}\n{}", className, folder, table));
+  }
+
+  /** What is told. */
+  LoadingInfo info() {
+    return new LoadingInfo(List.copyOf(missing.keySet()), unexpected, mismatched);
   }
 
   private static String conflict(String name, ShapeConflict shapes) {
