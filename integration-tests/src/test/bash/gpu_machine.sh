@@ -1,56 +1,94 @@
 #!/usr/bin/env bash
 # Tests and benchmarks on a machine with an NVIDIA card, which needs no JDK, no Maven and no network.
 #
-#   gpu_machine.sh pack FOLDER     here: builds with -Pcuda and writes FOLDER/part-*, each below 60 MiB
-#   gpu_machine.sh receive PART... there: adds parts, in their order, to what has come
-#   gpu_machine.sh run [RESULTS]   there: unpacks, runs the tests tagged "gpu", then both sides of the benchmark;
-#                                  prints a short table last; RESULTS gets the logs and the numbers
+#   gpu_machine.sh pack FOLDER [CAPABILITY]   here: builds with -Pcuda and writes FOLDER/ours-* and, unless it is there, what
+#                                             others made, FOLDER/base-*, in parts below 60 MiB; with a compute capability (90 for
+#                                             H100 and H200) the machine code of that card alone
+#   gpu_machine.sh receive PART...            there: adds parts, in their order, to what has come
+#   gpu_machine.sh run RESULTS [STEP...]      there: unpacks, then each step: "tests" tagged "gpu", the whole "suite" with its
+#                                             models on the card, "bench": both sides of the benchmark; all of them if none is
+#                                             named. Prints a short table last; RESULTS gets the logs and the numbers
 #
 # "there" needs python3 with torch for CUDA 13 (its nvidia-* packages have cuBLAS, cuDNN, NCCL and the like), transformers and
 # peft; with bitsandbytes Python's quantized lines are measured too. What comes is kept in $PEFT_GPU_HOME (~/.peft-gpu).
-# BENCH_OPTIONS=--quick BENCH_DEVICE=cpu only tries the second half.
+# BENCH_OPTIONS=--quick BENCH_DEVICE=cpu only tries the last step.
 set -euo pipefail
 
 home=${PEFT_GPU_HOME:-$HOME/.peft-gpu}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cuda=13.1-9.19-1.5.13
 junit=org.junit.platform:junit-platform-console-standalone:1.11.4
+not_on_cards='HostileProcess' # set below
+modules="bindings quantization transformers-lite peft-java integration-tests"
 
 pack() {
-  local folder=${1:?folder for the parts} root work jar
+  local folder=${1:?folder for the parts} capability=${2:-} root work jar module
   root=$(cd "$here/../../../.." && pwd)
   work=$(mktemp -d)
-  mkdir -p "$folder" "$work/peft/jars" "$work/peft/natives" "$work/peft/tests"
+  mkdir -p "$folder"
+  folder=$(realpath "$folder")
   cd "$root"
   mvn -B -Pcuda -DskipTests package
-  mvn -B dependency:copy -Dartifact=$junit -DoutputDirectory="$work/peft"
+  compgen -G "$folder/base-*" > /dev/null || pack_base
+  mkdir -p "$work/ours/tree/.mvn" "$work/ours/jars"
+  cp ./*/target/peft-java*.jar "$work/ours/jars/"
+  # the modules as the tests expect them, each in its folder, beside the golden data
+  for module in $modules; do
+    mkdir -p "$work/ours/tree/$module/target" "$work/ours/tree/$module/src/test"
+    cp -r "$module/target/test-classes" "$work/ours/tree/$module/target/"
+    [ ! -d "$module/src/test/resources" ] || cp -r "$module/src/test/resources" "$work/ours/tree/$module/src/test/"
+  done
+  cp -r integration-tests/src/test/python "$work/ours/tree/integration-tests/src/test/"
+  rm -f "$folder"/ours-*
+  compress ours
+  rm -rf "$work"
+  echo "receive in this order:"
+  find "$folder" -name '*-???' | sort
+}
+
+# What does not change with our sources.
+pack_base() {
+  mkdir -p "$work/base/libraries" "$work/base/natives"
+  mvn -B dependency:copy -Dartifact=$junit -DoutputDirectory="$work/base"
   # peft-java's class path with -Pcuda; of the CUDA libraries only those that must fit the bindings.
   tr ':' '\n' < peft-java/target/classpath.txt | while read -r jar; do
     case $jar in
       */cuda-redist-$cuda-*.jar)
-        unzip -qoj "$jar" '*/libcudart.so.*' '*/libnvrtc.so.*' '*/libnvrtc-builtins.so.*' -d "$work/peft/natives" ;;
-      *) cp "$jar" "$work/peft/jars/" ;;
+        unzip -qoj "$jar" '*/libcudart.so.*' '*/libnvrtc.so.*' '*/libnvrtc-builtins.so.*' -d "$work/base/natives" ;;
+      */target/*) ;;
+      *) cp "$jar" "$work/base/libraries/" ;;
     esac
   done
-  cp peft-java/target/peft-java.jar "$work/peft/jars/"
-  for module in bindings quantization integration-tests; do
-    cp -r "$module/target/test-classes" "$work/peft/tests/$module"
-  done
-  mkdir -p "$work/peft/python" "$work/peft/resources/bench"
-  cp integration-tests/src/test/python/gpu_bench.py "$work/peft/python/"
-  cp integration-tests/src/test/resources/bench/models.json "$work/peft/resources/bench/"
-  jlink --add-modules java.se,jdk.unsupported,jdk.zipfs --strip-debug --no-header-files --no-man-pages --compress=2 \
-    --output "$work/peft/jre"
-  tar -C "$work" -cf - peft | split -b 59m -d -a 3 - "$folder/part-"
+  zip -qd "$work"/base/libraries/tokenizers-*.jar 'native/lib/osx*' 'native/lib/win*' 'native/lib/linux-aarch64*'
+  [ -z "$capability" ] || slim "$(find "$work/base/libraries" -name 'pytorch-*-gpu.jar')" "$capability"
+  jlink --add-modules java.se,jdk.unsupported,jdk.zipfs,jdk.management,jdk.httpserver --strip-debug --no-header-files \
+    --no-man-pages --output "$work/base/jre"
+  compress base
+}
+
+compress() {
+  tar -C "$work" -cf - "$1" | xz -4 -T0 | split -b 59m -d -a 3 - "$folder/$1-"
+}
+
+# The jar with the machine code of one capability, stored: it is compressed with all else.
+slim() {
+  local jar=$1 capability=$2 work
+  work=$(mktemp -d)
+  unzip -qo "$jar" -d "$work"
+  python3 "$here/../python/slim_cuda.py" "$work/org/bytedeco/pytorch/linux-x86_64-gpu/libtorch_cuda.so" "$capability"
+  rm "$jar"
+  (cd "$work" && zip -q0r "$jar" .)
   rm -rf "$work"
-  echo "$(find "$folder" -name 'part-*' | wc -l) parts in $folder; receive them in this order:"
-  find "$folder" -name 'part-*' | sort
 }
 
 receive() {
+  local part name
   mkdir -p "$home"
-  cat "$@" >> "$home/peft.tar"
-  echo "$(stat -c %s "$home/peft.tar") bytes in $home/peft.tar"
+  for part; do
+    name=$(basename "${part%-*}")
+    cat "$part" >> "$home/$name.tar.xz"
+    echo "$(stat -c %s "$home/$name.tar.xz") bytes in $home/$name.tar.xz"
+  done
 }
 
 # The folders of the CUDA libraries that torch's Python packages bring.
@@ -62,33 +100,86 @@ print(":".join(sorted(glob.glob(os.path.join(packages, "nvidia", "*", "lib")))))
 PYTHON
 }
 
-run() {
-  local results=${1:-$home/results} java status=0
-  mkdir -p "$results"
-  if [ -f "$home/peft.tar" ]; then
-    tar -C "$home" -xf "$home/peft.tar"
-    rm "$home/peft.tar"
-  fi
-  cd "$home/peft"
-  export LD_LIBRARY_PATH="$PWD/natives:$(library_path):/usr/local/cuda/lib64:${LD_LIBRARY_PATH:-}"
-  export OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1
-  nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | tee "$results/card.txt"
-  local classes="tests/bindings:tests/quantization:tests/integration-tests:jars/*"
-  jre/bin/java -Xmx8g -Dpeftjava.strict=true -cp "$classes:$(echo junit-platform-console-standalone-*.jar)" \
-    org.junit.platform.console.ConsoleLauncher execute --scan-classpath=tests/bindings:tests/quantization --include-tag gpu \
-    --fail-if-no-tests --details=tree --disable-banner --disable-ansi-colors > "$results/tests.txt" 2>&1 || status=$?
+class_path() {
+  local module path=
+  for module in $modules; do path+="$home/ours/tree/$module/target/test-classes:"; done
+  echo "$path$home/ours/jars/*:$home/base/libraries/*"
+}
+
+console() {
+  "$home/base/jre/bin/java" -Xmx4g -Dpeftjava.strict=true -cp "$(class_path):$(echo "$home"/base/junit-platform-console-standalone-*.jar)" \
+    org.junit.platform.console.ConsoleLauncher execute --disable-banner --disable-ansi-colors "$@"
+}
+
+tests() {
+  local classes=$home/ours/tree
+  console --scan-classpath="$classes/bindings/target/test-classes:$classes/quantization/target/test-classes" --include-tag gpu \
+    --fail-if-no-tests --details=tree > "$results/tests.txt" 2>&1 || status=$?
   tail -40 "$results/tests.txt"
-  java="$PWD/jre/bin/java -Xmx8g -Dbench.device=${BENCH_DEVICE:-cuda:0} -cp $classes"
+}
+
+# The tests of the CPU with models on the card. Left out: what is about the CPU's memory, kernels and threads, and what starts
+# programs from a built tree.
+suite() {
+  local module group groups=4 jobs=() job failures=0
+  mkdir -p "$results/suite"
+  for module in quantization transformers-lite peft-java integration-tests; do
+    cd "$home/ours/tree/$module"
+    find target/test-classes -name '*Test.class' -o -name '*IT.class' | sed 's|^target/test-classes/||; s|/|.|g; s|\.class$||' \
+      | grep -vE "$not_on_cards" | sort | split -n r/$groups -d - "$results/suite/$module-"
+    for group in "$results/suite/$module-"??; do
+      # shellcheck disable=SC2046 # one option for each class
+      JAVA_TOOL_OPTIONS="-Dpeftjava.device=${SUITE_DEVICE:-cuda:0}" OMP_NUM_THREADS=1 console \
+        $(sed 's/^/--select-class=/' "$group") --exclude-tag gpu --details=tree > "$group.txt" 2>&1 &
+      jobs+=($!)
+    done
+  done
+  cd "$home"
+  for job in "${jobs[@]}"; do wait "$job" || failures=$((failures + 1)); done
+  [ "$failures" = 0 ] || status=1
+  awk '/tests (found|successful|failed)/ { sum[$4] += $2 } END { for (kind in sum) print "suite:", sum[kind], "tests", kind }' \
+    "$results"/suite/*.txt | tee "$results/suite.txt"
+}
+
+bench() {
+  local java
+  java="$home/base/jre/bin/java -Xmx8g -Dpeftjava.device=${BENCH_DEVICE:-cuda:0} -cp $(class_path)"
   # shellcheck disable=SC2086 # options are words
-  python3 python/gpu_bench.py compare ${BENCH_OPTIONS:-} --java "$java" --out "$results/bench.json" 2>&1 | tee "$results/bench.txt" || status=$?
+  python3 "$home/ours/tree/integration-tests/src/test/python/gpu_bench.py" compare ${BENCH_OPTIONS:-} --java "$java" \
+    --out "$results/bench.json" > "$results/bench.txt" 2> "$results/bench.err" || status=$?
+  tail -20 "$results/bench.err"
+}
+
+run() {
+  results=$(realpath -m "${1:?folder for the results}")
+  status=0
+  local step steps=(tests suite bench)
+  [ $# -lt 2 ] || steps=("${@:2}")
+  mkdir -p "$results"
+  for step in base ours; do
+    if [ -f "$home/$step.tar.xz" ]; then
+      rm -rf "${home:?}/$step"
+      xz -dc -T0 "$home/$step.tar.xz" | tar -C "$home" -xf -
+      rm "$home/$step.tar.xz"
+    fi
+  done
+  cd "$home/base"
+  LD_LIBRARY_PATH="$PWD/natives:$(library_path):/usr/local/cuda/lib64:${LD_LIBRARY_PATH:-}"
+  export LD_LIBRARY_PATH OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1
+  nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | tee "$results/card.txt"
+  for step in "${steps[@]}"; do
+    SECONDS=0
+    "$step"
+    echo "$step: $SECONDS s" | tee -a "$results/card.txt"
+  done
   echo
   cat "$results/card.txt"
-  grep -E '^\[ .* tests (found|successful|failed)' "$results/tests.txt" || true
-  sed -n '/^measurement/,$p' "$results/bench.txt"
+  grep -hE '^\[ .* tests (found|successful|failed)' "$results"/*.txt || true
+  sed -n '/^measurement/,$p' "$results/bench.txt" 2> /dev/null || true
   return "$status"
 }
 
 case ${1:-} in
   pack | receive | run) "$@" ;;
-  *) sed -n '2,13p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,16p' "$0" >&2; exit 2 ;;
 esac

@@ -2,8 +2,9 @@
 """Python's side of the measurements on an NVIDIA card, and the comparison; the twin of GpuBench.java.
 
   gpu_bench.py kernels <out>x<in>...
-  gpu_bench.py train <model> <dtype> <none|nf4|int8> <batch> <tokens> <warm-up> <steps>
-  gpu_bench.py generate <model> <dtype> <none|nf4|int8> <prompt> <new tokens> <repetitions>
+  gpu_bench.py train <model> <dtype> <none|nf4|int8> <batch> <tokens> <warm-up> <steps> <0|1: gradient checkpointing>
+  gpu_bench.py generate <model> <dtype> <none|nf4|int8> <rows> <prompt> <new tokens> <repetitions>
+  (several of these, divided by commas that stand alone)
   gpu_bench.py compare --java "java -cp ..." [--out FILE] [--quick]
 
 "compare" runs both sides in turn on the same card and prints a table last. Without bitsandbytes Python's quantized lines are left
@@ -22,15 +23,23 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEVICE = os.environ.get("BENCH_DEVICE", "cuda:0")
-SHAPES = ["4096x4096", "11008x4096"]
-MODELS = [
-    ["train", "llama-1b", "bfloat16", "none", "4", "512", "3", "10"],
-    ["train", "llama-1b", "bfloat16", "nf4", "4", "512", "3", "10"],
-    ["train", "llama-1b", "bfloat16", "int8", "4", "512", "3", "10"],
-    ["generate", "llama-1b", "bfloat16", "none", "32", "128", "3"],
-    ["generate", "llama-1b", "bfloat16", "nf4", "32", "128", "3"],
+CASES = [
+    ["kernels", "4096x4096", "11008x4096"],
+    ["train", "llama-1b", "bfloat16", "none", "4", "512", "3", "10", "0"],
+    ["train", "llama-1b", "bfloat16", "nf4", "4", "512", "3", "10", "0"],
+    ["train", "llama-1b", "bfloat16", "int8", "4", "512", "3", "10", "0"],
+    ["train", "llama-7b", "bfloat16", "none", "4", "1024", "2", "5", "1"],
+    ["train", "llama-7b", "bfloat16", "nf4", "4", "1024", "2", "5", "1"],
+    ["generate", "llama-1b", "bfloat16", "none", "1", "32", "128", "3"],
+    ["generate", "llama-1b", "bfloat16", "none", "8", "32", "128", "3"],
+    ["generate", "llama-1b", "bfloat16", "nf4", "1", "32", "128", "3"],
 ]
-QUICK = [["train", "tiny-opt", "bfloat16", quantized, "2", "32", "1", "2"] for quantized in ("none", "nf4")]
+QUICK = [
+    ["kernels", "256x128"],
+    ["train", "tiny-opt", "bfloat16", "none", "2", "32", "1", "2", "0"],
+    ["train", "tiny-opt", "bfloat16", "nf4", "2", "32", "1", "2", "1"],
+    ["generate", "tiny-opt", "bfloat16", "none", "2", "8", "8", "1"],
+]
 
 
 def on_card():
@@ -105,7 +114,8 @@ def build(name, dtype, quantized):
     with open(os.path.join(HERE, "../resources/bench/models.json")) as shapes:
         config = AutoConfig.for_model(**json.load(shapes)[name])
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
+    with torch.device(DEVICE):
+        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     if quantized != "none":
         import bitsandbytes as bits
         for path, module in list(model.named_modules()):
@@ -125,19 +135,22 @@ def build(name, dtype, quantized):
     return torch, model.to(DEVICE)
 
 
-def report(torch, bench, name, dtype, quantized, times, tokens, loss):
+def report(torch, bench, name, dtype, quantized, shape, times, tokens, loss):
     median = sorted(times)[len(times) // 2]
     peak = torch.cuda.max_memory_allocated() / 1e6 if on_card() else 0
-    emit(bench=bench, model=name, dtype=dtype, quantized=quantized, median_s=median, tokens_per_s=tokens / median, peak_mb=peak,
-         loss=loss)
+    emit(bench=bench, model=name, dtype=dtype, quantized=quantized, shape=shape, median_s=median, tokens_per_s=tokens / median,
+         peak_mb=peak, loss=loss)
 
 
-def train(name, dtype, quantized, batch, tokens, warmup, steps):
+def train(name, dtype, quantized, batch, tokens, warmup, steps, recompute):
     torch, model = build(name, dtype, quantized)
     from peft import LoraConfig, get_peft_model
     model.config.use_cache = False
     model = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules=["q_proj", "v_proj"],
                                              task_type="CAUSAL_LM"))
+    if recompute:
+        model.gradient_checkpointing_enable()
+        model.enable_input_require_grads()
     model.train()
     trained = [p for p in model.parameters() if p.requires_grad]
     try:
@@ -158,54 +171,79 @@ def train(name, dtype, quantized, batch, tokens, warmup, steps):
         value = loss.item()
         if i >= 0:
             times.append(time.perf_counter() - start)
-    report(torch, "train", name, dtype, quantized, times, batch * tokens, value)
+    shape = f"{batch}x{tokens}" + (" recomputed" if recompute else "")
+    report(torch, "train", name, dtype, quantized, shape, times, batch * tokens, value)
 
 
-def generate(name, dtype, quantized, prompt, new, repetitions):
+def generate(name, dtype, quantized, rows, prompt, new, repetitions):
     torch, model = build(name, dtype, quantized)
     model.eval()
-    ids = torch.randint(3, model.config.vocab_size, (1, prompt), device=DEVICE)
+    ids = torch.randint(3, model.config.vocab_size, (rows, prompt), device=DEVICE)
     times = []
     for i in range(-1, repetitions):
+        if i == 0 and on_card():
+            torch.cuda.reset_peak_memory_stats()
         start = time.perf_counter()
         model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, min_new_tokens=new, do_sample=False)
         if i >= 0:
             times.append(time.perf_counter() - start)
-    report(torch, "generate", name, dtype, quantized, times, new, 0)
+    report(torch, "generate", name, dtype, quantized, f"{rows} rows", times, rows * new, 0)
 
 
-def lines_of(command):
-    done = subprocess.run(command, capture_output=True, text=True)
-    found = [json.loads(text) for text in done.stdout.splitlines() if text.startswith("{")]
-    if done.returncode != 0:
-        print(f"{' '.join(command[-9:])} ended with {done.returncode}: {done.stderr[-1500:]}", file=sys.stderr)
+def measure(case):
+    """Runs one case; without bitsandbytes there are no quantized ones."""
+    if case[0] == "kernels":
+        return kernels(case[1:])
+    if case[3] != "none":
+        try:
+            import bitsandbytes  # noqa: F401
+        except ImportError:
+            return
+    {"train": train, "generate": generate}[case[0]](*case[1:4], *map(int, case[4:]))
+
+
+def cases_of(arguments):
+    found = [[]]
+    for argument in arguments:
+        if argument == ",":
+            found.append([])
+        else:
+            found[-1].append(argument)
     return found
 
 
+def lines_of(command, cases):
+    arguments = [word for case in cases for word in [",", *case]][1:]
+    done = subprocess.run([*command, *arguments], stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        print(f"{' '.join(command[-2:])} ended with {done.returncode}", file=sys.stderr)
+    return [json.loads(text) for text in done.stdout.splitlines() if text.startswith("{")]
+
+
 def compare(java, out, quick):
-    cases = [["kernels", *(["256x128"] if quick else SHAPES)], *(QUICK if quick else MODELS)]
-    found = []
-    for case in cases:
-        found += lines_of([*shlex.split(java), "org.peftjava.it.bench.GpuBench", *case])
-        found += lines_of([sys.executable, os.path.abspath(__file__), *case])
-        if out:
-            with open(out, "w") as file:
-                json.dump(found, file, indent=1)
+    cases = QUICK if quick else CASES
+    found = lines_of([*shlex.split(java), "org.peftjava.it.bench.GpuBench"], cases)
+    found += lines_of([sys.executable, os.path.abspath(__file__)], cases)
+    if out:
+        with open(out, "w") as file:
+            json.dump(found, file, indent=1)
 
     def key(line):
-        return line["bench"], line.get("shape", line.get("model")), line["quantized"], line.get("m", "")
+        return line["bench"], line.get("model", ""), line["shape"], line["quantized"], line.get("m", "")
 
     sides = {side: {key(line): line for line in found if line["side"] == side} for side in ("java", "python")}
-    print("\nmeasurement | Java | Python | Python's time / Java's | memory, Java / Python")
+    print("\nmeasurement | Java | Python | Python's time / Java's | MB, Java (planned) | MB, Python")
     for name, ours in sides["java"].items():
         theirs = sides["python"].get(name)
         time_of = (lambda line: line["us"]) if "us" in ours else (lambda line: line["median_s"] * 1e6)
         label = " ".join(str(part) for part in name)
+        memory = f"{ours['peak_mb']:.0f} ({ours['planned_mb']:.0f})" if ours.get("peak_mb") else ""
         if theirs is None:
-            print(f"{label} | {time_of(ours):.1f} us | not measured | |")
+            print(f"{label} | {time_of(ours):.1f} us | not measured | | {memory} |")
             continue
-        memory = f"{ours['peak_mb'] / theirs['peak_mb']:.2f}" if ours.get("peak_mb") and theirs.get("peak_mb") else ""
-        print(f"{label} | {time_of(ours):.1f} us | {time_of(theirs):.1f} us | {time_of(theirs) / time_of(ours):.2f} | {memory}")
+        their_memory = f"{theirs['peak_mb']:.0f}" if theirs.get("peak_mb") else ""
+        print(f"{label} | {time_of(ours):.1f} us | {time_of(theirs):.1f} us | {time_of(theirs) / time_of(ours):.2f} | {memory} |"
+              f" {their_memory}")
     return 0 if sides["java"] else 1
 
 
@@ -217,10 +255,20 @@ def main():
         parser.add_argument("--quick", action="store_true")
         options = parser.parse_args(sys.argv[2:])
         sys.exit(compare(options.java, options.out, options.quick))
-    if sys.argv[1] == "kernels":
-        kernels(sys.argv[2:])
-    else:
-        {"train": train, "generate": generate}[sys.argv[1]](*sys.argv[2:5], *map(int, sys.argv[5:]))
+    import gc
+    import traceback
+    failed = 0
+    for case in cases_of(sys.argv[1:]):
+        try:
+            measure(case)
+        except Exception:
+            failed += 1
+            traceback.print_exc()
+        gc.collect()
+        if on_card():
+            import torch
+            torch.cuda.empty_cache()
+    sys.exit(failed)
 
 
 if __name__ == "__main__":
