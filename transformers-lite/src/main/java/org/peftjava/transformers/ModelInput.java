@@ -133,8 +133,8 @@ public record ModelInput(
             endPositions,
             taskIds,
             inputTypeMask);
-    Seq2SeqInput decoder = seq2seq == null ? null : seq2seq.to(device);
-    if (decoder == seq2seq && all.stream().allMatch(each -> isOn(each, device))) {
+    if ((seq2seq == null || seq2seq.isOn(device))
+        && all.stream().allMatch(each -> isOn(each, device))) {
       return this;
     }
     Builder builder = toBuilder();
@@ -146,7 +146,7 @@ public record ModelInput(
     builder.labels = on(labels, device);
     builder.startPositions = on(startPositions, device);
     builder.endPositions = on(endPositions, device);
-    builder.seq2seq = decoder;
+    builder.seq2seq = seq2seq == null ? null : seq2seq.to(device);
     builder.taskIds = on(taskIds, device);
     builder.inputTypeMask = on(inputTypeMask, device);
     return builder.build();

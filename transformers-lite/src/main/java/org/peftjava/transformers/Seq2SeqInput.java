@@ -47,14 +47,16 @@ public record Seq2SeqInput(
     return builder;
   }
 
-  /** This input with its tensors on a device, as {@link ModelInput#to}. */
-  Seq2SeqInput to(Device device) {
-    if (ModelInput.isOn(decoderInputIds, device)
+  /** Whether all tensors are on a device. */
+  boolean isOn(Device device) {
+    return ModelInput.isOn(decoderInputIds, device)
         && ModelInput.isOn(decoderInputsEmbeds, device)
         && ModelInput.isOn(decoderAttentionMask, device)
-        && ModelInput.isOn(encoderOutputs, device)) {
-      return this;
-    }
+        && ModelInput.isOn(encoderOutputs, device);
+  }
+
+  /** This input with its tensors on a device. */
+  Seq2SeqInput to(Device device) {
     return new Seq2SeqInput(
         ModelInput.on(decoderInputIds, device),
         ModelInput.on(decoderInputsEmbeds, device),
