@@ -81,7 +81,8 @@ def clipping():
 
 
 def write_schedules(path):
-    """Learning rate used in every step: schedules[i].rates[k] belongs to optimizer step k, counted from 0."""
+    """Learning rate used in every step: schedules[i].rates[k] belongs to optimizer step k, counted from 0, and goes on two
+    steps longer than planned: what happens after the end."""
     base = 5e-3
     schedules = []
     names = ("linear", "cosine", "constant", "constant_with_warmup", "cosine_with_restarts", "polynomial", "inverse_sqrt")
@@ -89,16 +90,71 @@ def write_schedules(path):
         for steps, warmup in [(10, 0), (10, 3), (50, 5), (7, 7), (1, 0), (20, 30)]:
             if name == "polynomial" and steps == warmup:
                 continue  # Python divides by 0
-            parameter = torch.nn.Parameter(torch.zeros(1))
-            optimizer = torch.optim.SGD([parameter], lr=base)
-            scheduler = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=steps)
-            rates = []
-            for _ in range(steps + 2):  # two more than planned: what happens after the end
-                rates.append(scheduler.get_last_lr()[0])
-                optimizer.step()
-                scheduler.step()
-            schedules.append({"name": name, "steps": steps, "warmupSteps": warmup, "rates": rates})
-    common.write_json(path, {"versions": common.versions(), "learningRate": base, "schedules": schedules})
+            schedules.append(schedule(name, None, steps, warmup, base))
+    for name, kwargs, steps, warmup in WITH_KWARGS:
+        schedules.append({"kwargs": kwargs, **schedule(name, kwargs, steps, warmup, base)})
+    measured = [measure(name, kwargs, base) for name, kwargs in MEASURED]
+    values = {"versions": common.versions(), "learningRate": base, "schedules": schedules, "measured": measured}
+    common.write_json(path, values)
+
+
+WITH_KWARGS = [
+    ("cosine", {"num_cycles": 1.75}, 12, 3),
+    ("cosine_with_restarts", {"num_cycles": 3}, 14, 2),
+    ("polynomial", {"lr_end": 1e-3, "power": 2.5}, 12, 3),
+    ("inverse_sqrt", {"timescale": 7}, 20, 4),
+    ("cosine_with_min_lr", {"min_lr": 1e-3}, 11, 2),
+    ("cosine_with_min_lr", {"min_lr_rate": 0.3, "num_cycles": 1.25}, 11, 0),
+    ("cosine_warmup_with_min_lr", {"min_lr": 1e-3}, 11, 3),
+    ("cosine_warmup_with_min_lr", {"min_lr_rate": 0.2, "warmup_lr_rate": 0.1, "num_cycles": 0.75}, 11, 4),
+    ("cosine_warmup_with_min_lr", {"min_lr_rate": 0.2, "warmup_lr_rate": 0.1}, 7, 1),
+    ("warmup_stable_decay", {"num_decay_steps": 5}, 14, 3),
+    ("warmup_stable_decay", {"num_decay_steps": 4, "num_stable_steps": 2, "min_lr_ratio": 0.15}, 14, 3),
+    ("warmup_stable_decay", {"num_decay_steps": 6, "warmup_type": "cosine", "decay_type": "linear"}, 16, 4),
+    ("warmup_stable_decay", {"num_decay_steps": 6, "warmup_type": "1-sqrt", "decay_type": "1-sqrt",
+                             "min_lr_ratio": 0.1}, 16, 5),
+    ("warmup_stable_decay", {"num_decay_steps": 8, "num_cycles": 1.3}, 12, 2),
+]
+
+
+def schedule(name, kwargs, steps, warmup, base):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=base)
+    scheduler = get_scheduler(name, optimizer, warmup, steps, scheduler_specific_kwargs=kwargs)
+    rates = []
+    for _ in range(steps + 2):
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    return {"name": name, "steps": steps, "warmupSteps": warmup, "rates": rates}
+
+
+# Both ways of comparing, pauses, limits and the smoothed, resetting form.
+MEASURED = [
+    ("reduce_lr_on_plateau", {"patience": 1}),
+    ("reduce_lr_on_plateau", {"patience": 0, "factor": 0.5, "threshold": 0.05, "cooldown": 2, "min_lr": 4e-4}),
+    ("reduce_lr_on_plateau", {"patience": 1, "factor": 0.7, "mode": "max", "threshold": 0.1, "threshold_mode": "abs"}),
+    ("reduce_lr_on_plateau", {"patience": 1, "factor": 0.6, "mode": "max", "threshold": 0.02, "eps": 1e-3}),
+    ("greedy", {"patience": 1, "min_lr": 1e-4}),
+    ("greedy", {"patience": 0, "factor": 0.5, "min_lr": 2e-3, "max_lr": 9e-3, "reset_start": 2, "cooldown": 1}),
+    ("greedy", {"patience": 1, "factor": 0.8, "mode": "max", "threshold": 0.03, "threshold_mode": "rel", "warmup": 2,
+                "min_lr": 1e-5}),
+    ("greedy", {"patience": 0, "factor": 0.6, "smooth": True, "window_size": 3, "min_lr": 4e-3, "reset_start": 3}),
+]
+
+
+def measure(name, kwargs, base):
+    """rates[k] is that after metrics[k]."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=base)
+    scheduler = get_scheduler(name, optimizer, scheduler_specific_kwargs=kwargs)
+    noise = torch.randn(40, generator=torch.Generator().manual_seed(len(str(kwargs))))
+    falling = torch.linspace(2, 1, 40) * torch.where(torch.arange(40) % 13 < 8, 1.0, 1.3)
+    metrics = (falling + 0.05 * noise).double().tolist()
+    rates = []
+    for metric in metrics:
+        scheduler.step(metric)
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert len(set(rates)) > 2, (name, kwargs, set(rates))
+    return {"name": name, "kwargs": kwargs, "metrics": metrics, "rates": rates}
 
 
 SECTIONS = {"optimizers": write_optimizers, "schedules.json": write_schedules}

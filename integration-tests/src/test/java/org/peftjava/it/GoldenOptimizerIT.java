@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
@@ -14,6 +15,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -22,11 +26,13 @@ import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.optim.AdamW;
 import org.peftjava.torch.optim.Gradients;
 import org.peftjava.torch.optim.LambdaLR;
+import org.peftjava.torch.optim.MetricSchedule;
 import org.peftjava.torch.optim.Optimizer;
 import org.peftjava.torch.optim.SGD;
 import org.peftjava.transformers.checkpoint.Safetensors;
 import org.peftjava.transformers.checkpoint.WeightSource;
 import org.peftjava.transformers.training.Optimization;
+import org.peftjava.transformers.training.SchedulerType;
 
 /** Optimizers, clipping and schedules against torch and transformers. */
 class GoldenOptimizerIT {
@@ -149,16 +155,17 @@ class GoldenOptimizerIT {
       try (Optimizer optimizer = new SGD(Map.of(), SGD.Options.of(base))) {
         LambdaLR scheduler =
             Optimization.getScheduler(
-                row.path("name").asText(),
+                SchedulerType.parse(row.path("name").asText()),
                 optimizer,
                 row.path("warmupSteps").asLong(),
-                row.path("steps").asLong());
+                row.path("steps").asLong(),
+                kwargs(row));
         for (int step = 0; step < row.path("rates").size(); step++) {
           assertEquals(
               row.path("rates").path(step).asDouble(),
               optimizer.learningRate(),
               1e-17,
-              row.path("name").asText() + " of " + row.path("steps") + ", step " + step);
+              row + ", step " + step);
           assertEquals(optimizer.learningRate(), scheduler.getLastLr());
           scheduler.step();
           compared++;
@@ -168,6 +175,90 @@ class GoldenOptimizerIT {
       }
     }
     assertTrue(compared > 700, compared + " rates");
+  }
+
+  private static Map<String, Object> kwargs(JsonNode row) {
+    return row.has("kwargs")
+        ? new ObjectMapper().convertValue(row.get("kwargs"), new TypeReference<>() {})
+        : Map.of();
+  }
+
+  @Test
+  void schedulesOfMeasurementsFollowPython() throws IOException {
+    JsonNode description = json("schedules.json");
+    double base = description.path("learningRate").asDouble();
+    int compared = 0;
+    for (JsonNode row : description.path("measured")) {
+      try (Optimizer optimizer = new SGD(Map.of(), SGD.Options.of(base));
+          Optimizer other = new SGD(Map.of(), SGD.Options.of(base))) {
+        MetricSchedule schedule = measured(row, optimizer);
+        for (int step = 0; step < row.path("rates").size(); step++) {
+          if (step == 17) { // goes on in another one
+            MetricSchedule next = measured(row, other);
+            next.loadStateDict(schedule.stateDict());
+            assertEquals(schedule.stateDict(), next.stateDict());
+            schedule = next;
+          }
+          schedule.step(row.path("metrics").path(step).asDouble());
+          double rate = (step < 17 ? optimizer : other).learningRate();
+          assertEquals(row.path("rates").path(step).asDouble(), rate, 1e-17, row + " " + step);
+          compared++;
+        }
+      }
+    }
+    assertEquals(8 * 40, compared);
+  }
+
+  private static MetricSchedule measured(JsonNode row, Optimizer optimizer) {
+    return row.path("name").asText().equals("greedy")
+        ? Optimization.getGreedySchedule(optimizer, kwargs(row))
+        : Optimization.getReduceOnPlateauSchedule(optimizer, kwargs(row));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "LINEAR | min_lr | 1 | schedule linear does not know. It has none.",
+        "COSINE | cycles | 1 | does not know. It knows [num_cycles].",
+        "COSINE | num_cycles | half | \"num_cycles\" in lr_scheduler_kwargs is half. Expected a n",
+        "COSINE_WITH_RESTARTS | num_cycles | 1.5 | Expected a whole number",
+        "COSINE_WITH_MIN_LR | num_cycles | 1 | needs one of \"min_lr\" and \"min_lr_rate\"",
+        "WARMUP_STABLE_DECAY | num_cycles | 1 | needs \"num_decay_steps\"",
+        "POLYNOMIAL | lr_end | 0.2 | lr_end is 0.2 and the learning rate 0.1",
+        "GREEDY | factor | 0.5 | Use Optimization.getGreedySchedule",
+      })
+  void wrongSettingsOfSchedulesAreExplained(
+      SchedulerType type, String name, String value, String expected) {
+    try (Optimizer optimizer = new SGD(Map.of(), SGD.Options.of(0.1))) {
+      String message =
+          assertThrows(
+                  IllegalArgumentException.class,
+                  () -> Optimization.getScheduler(type, optimizer, 1, 9, Map.of(name, value)))
+              .getMessage();
+      assertTrue(message.contains(expected), message);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "factor | 1 | factor is 1.0. Expected a number below 1",
+        "mode | less | mode is \"less\". Expected \"min\" or \"max\"",
+        "threshold_mode | none | Expected \"rel\" or \"abs\"",
+      })
+  void wrongSettingsOfMeasuringSchedulesAreExplained(String name, String value, String expected) {
+    try (Optimizer optimizer = new SGD(Map.of(), SGD.Options.of(0.1))) {
+      Map<String, String> settings = Map.of(name, value);
+      for (Executable call :
+          List.<Executable>of(
+              () -> Optimization.getGreedySchedule(optimizer, settings),
+              () -> Optimization.getReduceOnPlateauSchedule(optimizer, settings))) {
+        String message = assertThrows(IllegalArgumentException.class, call).getMessage();
+        assertTrue(message.contains(expected), message);
+      }
+    }
   }
 
   @Test

@@ -34,12 +34,41 @@ public interface LrSchedule {
    * totalSteps}.
    */
   static LrSchedule cosine(long warmupSteps, long totalSteps) {
+    return cosine(warmupSteps, totalSteps, 0.5, 0);
+  }
+
+  /**
+   * Rises linearly from 0 during the warm-up, then goes along a cosine.
+   *
+   * @param cycles waves until {@code totalSteps}
+   * @param end the lowest factor
+   */
+  static LrSchedule cosine(long warmupSteps, long totalSteps, double cycles, double end) {
     return step -> {
       if (step < warmupSteps) {
         return step / (double) Math.max(1, warmupSteps);
       }
       double progress = (step - warmupSteps) / (double) Math.max(1, totalSteps - warmupSteps);
-      return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
+      return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * cycles * 2 * progress)) * (1 - end) + end);
+    };
+  }
+
+  /**
+   * As {@link #cosine(long, long, double, double)}, but each step has the factor of its end: the
+   * first one is not lost to a rate of 0.
+   *
+   * @param first the factor of the first step of the warm-up; NaN for that of its end
+   */
+  static LrSchedule cosineFromFirstStep(
+      long warmupSteps, long totalSteps, double cycles, double end, double first) {
+    return step -> {
+      if (step < warmupSteps) {
+        return Double.isNaN(first)
+            ? (step + 1.0) / Math.max(1, warmupSteps)
+            : first + (1 - first) * step / Math.max(1, warmupSteps - 1);
+      }
+      double progress = (step - warmupSteps + 1.0) / Math.max(1, totalSteps - warmupSteps);
+      return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * cycles * 2 * progress)) * (1 - end) + end);
     };
   }
 
@@ -83,7 +112,15 @@ public interface LrSchedule {
    * Rises linearly from 0 during the warm-up, then falls as the inverse square root of the steps.
    */
   static LrSchedule inverseSqrt(long warmupSteps) {
-    double timescale = warmupSteps == 0 ? 10_000 : warmupSteps;
+    return inverseSqrt(warmupSteps, warmupSteps == 0 ? 10_000 : warmupSteps);
+  }
+
+  /**
+   * The same.
+   *
+   * @param timescale the steps after which the rate has fallen by the root of 2
+   */
+  static LrSchedule inverseSqrt(long warmupSteps, double timescale) {
     return step ->
         step < warmupSteps
             ? step / (double) warmupSteps

@@ -1,6 +1,7 @@
 package org.peftjava.peft.cli;
 
 import java.nio.file.Path;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.transformers.training.IntervalStrategy;
 import org.peftjava.transformers.training.OptimizerNames;
@@ -52,6 +53,12 @@ final class TrainingOptions {
       paramLabel = "TYPE",
       description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   private SchedulerType lrSchedulerType = SchedulerType.LINEAR;
+
+  @Option(
+      names = "--lr-scheduler-kwargs",
+      paramLabel = "KEY=VALUE",
+      description = "Settings of the schedule, such as num_cycles=3; may be given several times.")
+  private Map<String, String> lrSchedulerKwargs = Map.of();
 
   @Option(
       names = "--warmup-steps",
@@ -170,6 +177,7 @@ final class TrainingOptions {
             .numTrainEpochs(numTrainEpochs)
             .maxSteps(maxSteps)
             .lrSchedulerType(lrSchedulerType)
+            .lrSchedulerKwargs(lrSchedulerKwargs)
             .warmupSteps(warmupSteps)
             .weightDecay(weightDecay)
             .maxGradNorm(maxGradNorm)

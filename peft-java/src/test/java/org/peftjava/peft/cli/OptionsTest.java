@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -111,7 +112,8 @@ class OptionsTest {
             .gradientAccumulationSteps(2)
             .numTrainEpochs(1.5)
             .maxSteps(70)
-            .lrSchedulerType(SchedulerType.CONSTANT_WITH_WARMUP)
+            .lrSchedulerType(SchedulerType.COSINE_WITH_MIN_LR)
+            .lrSchedulerKwargs(Map.of("min_lr", "1e-5", "num_cycles", "1"))
             .warmupSteps(7)
             .weightDecay(0.01)
             .maxGradNorm(0.5)
@@ -138,7 +140,9 @@ class OptionsTest {
             "--gradient-accumulation-steps=2",
             "--num-train-epochs=1.5",
             "--max-steps=70",
-            "--lr-scheduler-type=constant_with_warmup",
+            "--lr-scheduler-type=cosine_with_min_lr",
+            "--lr-scheduler-kwargs=min_lr=1e-5",
+            "--lr-scheduler-kwargs=num_cycles=1",
             "--warmup-steps=7",
             "--weight-decay=0.01",
             "--max-grad-norm=0.5",

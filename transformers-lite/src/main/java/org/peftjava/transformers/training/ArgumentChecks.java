@@ -40,6 +40,16 @@ final class ArgumentChecks {
     }
   }
 
+  static void measured(SchedulerType schedule, IntervalStrategy eval) {
+    if (schedule.needsMetric() && eval == IntervalStrategy.NO) {
+      throw new IllegalArgumentException(
+          "TrainingArguments: the schedule "
+              + schedule
+              + " goes by evaluations, but evalStrategy is NO. Set evalStrategy(STEPS) or"
+              + " evalStrategy(EPOCH).");
+    }
+  }
+
   static void best(
       boolean loadBest, SaveStrategy save, IntervalStrategy eval, int saveSteps, int evalSteps) {
     if ((loadBest || save == SaveStrategy.BEST) && eval == IntervalStrategy.NO) {

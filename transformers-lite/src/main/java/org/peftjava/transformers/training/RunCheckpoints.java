@@ -18,7 +18,7 @@ import org.peftjava.transformers.checkpoint.WeightSource;
 /**
  * Saves and restores one run. A checkpoint holds the model or adapter, {@code
  * optimizer.safetensors}, {@code trainer_state.json}, {@link TrainingSnapshot} and, if the model
- * has a {@link TrainingHook}, its state; the schedule needs no file, being a function of the step.
+ * has a {@link TrainingHook}, its state; the schedule needs no file of its own.
  */
 final class RunCheckpoints {
   private static final String OPTIMIZER = "optimizer.safetensors";
@@ -49,7 +49,7 @@ final class RunCheckpoints {
     return newest;
   }
 
-  Path save(TrainerState state, Optimizer optimizer, LossMeter meter) {
+  Path save(TrainerState state, Optimizer optimizer, RunSchedule schedule, LossMeter meter) {
     TrainingArguments args = parts.args();
     int step = state.globalStep();
     state
@@ -67,6 +67,7 @@ final class RunCheckpoints {
             (float) meter.unlogged(),
             meter.loggedLoss(),
             meter.loggedStep(),
+            schedule.stateDict(),
             dataOrder);
     Path saved =
         folders.write(
@@ -107,7 +108,7 @@ final class RunCheckpoints {
   }
 
   /** Restores everything of a checkpoint and returns its state. */
-  TrainerState restore(Path given, Optimizer optimizer, LossMeter meter) {
+  TrainerState restore(Path given, Optimizer optimizer, RunSchedule schedule, LossMeter meter) {
     Path folder = TrainingCheckpoints.resolve(given);
     TrainingSnapshot snapshot = TrainingSnapshot.read(folder);
     if (!snapshot.dataOrder().equals(dataOrder)) {
@@ -128,6 +129,7 @@ final class RunCheckpoints {
         .trainingHook()
         .filter(hook -> Files.isRegularFile(folder.resolve(HOOK)))
         .ifPresent(hook -> restore(folder.resolve(HOOK), hook::loadStateDict));
+    schedule.loadStateDict(snapshot.schedule());
     meter.restore(snapshot.unloggedLoss(), snapshot.loggedLoss(), snapshot.loggedStep());
     Randomness.restore(snapshot.random());
     runId = snapshot.runId();

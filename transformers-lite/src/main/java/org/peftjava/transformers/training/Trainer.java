@@ -97,16 +97,17 @@ public final class Trainer {
       Optimizer optimizer,
       LossMeter meter) {
     double rate = optimizer.learningRate();
+    RunSchedule schedule = new RunSchedule(parts.args(), plan.maxSteps(), optimizer);
     try {
       state =
           parts
               .args()
               .resumeFromCheckpoint()
-              .map(folder -> checkpoints.restore(folder, optimizer, meter))
+              .map(folder -> checkpoints.restore(folder, optimizer, schedule, meter))
               .orElseGet(TrainerState::new);
       module.train(true);
       return new TrainingLoop(
-              parts, data, plan, state, optimizer, meter, checkpoints, () -> cancelled)
+              parts, data, plan, state, optimizer, schedule, meter, checkpoints, () -> cancelled)
           .run();
     } finally {
       optimizer.learningRate(rate);

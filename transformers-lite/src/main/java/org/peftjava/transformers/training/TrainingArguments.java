@@ -1,6 +1,7 @@
 package org.peftjava.transformers.training;
 
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -25,6 +26,7 @@ import java.util.OptionalLong;
  * @param numTrainEpochs passes over the data, also parts of one
  * @param maxSteps optimizer steps; if positive it overrides {@code numTrainEpochs}
  * @param lrSchedulerType how the learning rate changes
+ * @param lrSchedulerKwargs settings of that schedule by Python's names, such as "num_cycles"
  * @param warmupSteps steps until the learning rate is reached; below 1, a part of all steps
  * @param optim the optimizer
  * @param loggingStrategy when the loss is read and logged
@@ -61,6 +63,7 @@ public record TrainingArguments(
     double numTrainEpochs,
     int maxSteps,
     SchedulerType lrSchedulerType,
+    Map<String, Object> lrSchedulerKwargs,
     double warmupSteps,
     OptimizerNames optim,
     IntervalStrategy loggingStrategy,
@@ -96,6 +99,8 @@ public record TrainingArguments(
     ArgumentChecks.notNegative("warmupSteps", warmupSteps);
     ArgumentChecks.notNegative("saveTotalLimit", saveTotalLimit);
     ArgumentChecks.length(maxSteps, numTrainEpochs);
+    ArgumentChecks.measured(lrSchedulerType, evalStrategy);
+    lrSchedulerKwargs = Map.copyOf(lrSchedulerKwargs);
     ArgumentChecks.best(loadBestModelAtEnd, saveStrategy, evalStrategy, saveSteps, evalSteps);
   }
 
@@ -124,6 +129,7 @@ public record TrainingArguments(
     private double numTrainEpochs = 3;
     private int maxSteps = -1;
     private SchedulerType lrSchedulerType = SchedulerType.LINEAR;
+    private Map<String, Object> lrSchedulerKwargs = Map.of();
     private double warmupSteps;
     private OptimizerNames optim = OptimizerNames.ADAMW_TORCH;
     private IntervalStrategy loggingStrategy = IntervalStrategy.STEPS;
@@ -228,6 +234,15 @@ public record TrainingArguments(
     /** How the learning rate changes. */
     public Builder lrSchedulerType(SchedulerType value) {
       lrSchedulerType = value;
+      return this;
+    }
+
+    /**
+     * Settings of the schedule by Python's names, such as "num_cycles"; {@link SchedulerType} says
+     * which it has.
+     */
+    public Builder lrSchedulerKwargs(Map<String, ?> values) {
+      lrSchedulerKwargs = Map.copyOf(values);
       return this;
     }
 
@@ -379,6 +394,7 @@ public record TrainingArguments(
           numTrainEpochs,
           maxSteps,
           lrSchedulerType,
+          lrSchedulerKwargs,
           warmupSteps,
           optim,
           loggingStrategy,

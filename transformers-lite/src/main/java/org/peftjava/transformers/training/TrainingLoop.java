@@ -12,7 +12,6 @@ import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.optim.Gradients;
-import org.peftjava.torch.optim.LrSchedule;
 import org.peftjava.torch.optim.Optimizer;
 import org.peftjava.torch.runtime.NativeRuntime;
 import org.peftjava.transformers.ModelInput;
@@ -39,14 +38,13 @@ final class TrainingLoop {
   private final BooleanSupplier cancelled;
   private final TrainerControl control = new TrainerControl();
   private final Map<String, Parameter> trainable;
-  private final LrSchedule schedule;
+  private final RunSchedule schedule;
   private final long started = System.nanoTime();
   private final int firstStep;
   private long sessionTokens;
   private long sessionSamples;
   private int savedStep;
   private double gradNorm;
-  private final double baseRate;
   private double lastRate;
 
   TrainingLoop(
@@ -55,6 +53,7 @@ final class TrainingLoop {
       TrainingPlan plan,
       TrainerState state,
       Optimizer optimizer,
+      RunSchedule schedule,
       LossMeter meter,
       RunCheckpoints checkpoints,
       BooleanSupplier cancelled) {
@@ -64,14 +63,11 @@ final class TrainingLoop {
     this.plan = plan;
     this.state = state;
     this.optimizer = optimizer;
-    baseRate = optimizer.learningRate();
+    this.schedule = schedule;
     this.meter = meter;
     this.checkpoints = checkpoints;
     this.cancelled = cancelled;
     trainable = OptimizerSetup.trainable(parts.model().module());
-    schedule =
-        args.lrSchedulerType()
-            .schedule(args.warmupSteps(plan.maxSteps()), plan.maxSteps(), baseRate);
     firstStep = state.globalStep();
     savedStep = firstStep;
   }
@@ -129,11 +125,10 @@ final class TrainingLoop {
     }
     double maxNorm = args.maxGradNorm() > 0 ? args.maxGradNorm() : Double.POSITIVE_INFINITY;
     gradNorm = Gradients.clipNorm(trainable.values(), maxNorm);
-    lastRate = baseRate * schedule.factor(state.globalStep());
+    lastRate = schedule.apply(state.globalStep());
     if (!Double.isFinite(gradNorm)) {
       throw nonFinite("The gradient of step " + (state.globalStep() + 1) + " is " + gradNorm);
     }
-    optimizer.learningRate(lastRate);
     tell(TrainerCallback::onPreOptimizerStep);
     optimizer.step();
     parts.model().trainingHook().ifPresent(hook -> hook.onOptimizerStep(state.globalStep()));
@@ -217,6 +212,7 @@ final class TrainingLoop {
     Map<String, Double> metrics = parts.evaluate(dataset);
     log(metrics);
     tell((callback, progress) -> callback.onEvaluate(progress, metrics));
+    schedule.evaluated(metrics);
     if (args.loadBestModelAtEnd() || args.saveStrategy() == SaveStrategy.BEST) {
       double metric = BestModel.metric(args, metrics);
       boolean best = state.isNewBest(metric, args.greaterIsBetter());
@@ -228,7 +224,7 @@ final class TrainingLoop {
 
   private void save() {
     if (savedStep != state.globalStep()) {
-      Path folder = checkpoints.save(state, optimizer, meter);
+      Path folder = checkpoints.save(state, optimizer, schedule, meter);
       savedStep = state.globalStep();
       tell((callback, progress) -> callback.onSave(progress, folder));
     }

@@ -24,6 +24,7 @@ import org.peftjava.transformers.config.InvalidFileException;
  * @param unloggedLoss sum of the losses since the last log line
  * @param loggedLoss sum of all losses before it
  * @param loggedStep the step of the last log line
+ * @param schedule what a schedule that goes by evaluations remembers, by name
  * @param dataOrder what the order of the data depends on, by name
  */
 record TrainingSnapshot(
@@ -32,12 +33,14 @@ record TrainingSnapshot(
     float unloggedLoss,
     double loggedLoss,
     int loggedStep,
+    Map<String, Double> schedule,
     Map<String, String> dataOrder) {
   static final String FILE = "training_state.safetensors";
 
   private static final String GENERATOR = "cpu_rng_state";
   private static final String LOSS = "unlogged_loss";
   private static final String DATA_ORDER = "data_order.";
+  private static final String SCHEDULE = "lr_scheduler.";
 
   static boolean isIn(Path folder) {
     return Files.isRegularFile(folder.resolve(FILE), LinkOption.NOFOLLOW_LINKS);
@@ -61,6 +64,7 @@ record TrainingSnapshot(
     metadata.put("mask_counter", Long.toString(random.counter()));
     metadata.put("logged_loss", Double.toString(loggedLoss));
     metadata.put("logged_step", Integer.toString(loggedStep));
+    schedule.forEach((name, value) -> metadata.put(SCHEDULE + name, Double.toString(value)));
     dataOrder.forEach((name, value) -> metadata.put(DATA_ORDER + name, value));
     try (TensorScope scope = TensorScope.open("training state")) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
@@ -75,13 +79,9 @@ record TrainingSnapshot(
     try (TensorScope scope = TensorScope.open("training state");
         WeightSource source = Safetensors.open(file)) {
       Map<String, String> metadata = source.metadata();
-      Map<String, String> order = new LinkedHashMap<>();
-      metadata.forEach(
-          (name, value) -> {
-            if (name.startsWith(DATA_ORDER)) {
-              order.put(name.substring(DATA_ORDER.length()), value);
-            }
-          });
+      Map<String, Double> schedule = new LinkedHashMap<>();
+      named(metadata, SCHEDULE)
+          .forEach((name, value) -> schedule.put(name, Double.parseDouble(value)));
       return new TrainingSnapshot(
           text(metadata, "run_id"),
           new Randomness.State(
@@ -91,11 +91,24 @@ record TrainingSnapshot(
           source.tensor(LOSS).toFloats()[0],
           Double.parseDouble(text(metadata, "logged_loss")),
           Integer.parseInt(text(metadata, "logged_step")),
-          order);
+          schedule,
+          named(metadata, DATA_ORDER));
     } catch (RuntimeException e) {
       throw new IllegalArgumentException(
           file + " is damaged: " + e.getMessage() + " Resume from an earlier checkpoint.", e);
     }
+  }
+
+  /** What begins so, without it. */
+  private static Map<String, String> named(Map<String, String> metadata, String prefix) {
+    Map<String, String> result = new LinkedHashMap<>();
+    metadata.forEach(
+        (name, value) -> {
+          if (name.startsWith(prefix)) {
+            result.put(name.substring(prefix.length()), value);
+          }
+        });
+    return result;
   }
 
   private static String text(Map<String, String> metadata, String name) {

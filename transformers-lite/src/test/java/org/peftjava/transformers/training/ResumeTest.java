@@ -44,6 +44,46 @@ class ResumeTest extends TrainingRuns {
     }
   }
 
+  /** What the schedule remembers of evaluations is part of the checkpoint. */
+  @Test
+  void aScheduleThatGoesByEvaluationsIsResumed() {
+    List<Double> rates;
+    try (CausalLM model = TinyModels.opt(0)) {
+      Trainer trainer = trainer(model, measured().build());
+      trainer.train();
+      rates = rates(trainer);
+    }
+    assertTrue(new TreeSet<>(rates).size() > 3, rates::toString);
+    try (CausalLM model = TinyModels.opt(0)) {
+      Trainer trainer =
+          trainer(model, measured().resumeFromCheckpoint(folder.resolve("checkpoint-5")).build());
+      trainer.train();
+      assertEquals(rates, rates(trainer));
+    }
+    var error =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> measured().evalStrategy(IntervalStrategy.NO).build());
+    assertTrue(error.getMessage().contains("REDUCE_LR_ON_PLATEAU goes by evaluations"));
+  }
+
+  /** Falls after two evaluations that are not ten times better. */
+  private TrainingArguments.Builder measured() {
+    return arguments()
+        .lrSchedulerType(SchedulerType.REDUCE_LR_ON_PLATEAU)
+        .lrSchedulerKwargs(Map.of("patience", 1, "threshold", 0.9, "factor", 0.6))
+        .evalStrategy(IntervalStrategy.STEPS)
+        .evalSteps(1)
+        .loggingSteps(1);
+  }
+
+  private static List<Double> rates(Trainer trainer) {
+    return trainer.state().logHistory().stream()
+        .filter(line -> line.containsKey("learning_rate"))
+        .map(line -> line.get("learning_rate"))
+        .toList();
+  }
+
   @Test
   void resumingFromAFolderTakesTheNewest() {
     try (CausalLM model = TinyModels.opt(0)) {
