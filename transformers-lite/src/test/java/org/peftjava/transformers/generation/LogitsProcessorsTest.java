@@ -104,7 +104,9 @@ class LogitsProcessorsTest {
               config.maxLength().orElseThrow());
       InputIds ids =
           new InputIds(
-              Goldens.rows(golden.get("input_ids")), row.get("tokens").intValue(), Device.CPU);
+              Goldens.rows(golden.get("input_ids")),
+              row.get("tokens").intValue(),
+              Device.defaultDevice());
       float[] before = golden.get("logits").toFloats();
       float[] actual = list.apply(ids, golden.get("logits")).toFloats();
       assertArrayEquals(before, golden.get("logits").toFloats(), "the argument was changed");
@@ -131,7 +133,7 @@ class LogitsProcessorsTest {
           new LogitsProcessorList(config(settings), GenerateOptions.NONE, ids, 5, 99);
       float[] original = golden.get("logits").toFloats();
       float[] actual =
-          list.apply(new InputIds(ids, 5, Device.CPU), golden.get("logits")).toFloats();
+          list.apply(new InputIds(ids, 5, Device.defaultDevice()), golden.get("logits")).toFloats();
       float[] expected = golden.get("row" + row + ".scores").toFloats();
       // which of several equal logits is kept is up to the sort; how many is not
       for (int i = 0; i < expected.length; i++) {

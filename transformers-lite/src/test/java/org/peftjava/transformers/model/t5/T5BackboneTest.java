@@ -14,6 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -47,6 +48,7 @@ class T5BackboneTest {
         weights.put(stack + ".embed_tokens.weight", weights.get("shared.weight"));
       }
       model.initialize();
+      model.to(Device.defaultDevice());
       assertTrue(StateDict.load(model, weights, StateDict.Mode.COPY).isClean());
     }
     model.eval();
