@@ -163,7 +163,7 @@ class HalfPrecisionIT {
     return hidden
         .to(DType.FLOAT32)
         .reshape(count)
-        .mul(Creation.ofFloats(floats(weights), count))
+        .mul(Creation.ofFloats(floats(weights), count).to(hidden.device()))
         .sum();
   }
 

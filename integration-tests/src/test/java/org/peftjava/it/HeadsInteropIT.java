@@ -99,10 +99,11 @@ class HeadsInteropIT {
           .namedParameters()
           .values()
           .forEach(
-              parameter ->
-                  parameter
-                      .tensor()
-                      .addInPlace(Creation.randn(DType.FLOAT32, parameter.shape().toArray()), 0.3));
+              parameter -> {
+                Tensor values = parameter.tensor();
+                long[] sizes = values.shape().toArray();
+                values.addInPlace(Creation.randn(DType.FLOAT32, sizes).to(values.device()), 0.3);
+              });
       model.module().eval();
       ModelOutput output =
           model.forward(

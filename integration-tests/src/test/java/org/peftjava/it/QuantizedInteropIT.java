@@ -109,10 +109,11 @@ class QuantizedInteropIT {
           .namedParameters()
           .values()
           .forEach(
-              parameter ->
-                  parameter
-                      .tensor()
-                      .addInPlace(Creation.randn(DType.FLOAT32, parameter.shape().toArray()), 0.1));
+              parameter -> {
+                Tensor values = parameter.tensor();
+                long[] sizes = values.shape().toArray();
+                values.addInPlace(Creation.randn(DType.FLOAT32, sizes).to(values.device()), 0.1);
+              });
       model.savePretrained(folder);
     }
   }

@@ -2,6 +2,7 @@ package org.peftjava.peft;
 
 import java.util.OptionalLong;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -31,6 +32,7 @@ public final class CustomLayers extends Module {
   /** With the weights of the golden file. */
   public static CustomLayers load() {
     CustomLayers model = new CustomLayers();
+    model.to(Device.defaultDevice());
     try (TensorScope scope = TensorScope.open("load")) {
       StateDict.load(
           model, Goldens.tensors("custom_layers/base/model.safetensors"), StateDict.Mode.COPY);

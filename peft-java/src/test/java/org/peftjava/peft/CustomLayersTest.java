@@ -242,7 +242,7 @@ class CustomLayersTest {
       float[] difference = first.sub(base.lin().forward(x)).abs().toFloats();
       assertFalse(
           java.util.stream.IntStream.range(0, difference.length).allMatch(i -> difference[i] == 0));
-      Tensor sum = Creation.zeros(DType.FLOAT32, x.size(0), x.size(1), 8);
+      Tensor sum = Creation.zeros(DType.FLOAT32, x.device(), x.size(0), x.size(1), 8);
       for (int i = 0; i < 400; i++) {
         try (TensorScope inner = TensorScope.openGraph("draw");
             GradMode off = GradMode.noGrad()) {

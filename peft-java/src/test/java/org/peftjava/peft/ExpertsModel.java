@@ -1,6 +1,7 @@
 package org.peftjava.peft;
 
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
@@ -70,6 +71,7 @@ final class ExpertsModel extends Module {
   /** With the weights of the golden file. */
   static ExpertsModel load() {
     ExpertsModel model = new ExpertsModel();
+    model.to(Device.defaultDevice());
     try (TensorScope scope = TensorScope.open("load")) {
       StateDict.load(
           model, Goldens.tensors("target_parameters/base/model.safetensors"), StateDict.Mode.COPY);

@@ -61,7 +61,7 @@ class FeatureExtractionTest {
     for (int i = 0; i < n; i++) {
       values[i] = (float) (-1 + 2.0 * i / (n - 1));
     }
-    return Creation.ofFloats(values, like.shape().toArray());
+    return Creation.ofFloats(values, like.shape().toArray()).to(like.device());
   }
 
   @ParameterizedTest
@@ -120,7 +120,10 @@ class FeatureExtractionTest {
     return (virtual == 0
             ? padded
             : Creation.cat(
-                List.of(Creation.zeros(mask.dtype(), mask.size(0), virtual).eq(1), padded), 1))
+                List.of(
+                    Creation.zeros(mask.dtype(), mask.device(), mask.size(0), virtual).eq(1),
+                    padded),
+                1))
         .unsqueeze(-1);
   }
 

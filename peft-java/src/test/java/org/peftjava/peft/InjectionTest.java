@@ -22,6 +22,7 @@ import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.peft.tuner.prompttuning.PromptTuningConfig;
 import org.peftjava.peft.tuner.vera.VeraConfig;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
@@ -45,6 +46,7 @@ class InjectionTest {
     scope = TensorScope.openGraph("test");
     golden = Goldens.tensors("injected/io.safetensors");
     model = new CustomLayers();
+    model.to(Device.defaultDevice());
     StateDict.load(model, below("base."), StateDict.Mode.COPY);
     model.eval();
   }

@@ -79,7 +79,8 @@ class PromptLearningTest {
   @Test
   void givenEmbeddingsAreAsGoodAsIds() {
     try (PeftModelForCausalLM model = Peft.getPeftModel(base, PromptCase.prompt().build())) {
-      Tensor ids = Creation.ofLongs(new long[][] {{2, 5, 6, 17, 8}, {2, 9, 33, 1, 1}});
+      Tensor ids =
+          Creation.ofLongs(new long[][] {{2, 5, 6, 17, 8}, {2, 9, 33, 1, 1}}).to(base.device());
       ModelInput given =
           PromptCase.batch().inputsEmbeds(base.backbone().inputEmbeddings().forward(ids)).build();
       assertArrayEquals(

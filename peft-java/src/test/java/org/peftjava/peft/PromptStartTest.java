@@ -105,7 +105,7 @@ class PromptStartTest {
           assertArrayEquals(
               wide.backbone()
                   .inputEmbeddings()
-                  .forward(Creation.ofLongs(expected, tokens))
+                  .forward(Creation.ofLongs(expected, tokens).to(wide.device()))
                   .toFloats(),
               weight(model).toFloats());
         }

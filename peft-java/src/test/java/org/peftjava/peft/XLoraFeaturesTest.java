@@ -79,7 +79,7 @@ class XLoraFeaturesTest {
     for (int i = 0; i < values.length; i++) {
       values[i] = (float) (-1 + 2.0 * i / (values.length - 1));
     }
-    return Creation.ofFloats(values, like.shape().toArray());
+    return Creation.ofFloats(values, like.shape().toArray()).to(like.device());
   }
 
   @Test

@@ -29,6 +29,7 @@ public final class Parameter implements AutoCloseable {
   private boolean requiresGrad;
   private boolean fixedDtype;
   private long encoded;
+  private Device home = Device.CPU; // where the values are, were last, or shall be
   private volatile @Nullable Tensor tensor;
   private volatile int standIns; // threads on which other values stand for these
 
@@ -117,14 +118,16 @@ public final class Parameter implements AutoCloseable {
     init = newInit;
   }
 
-  /** Allocates the memory and fills it, unless there are values already. */
+  /**
+   * Allocates the memory and fills it, unless there are values already. They are drawn on the CPU.
+   */
   public void initialize() {
     if (tensor == null) {
       try (TensorScope scope = TensorScope.open("initialize");
           GradMode off = GradMode.noGrad()) {
         Tensor fresh = Creation.empty(dtype, Device.CPU, shape.toArray());
         init.fill(fresh);
-        adopt(fresh);
+        adopt(fresh.to(home));
       }
     }
   }
@@ -139,6 +142,7 @@ public final class Parameter implements AutoCloseable {
       Tensor fresh = values.detach().escape();
       close();
       dtype = fresh.dtype();
+      home = fresh.device();
       tensor = fresh;
       applyRequiresGrad();
     }
@@ -163,7 +167,7 @@ public final class Parameter implements AutoCloseable {
     adopt(values);
   }
 
-  /** Copies values of the same shape into the existing memory, converting their type. */
+  /** Copies values of the same shape into the existing memory, converting their type and device. */
   public void copyFrom(Tensor values) {
     checkShape(values);
     try (GradMode off = GradMode.noGrad()) {
@@ -206,9 +210,11 @@ public final class Parameter implements AutoCloseable {
     }
   }
 
-  /** Moves to a device. */
+  /** Moves to a device, where values that come later will be. */
   public void to(Device device) {
-    if (tensor != null && !tensor.device().equals(device)) {
+    if (tensor == null) {
+      home = device;
+    } else if (!tensor.device().equals(device)) {
       try (TensorScope scope = TensorScope.open("to")) {
         adopt(tensor().detach().to(device));
       }
@@ -236,7 +242,7 @@ public final class Parameter implements AutoCloseable {
     }
   }
 
-  /** Frees the memory; the parameter can be filled again. */
+  /** Frees the memory; the parameter can be filled again, on the same device. */
   @Override
   public synchronized void close() {
     Tensor values = tensor;
@@ -256,7 +262,7 @@ public final class Parameter implements AutoCloseable {
 
   private void initializeEmpty() {
     try (TensorScope scope = TensorScope.open("initialize")) {
-      adopt(Creation.empty(dtype, Device.CPU, shape.toArray()));
+      adopt(Creation.empty(dtype, home, shape.toArray()));
     }
   }
 

@@ -119,7 +119,7 @@ public final class AdapterCheckpoint {
       check(report, file, rules);
       AdapterState.network(model, adapter)
           .ifPresent(network -> PromptNetworkFile.load(network, folder));
-      AdapterStateDict.fill(model, adapter, keys, places, report, source::tensor);
+      AdapterStateDict.fill(keys, places, report, source::tensor);
       return report;
     }
   }

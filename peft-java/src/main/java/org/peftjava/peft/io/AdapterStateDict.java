@@ -7,7 +7,6 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import org.peftjava.peft.tuner.AdapterState;
 import org.peftjava.peft.tuner.AdapterTensor;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
@@ -87,7 +86,7 @@ public final class AdapterStateDict {
     if (!report.isClean()) {
       LOG.warn("Adapter \"{}\" and the given values do not fit completely: {}.", adapter, report);
     }
-    fill(model, adapter, keys, places, report, values::get);
+    fill(keys, places, report, values::get);
     return report;
   }
 
@@ -137,8 +136,6 @@ public final class AdapterStateDict {
 
   /** Copies what fits. */
   static void fill(
-      TunedModel model,
-      String adapter,
       Map<String, String> keys,
       Map<String, AdapterTensor> places,
       LoadReport report,
@@ -152,7 +149,6 @@ public final class AdapterStateDict {
             }
           }
         });
-    AdapterState.place(model, adapter);
   }
 
   /** The first few places whose sizes differ. */

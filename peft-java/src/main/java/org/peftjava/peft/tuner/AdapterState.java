@@ -3,10 +3,8 @@ package org.peftjava.peft.tuner;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
-import org.peftjava.torch.Device;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.torch.nn.Parameter;
@@ -46,17 +44,6 @@ public final class AdapterState {
     beside(model, adapter)
         .forEach((name, parameter) -> result.put(name, AdapterTensor.of(parameter)));
     return result;
-  }
-
-  /** Moves what has got values to the devices of the layers that it adapts. */
-  public static void place(TunedModel model, String adapter) {
-    own(model, adapter)
-        .forEach(
-            (path, own) -> {
-              AdaptedLayer layer = Objects.requireNonNull(model.layers().get(path));
-              Device device = LayerSite.deviceOf(layer.original());
-              own.weights().forEach(weight -> weight.parameter().to(device));
-            });
   }
 
   /** The parameters of the adapter in its layers, and what these share. */

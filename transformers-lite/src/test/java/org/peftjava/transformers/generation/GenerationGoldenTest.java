@@ -124,8 +124,7 @@ class GenerationGoldenTest {
       }
       step++;
       long[] shape = probabilities.shape().toArray();
-      Tensor q =
-          Creation.ofFloats(noise, shape).to(DType.FLOAT64).to(probabilities.device());
+      Tensor q = Creation.ofFloats(noise, shape).to(DType.FLOAT64).to(probabilities.device());
       return Ops.topK(probabilities.to(DType.FLOAT64).div(q), count).indices();
     }
   }

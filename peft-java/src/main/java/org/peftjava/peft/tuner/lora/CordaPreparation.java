@@ -167,7 +167,7 @@ public final class CordaPreparation {
   /** In the order of {@link Preparation}. */
   private static final List<String> NAMES = List.of(".eigens.U_WC", ".eigens.S_WC", ".eigens.V_WC");
 
-  private List<Tensor> parts(String path, LinearLayer layer, Tensor covariance) {
+  private List<Tensor> parts(String path, LinearLayer layer, Tensor ofData) {
     int rank = LayerTunerMethod.rank(config, path);
     long most = Math.min(layer.inFeatures(), layer.outFeatures());
     if (rank > most) {
@@ -180,6 +180,8 @@ public final class CordaPreparation {
               + rank
               + ".");
     }
+    Tensor weight = layer.denseWeight(DType.FLOAT32);
+    Tensor covariance = ofData.to(weight.device()); // a cache is read on the CPU
     Tensor identity =
         LinearAlgebra.identity(DType.FLOAT32, covariance.device(), covariance.size(0));
     double mean = covariance.mul(identity).sum().toDouble() / covariance.size(0);
@@ -188,7 +190,7 @@ public final class CordaPreparation {
       Tensor inverse = LinearAlgebra.inverse(fixed);
       double error = fixed.matmul(inverse).sub(identity).pow(2).sum().sqrt().toDouble();
       if (error < MOST_ERROR) {
-        Svd svd = LinearAlgebra.svd(layer.denseWeight(DType.FLOAT32).matmul(fixed));
+        Svd svd = LinearAlgebra.svd(weight.matmul(fixed));
         Tensor v = svd.vh().matmul(inverse).t();
         long start = corda.cordaMethod() == CordaConfig.CordaMethod.IPM ? 0 : most - rank;
         return List.of(

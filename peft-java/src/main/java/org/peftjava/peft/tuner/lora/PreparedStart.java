@@ -36,9 +36,9 @@ record PreparedStart(LayerSite site, Tensor w, int r, double scaling) {
                             + " same model and config first; a saved adapter that need not be"
                             + " trained on can be loaded with initLoraWeights true over the"
                             + " changed base, or be converted when it is saved."));
-    Tensor u = parts.get(0);
-    Tensor s = parts.get(1);
-    Tensor v = parts.get(2);
+    Tensor u = parts.get(0).to(w.device()); // a cache is read on the CPU
+    Tensor s = parts.get(1).to(w.device());
+    Tensor v = parts.get(2).to(w.device());
     if (s.rank() != 1
         || s.size(0) != r
         || u.size(0) != w.size(0)
@@ -82,7 +82,7 @@ record PreparedStart(LayerSite site, Tensor w, int r, double scaling) {
           site.path());
       return Optional.empty();
     }
-    Tensor gradient = prepared.get().get(0).to(DType.FLOAT32);
+    Tensor gradient = prepared.get().get(0).to(DType.FLOAT32).to(w.device());
     long most = Math.min(gradient.size(0), gradient.size(1));
     Starts.checkRank(site, "lora_ga with two vectors for each rank,", 2 * r, most, most);
     Svd svd = LinearAlgebra.svdLowRank(gradient, Math.min(4L * r, most), ITERATIONS);

@@ -5,6 +5,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import org.peftjava.peft.Goldens;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Conv1D;
@@ -38,6 +39,7 @@ final class FourLayers extends Module {
                 values.put(key.substring("base.".length()), value);
               }
             });
+    model.to(Device.defaultDevice());
     StateDict.load(model, values, StateDict.Mode.COPY);
     model.eval();
     return model;
