@@ -49,6 +49,23 @@ class ParameterTest {
   }
 
   @Test
+  void valuesThatComeLaterGoWhereItBelongs() {
+    Device meta = new Device("meta", 0);
+    parameter.to(meta);
+    parameter.initialize();
+    assertEquals(meta, parameter.tensor().device());
+    parameter.close();
+    try (TensorScope scope = TensorScope.open("test")) {
+      parameter.copyFrom(Creation.ofFloats(NUMBERS, 3));
+    }
+    assertEquals(meta, parameter.tensor().device());
+    parameter.close();
+    parameter.to(Device.CPU);
+    parameter.initialize();
+    assertArrayEquals(new float[] {4, 4, 4}, parameter.tensor().toFloats());
+  }
+
+  @Test
   void adoptsWithoutCopying() {
     try (TensorScope scope = TensorScope.open("test")) {
       Tensor values = Creation.ofFloats(NUMBERS, 3).to(DType.FLOAT64);
