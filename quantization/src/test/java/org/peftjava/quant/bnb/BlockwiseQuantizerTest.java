@@ -69,7 +69,7 @@ class BlockwiseQuantizerTest extends ScopedTest {
             .dequantize(
                 FOUR_BIT.get(name + ".packed"),
                 FOUR_BIT.get(name + ".absmax"),
-                QuantType.parse(parts[2]).codeBook().values(),
+                QuantType.parse(parts[2]).codeBook().values().to(expected.device()),
                 expected.numel(),
                 expected.dtype());
     // the CPU kernel reads FP4's code 8 as -0, the table in the checkpoint says 0
@@ -86,7 +86,7 @@ class BlockwiseQuantizerTest extends ScopedTest {
     assertArrayEquals(DYNAMIC.get(name + ".absmax").toBytes(), blocks.absmax().toBytes());
 
     Tensor expected = DYNAMIC.get(name + ".dequant");
-    Tensor values = CodeBook.DYNAMIC.values();
+    Tensor values = CodeBook.DYNAMIC.values().to(expected.device());
     assertArrayEquals(
         expected.toFloats(),
         codec
