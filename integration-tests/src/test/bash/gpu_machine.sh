@@ -6,8 +6,9 @@
 #                                             H100 and H200) the machine code of that card alone
 #   gpu_machine.sh receive PART...            there: adds parts, in their order, to what has come
 #   gpu_machine.sh run RESULTS [STEP...]      there: unpacks, then each step: "tests" tagged "gpu", the whole "suite" with its
-#                                             models on the card, "bench": both sides of the benchmark; all of them if none is
-#                                             named. Prints a short table last; RESULTS gets the logs and the numbers
+#                                             models on the card, the "demo", "bench": both sides of the benchmark; all of them if
+#                                             none is named. "profile" (of a QLoRA step) needs ncu. Prints a short table last;
+#                                             RESULTS gets the logs and the numbers
 #
 # "there" needs python3 with torch for CUDA 13 (its nvidia-* packages have cuBLAS, cuDNN, NCCL and the like), transformers and
 # peft; with bitsandbytes Python's quantized lines are measured too. What comes is kept in $PEFT_GPU_HOME (~/.peft-gpu).
@@ -18,7 +19,10 @@ home=${PEFT_GPU_HOME:-$HOME/.peft-gpu}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cuda=13.1-9.19-1.5.13
 junit=org.junit.platform:junit-platform-console-standalone:1.11.4
-not_on_cards='HostileProcess' # set below
+# Tests of what has no model, of the CPU's kernels, threads and memory, and of programs started from a built tree.
+not_on_cards='Emulation|Nvrtc|Native|Hostile|Hub|Hf|Tokenizer|ChatTemplates|Fuzz|Safetensors|TorchFile|AtomicFiles|ConfigJson'
+not_on_cards+='|\.cli\.|Concurrent|ModelCard|Architecture(Test|IT)|Documentation|SourceTree|Snippets|Killed|Memory|Soak|SavedActivations'
+not_on_cards+='|\.Bad[A-Za-z]*IT|FieldNames'
 modules="bindings quantization transformers-lite peft-java integration-tests"
 
 pack() {
@@ -141,6 +145,20 @@ suite() {
     "$results"/suite/*.txt | tee "$results/suite.txt"
 }
 
+demo() {
+  "$home/base/jre/bin/java" -Dpeftjava.device="${SUITE_DEVICE:-cuda:0}" -cp "$(class_path)" org.peftjava.peft.cli.Main demo \
+    --output "$results/demo" > "$results/demo.txt" 2>&1 || status=$?
+  tail -15 "$results/demo.txt"
+}
+
+# Every kernel of one step and its time.
+profile() {
+  timeout 100 ncu --csv --metrics gpu__time_duration.sum --clock-control none --launch-skip "${SKIP:-9000}" \
+    --launch-count "${COUNT:-4000}" "$home/base/jre/bin/java" -Xmx8g -Dpeftjava.device=cuda:0 -cp "$(class_path)" \
+    org.peftjava.it.bench.GpuBench train llama-1b bfloat16 nf4 4 512 1 2 0 > "$results/profile.csv" 2> "$results/profile.err" || true
+  wc -l "$results/profile.csv"
+}
+
 bench() {
   local java
   java="$home/base/jre/bin/java -Xmx8g -Dpeftjava.device=${BENCH_DEVICE:-cuda:0} -cp $(class_path)"
@@ -153,7 +171,7 @@ bench() {
 run() {
   results=$(realpath -m "${1:?folder for the results}")
   status=0
-  local step steps=(tests suite bench)
+  local step steps=(tests suite demo bench)
   [ $# -lt 2 ] || steps=("${@:2}")
   mkdir -p "$results"
   for step in base ours; do
@@ -181,5 +199,5 @@ run() {
 
 case ${1:-} in
   pack | receive | run) "$@" ;;
-  *) sed -n '2,16p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,18p' "$0" >&2; exit 2 ;;
 esac
