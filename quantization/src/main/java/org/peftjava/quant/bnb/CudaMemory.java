@@ -9,7 +9,7 @@ import org.peftjava.torch.cuda.KernelLauncher;
 
 /** Which tensors the CUDA kernels can work on: gapless ones on one card. */
 final class CudaMemory {
-  private static final ThreadLocal<@Nullable StandIn> STAND_IN = new ThreadLocal<>();
+  private static volatile @Nullable StandIn standIn;
 
   /** A launcher in place of the usual one for tensors on a device; null for none at all. */
   private record StandIn(Device device, @Nullable KernelLauncher launcher) {}
@@ -33,21 +33,21 @@ final class CudaMemory {
 
   /** What starts kernels on a device. */
   static Optional<KernelLauncher> launcher(Device device) {
-    StandIn standIn = STAND_IN.get();
-    if (standIn != null && standIn.device.equals(device)) {
-      return Optional.ofNullable(standIn.launcher);
+    StandIn instead = standIn;
+    if (instead != null && instead.device.equals(device)) {
+      return Optional.ofNullable(instead.launcher);
     }
     return device.isCuda() ? CudaKernels.on(device) : Optional.empty();
   }
 
   /**
-   * Makes this thread's tensors on a device go to another launcher, or to none, until closed: tests
-   * run the kernels on the CPU so.
+   * Makes tensors on a device go to another launcher, or to none, until closed: tests run the
+   * kernels on the CPU so. On every thread: the backward pass of a card has its own.
    */
   static Closing standIn(Device device, @Nullable KernelLauncher launcher) {
-    StandIn before = STAND_IN.get();
-    STAND_IN.set(new StandIn(device, launcher));
-    return () -> STAND_IN.set(before);
+    StandIn before = standIn;
+    standIn = new StandIn(device, launcher);
+    return () -> standIn = before;
   }
 
   /** An end of something, without an exception. */

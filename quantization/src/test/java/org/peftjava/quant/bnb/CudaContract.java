@@ -2,7 +2,7 @@ package org.peftjava.quant.bnb;
 
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -21,7 +21,7 @@ abstract class CudaContract extends ScopedTest {
   static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
 
   private final KernelPlace place;
-  private final Map<String, Integer> launched = new TreeMap<>();
+  private final Map<String, Integer> launched = new ConcurrentHashMap<>();
   private CudaMemory.Closing standIn;
 
   CudaContract(KernelPlace place) {
