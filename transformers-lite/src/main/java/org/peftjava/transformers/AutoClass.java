@@ -37,14 +37,13 @@ final class AutoClass<M extends CheckpointModel> {
     return adaptedOrPlain(below, below.toString(), load);
   }
 
-  /** Values are drawn on the CPU, so that a seed gives the same on every device. */
+  /** Values are drawn on the default device. */
   M fromConfig(PretrainedConfig config, DType dtype) {
     Device device = Device.defaultDevice();
     M model = withoutWeights(config, dtype);
     try {
       for (Parameter parameter : model.module().namedState().values()) {
-        parameter.initialize();
-        parameter.to(device);
+        parameter.initialize(device);
       }
       return model;
     } catch (RuntimeException e) {

@@ -122,10 +122,25 @@ public final class Parameter implements AutoCloseable {
    * Allocates the memory and fills it, unless there are values already. They are drawn on the CPU.
    */
   public void initialize() {
+    draw(Device.CPU);
+  }
+
+  /**
+   * The same on a device, where the values stay. Those of a card come from its own generator: for
+   * large models that is much faster, and a seed gives other values than on the CPU.
+   */
+  public void initialize(Device device) {
+    if (tensor == null) {
+      home = device;
+      draw(device);
+    }
+  }
+
+  private void draw(Device device) {
     if (tensor == null) {
       try (TensorScope scope = TensorScope.open("initialize");
           GradMode off = GradMode.noGrad()) {
-        Tensor fresh = Creation.empty(dtype, Device.CPU, shape.toArray());
+        Tensor fresh = Creation.empty(dtype, device, shape.toArray());
         init.fill(fresh);
         adopt(fresh.to(home));
       }
