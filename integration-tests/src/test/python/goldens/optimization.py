@@ -1,12 +1,13 @@
 """Optimizer arithmetic on fixed gradients, gradient clipping, and learning-rate schedules."""
 
 import torch
+import transformers
 from transformers import get_scheduler
 
 from . import common
 
 STEPS = 10
-SHAPES = {"weight": (4, 3), "bias": (5,), "sometimes": (2, 2)}
+SHAPES = {"weight": (4, 3), "bias": (5,), "sometimes": (2, 2), "deep": (2, 3, 4)}
 SKIPPED = 4  # step (from 0) in which "sometimes" has no gradient
 
 OPTIMIZERS = {
@@ -18,6 +19,18 @@ OPTIMIZERS = {
     "sgd_momentum": {"class": "SGD", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.05},
     "sgd_nesterov": {"class": "SGD", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.05},
     "sgd_dampening": {"class": "SGD", "lr": 0.1, "momentum": 0.7, "dampening": 0.3},
+    "adagrad": {"class": "Adagrad", "lr": 0.1},
+    "adagrad_decay": {"class": "Adagrad", "lr": 0.1, "lr_decay": 0.2, "weight_decay": 0.05, "eps": 1e-3},
+    "rmsprop": {"class": "RMSprop", "lr": 0.02},
+    "rmsprop_momentum": {"class": "RMSprop", "lr": 0.02, "alpha": 0.8, "eps": 1e-3, "weight_decay": 0.05,
+                         "momentum": 0.6},
+    "rmsprop_centered": {"class": "RMSprop", "lr": 0.02, "centered": True, "momentum": 0.3},
+    "adafactor": {"class": "Adafactor", "lr": 0.05, "scale_parameter": False, "relative_step": False,
+                  "weight_decay": 0.1},
+    "adafactor_relative": {"class": "Adafactor", "clip_threshold": 0.7, "weight_decay": 0.1},
+    "adafactor_warmup": {"class": "Adafactor", "warmup_init": True, "scale_parameter": False, "beta1": 0.7},
+    "adafactor_scaled": {"class": "Adafactor", "lr": 0.05, "relative_step": False, "beta1": 0.4, "eps": [1e-4, 0.6],
+                         "decay_rate": -0.5},
 }
 
 
@@ -31,7 +44,10 @@ def write_optimizers(folder):
     for label, settings in OPTIMIZERS.items():
         parameters = {n: torch.nn.Parameter(v.clone()) for n, v in start.items()}
         kwargs = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k != "class"}
-        optimizer = getattr(torch.optim, settings["class"])(parameters.values(), foreach=False, **kwargs)
+        if settings["class"] == "Adafactor":
+            optimizer = transformers.optimization.Adafactor(parameters.values(), **kwargs)
+        else:
+            optimizer = getattr(torch.optim, settings["class"])(parameters.values(), foreach=False, **kwargs)
         history = {n: [] for n in SHAPES}
         for step in range(STEPS):
             for name, parameter in parameters.items():

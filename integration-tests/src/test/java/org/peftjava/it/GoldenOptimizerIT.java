@@ -23,7 +23,6 @@ import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.Parameter;
-import org.peftjava.torch.optim.AdamW;
 import org.peftjava.torch.optim.Gradients;
 import org.peftjava.torch.optim.LambdaLR;
 import org.peftjava.torch.optim.MetricSchedule;
@@ -37,7 +36,10 @@ import org.peftjava.transformers.training.SchedulerType;
 /** Optimizers, clipping and schedules against torch and transformers. */
 class GoldenOptimizerIT {
   private static final Path GOLDEN = Path.of("src/test/resources/golden");
-  private static final List<String> PARAMETERS = List.of("weight", "bias", "sometimes");
+  private static final List<String> PARAMETERS = List.of("weight", "bias", "sometimes", "deep");
+
+  /** The step from which on another optimizer goes on with the state of the first. */
+  private static final int RESTORED = 6;
 
   private static JsonNode json(String file) throws IOException {
     return new ObjectMapper().readTree(GOLDEN.resolve(file).toFile());
@@ -58,8 +60,13 @@ class GoldenOptimizerIT {
           parameter.adopt(start.copy());
           parameters.put(name, parameter);
         }
-        try (Optimizer optimizer = optimizer(parameters, entry.getValue())) {
+        try (Optimizer first = GoldenOptimizers.of(parameters, entry.getValue());
+            Optimizer second = GoldenOptimizers.of(parameters, entry.getValue())) {
           for (int step = 0; step < 10; step++) {
+            if (step == RESTORED) {
+              second.loadStateDict(first.stateDict());
+            }
+            Optimizer optimizer = step < RESTORED ? first : second;
             for (String name : PARAMETERS) {
               if (!name.equals("sometimes") || step != 4) {
                 Tensor gradient = golden.tensor("grad." + name).select(0, step).copy();
@@ -81,30 +88,7 @@ class GoldenOptimizerIT {
         parameters.values().forEach(Parameter::close);
       }
     }
-    assertEquals(7 * 10 * 3, compared);
-  }
-
-  private static Optimizer optimizer(Map<String, Parameter> parameters, JsonNode settings) {
-    double rate = settings.path("lr").asDouble();
-    double decay = settings.path("weight_decay").asDouble(0);
-    if (settings.path("class").asText().equals("AdamW")) {
-      return new AdamW(
-          parameters,
-          new AdamW.Options(
-              rate,
-              settings.path("betas").path(0).asDouble(),
-              settings.path("betas").path(1).asDouble(),
-              settings.path("eps").asDouble(),
-              decay));
-    }
-    return new SGD(
-        parameters,
-        new SGD.Options(
-            rate,
-            settings.path("momentum").asDouble(0),
-            settings.path("dampening").asDouble(0),
-            decay,
-            settings.path("nesterov").asBoolean(false)));
+    assertEquals(16 * 10 * 4, compared);
   }
 
   @Test

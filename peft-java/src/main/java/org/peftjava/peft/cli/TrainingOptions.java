@@ -101,9 +101,15 @@ final class TrainingOptions {
       paramLabel = "NAME",
       description =
           "The optimizer: adamw_torch, adamw_8bit (2 bytes of state a number instead of 8; also"
-              + " adamw_bnb_8bit, paged_adamw_8bit), paged_adamw_32bit or sgd (default:"
-              + " adamw_torch).")
+              + " adamw_bnb_8bit, paged_adamw_8bit), paged_adamw_32bit, adafactor (little state), sgd,"
+              + " adagrad or rmsprop (default: adamw_torch).")
   private OptimizerNames optim = OptimizerNames.ADAMW_TORCH;
+
+  @Option(
+      names = "--optim-args",
+      paramLabel = "TEXT",
+      description = "Settings of the optimizer, such as \"momentum=0.9,nesterov=true\" for sgd.")
+  private String optimArgs = "";
 
   @Option(
       names = "--logging-steps",
@@ -185,6 +191,7 @@ final class TrainingOptions {
             .adamBeta2(adamBeta2)
             .adamEpsilon(adamEpsilon)
             .optim(optim)
+            .optimArgs(optimArgs)
             .loggingSteps(loggingSteps)
             .loggingFirstStep(true)
             .saveTotalLimit(saveTotalLimit)

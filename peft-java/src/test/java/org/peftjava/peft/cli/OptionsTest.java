@@ -120,7 +120,8 @@ class OptionsTest {
             .adamBeta1(0.8)
             .adamBeta2(0.95)
             .adamEpsilon(1e-6)
-            .optim(OptimizerNames.PAGED_ADAMW_8BIT)
+            .optim(OptimizerNames.RMSPROP)
+            .optimArgs("momentum=0.9")
             .loggingSteps(3)
             .loggingFirstStep(true)
             .evalStrategy(IntervalStrategy.STEPS)
@@ -149,7 +150,8 @@ class OptionsTest {
             "--adam-beta1=0.8",
             "--adam-beta2=0.95",
             "--adam-epsilon=1e-6",
-            "--optim=paged_adamw_8bit",
+            "--optim=rmsprop",
+            "--optim-args=momentum=0.9",
             "--logging-steps=3",
             "--eval-steps=20",
             "--save-steps=30",

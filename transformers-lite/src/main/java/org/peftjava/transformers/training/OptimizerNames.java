@@ -18,8 +18,23 @@ public enum OptimizerNames {
    * weight decays after the step. Of its state the same holds.
    */
   PAGED_ADAMW_32BIT,
-  /** {@link org.peftjava.torch.optim.SGD} without momentum, as in transformers. */
+  /**
+   * {@link org.peftjava.torch.optim.SGD}, without momentum unless {@code optimArgs} says otherwise:
+   * momentum, dampening, nesterov.
+   */
   SGD,
   /** {@link #ADAMW_TORCH}, whose steps are one kernel here wherever there is one. */
-  ADAMW_TORCH_FUSED
+  ADAMW_TORCH_FUSED,
+  /**
+   * {@link org.peftjava.torch.optim.Adafactor} with the learning rate of the arguments, not scaled
+   * by parameters, as in transformers.
+   */
+  ADAFACTOR,
+  /** {@link org.peftjava.torch.optim.Adagrad}; {@code optimArgs} may hold lr_decay and eps. */
+  ADAGRAD,
+  /**
+   * {@link org.peftjava.torch.optim.RMSprop}; {@code optimArgs} may hold momentum, alpha, eps and
+   * centered.
+   */
+  RMSPROP
 }

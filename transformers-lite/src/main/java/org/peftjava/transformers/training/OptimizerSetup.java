@@ -10,9 +10,12 @@ import org.peftjava.quant.bnb.AdamW8bit;
 import org.peftjava.torch.nn.Embedding;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
+import org.peftjava.torch.optim.Adafactor;
+import org.peftjava.torch.optim.Adagrad;
 import org.peftjava.torch.optim.AdamW;
 import org.peftjava.torch.optim.Optimizer;
 import org.peftjava.torch.optim.OptimizerGroups;
+import org.peftjava.torch.optim.RMSprop;
 import org.peftjava.torch.optim.SGD;
 
 /** The optimizer of a model's trainable parameters: one group that decays, one that does not. */
@@ -65,13 +68,38 @@ final class OptimizerSetup {
             args.adamBeta2(),
             args.adamEpsilon(),
             weightDecay);
+    double rate = args.learningRate();
+    OptimizerArgs given = OptimizerArgs.of(args);
     return switch (args.optim()) {
       case ADAMW_TORCH, ADAMW_TORCH_FUSED -> new AdamW(parameters, adam);
       case ADAMW_8BIT, ADAMW_BNB_8BIT, PAGED_ADAMW_8BIT ->
           new AdamW8bit(parameters, adam, embeddings(model));
       case PAGED_ADAMW_32BIT -> new AdamW8bit(parameters, adam, parameters.keySet());
       case SGD ->
-          new SGD(parameters, new SGD.Options(args.learningRate(), 0, 0, weightDecay, false));
+          new SGD(
+              parameters,
+              new SGD.Options(
+                  rate,
+                  given.number("momentum", 0),
+                  given.number("dampening", 0),
+                  weightDecay,
+                  given.flag("nesterov")));
+      case ADAFACTOR -> new Adafactor(parameters, Adafactor.Options.of(rate, weightDecay));
+      case ADAGRAD ->
+          new Adagrad(
+              parameters,
+              new Adagrad.Options(
+                  rate, given.number("lr_decay", 0), weightDecay, given.number("eps", 1e-10)));
+      case RMSPROP ->
+          new RMSprop(
+              parameters,
+              new RMSprop.Options(
+                  rate,
+                  given.number("alpha", 0.99),
+                  given.number("eps", 1e-8),
+                  weightDecay,
+                  given.number("momentum", 0),
+                  given.flag("centered")));
     };
   }
 

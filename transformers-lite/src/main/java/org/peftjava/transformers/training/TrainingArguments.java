@@ -29,6 +29,7 @@ import java.util.OptionalLong;
  * @param lrSchedulerKwargs settings of that schedule by Python's names, such as "num_cycles"
  * @param warmupSteps steps until the learning rate is reached; below 1, a part of all steps
  * @param optim the optimizer
+ * @param optimArgs settings of the optimizer by Python's names: "momentum=0.9, nesterov=true"
  * @param loggingStrategy when the loss is read and logged
  * @param loggingSteps steps between two log lines
  * @param loggingFirstStep whether the first step is logged too
@@ -66,6 +67,7 @@ public record TrainingArguments(
     Map<String, Object> lrSchedulerKwargs,
     double warmupSteps,
     OptimizerNames optim,
+    String optimArgs,
     IntervalStrategy loggingStrategy,
     int loggingSteps,
     boolean loggingFirstStep,
@@ -132,6 +134,7 @@ public record TrainingArguments(
     private Map<String, Object> lrSchedulerKwargs = Map.of();
     private double warmupSteps;
     private OptimizerNames optim = OptimizerNames.ADAMW_TORCH;
+    private String optimArgs = "";
     private IntervalStrategy loggingStrategy = IntervalStrategy.STEPS;
     private int loggingSteps = 500;
     private boolean loggingFirstStep;
@@ -261,6 +264,12 @@ public record TrainingArguments(
     /** The optimizer. */
     public Builder optim(OptimizerNames value) {
       optim = value;
+      return this;
+    }
+
+    /** Settings of the optimizer by Python's names: "momentum=0.9, nesterov=true". */
+    public Builder optimArgs(String value) {
+      optimArgs = value;
       return this;
     }
 
@@ -397,6 +406,7 @@ public record TrainingArguments(
           lrSchedulerKwargs,
           warmupSteps,
           optim,
+          optimArgs,
           loggingStrategy,
           loggingSteps,
           loggingFirstStep,
