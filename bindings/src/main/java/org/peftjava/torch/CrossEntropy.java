@@ -37,11 +37,29 @@ public final class CrossEntropy {
    * @return a float32 scalar
    */
   public static Tensor ofLogits(Tensor logits, Tensor labels, double divisor) {
+    return ofLogits(logits, labels, divisor, 0);
+  }
+
+  /**
+   * The same with smoothed labels: each is a share of {@code 1 - smoothing} of its class, and the
+   * rest is shared out among all classes.
+   */
+  public static Tensor ofLogits(Tensor logits, Tensor labels, double divisor, double smoothing) {
     checkLabels(labels, logits.size(0), logits.size(-1));
     Tensor log = Ops.logSoftmax(logits, -1, DType.FLOAT32);
     Tensor ignored = labels.eq(IGNORED);
-    Tensor safe = labels.maskedFill(ignored, 0).unsqueeze(-1);
-    return log.gather(-1, safe).squeeze(-1).maskedFill(ignored, 0).sum().mul(-1 / divisor);
+    return picked(log, labels.maskedFill(ignored, 0), smoothing)
+        .maskedFill(ignored, 0)
+        .sum()
+        .mul(-1 / divisor);
+  }
+
+  /** What the labels (n) expect of logarithms of shares (n, v). */
+  private static Tensor picked(Tensor log, Tensor labels, double smoothing) {
+    Tensor own = log.gather(-1, labels.unsqueeze(-1)).squeeze(-1);
+    return smoothing == 0
+        ? own
+        : own.mul(1 - smoothing).add(log.sum(-1L), smoothing / log.size(-1));
   }
 
   /**
@@ -56,6 +74,12 @@ public final class CrossEntropy {
    * @return a float32 scalar
    */
   public static Tensor ofLinear(Tensor hidden, Tensor weight, Tensor labels, double divisor) {
+    return ofLinear(hidden, weight, labels, divisor, 0);
+  }
+
+  /** The same with smoothed labels, as in {@link #ofLogits(Tensor, Tensor, double, double)}. */
+  public static Tensor ofLinear(
+      Tensor hidden, Tensor weight, Tensor labels, double divisor, double smoothing) {
     if (hidden.rank() != 2 || weight.rank() != 2 || hidden.size(1) != weight.size(1)) {
       throw new TorchException.ShapeMismatch(
           "A head of weight "
@@ -65,7 +89,7 @@ public final class CrossEntropy {
               + ": expected hidden (n, d) and weight (v, d).");
     }
     if (weight.requiresGrad() && GradMode.isEnabled()) {
-      return ofLogits(MatrixOps.linear(hidden, weight, null), labels, divisor);
+      return ofLogits(MatrixOps.linear(hidden, weight, null), labels, divisor, smoothing);
     }
     checkLabels(labels, hidden.size(0), weight.size(0));
     boolean wantsGradient = GradMode.isEnabled() && hidden.requiresGrad();
@@ -83,10 +107,10 @@ public final class CrossEntropy {
           Tensor logits = logits(h, weight.detach());
           Tensor label = labels.narrow(0, start, rows);
           if (wantsGradient) {
-            addLossAndDifferentiate(logits, label, loss, 1 / divisor);
+            addLossAndDifferentiate(logits, label, loss, 1 / divisor, smoothing);
             gradient.narrow(0, start, rows).copyInPlace(timesWeight(logits, weight.detach()));
           } else {
-            loss.addInPlace(ofLogits(logits, label, divisor));
+            loss.addInPlace(ofLogits(logits, label, divisor, smoothing));
           }
         }
       }
@@ -135,8 +159,8 @@ public final class CrossEntropy {
    * gradient.
    */
   private static void addLossAndDifferentiate(
-      Tensor logits, Tensor labels, Tensor loss, double scale) {
-    if (FastPath.covers(logits) && labels.isContiguous()) {
+      Tensor logits, Tensor labels, Tensor loss, double scale, double smoothing) {
+    if (smoothing == 0 && FastPath.covers(logits) && labels.isContiguous()) {
       double sum =
           CrossEntropyKernel.lossSumAndGradient(
               FastPath.type(logits),
@@ -153,11 +177,13 @@ public final class CrossEntropy {
     }
     Tensor log = Ops.logSoftmax(logits, -1, DType.FLOAT32);
     Tensor ignored = labels.eq(IGNORED);
-    Tensor safe = labels.maskedFill(ignored, 0).unsqueeze(-1);
-    Tensor picked = log.gather(-1, safe);
-    loss.addInPlace(picked.squeeze(-1).maskedFill(ignored, 0).sum(), -scale);
+    Tensor safe = labels.maskedFill(ignored, 0);
+    loss.addInPlace(picked(log, safe, smoothing).maskedFill(ignored, 0).sum(), -scale);
+    Tensor index = safe.unsqueeze(-1);
     Tensor softmax = log.exp();
-    Tensor gradient = Ops.scatter(softmax, -1, safe, softmax.gather(-1, safe).add(-1));
+    Tensor gradient =
+        Ops.scatter(softmax, -1, index, softmax.gather(-1, index).add(smoothing - 1))
+            .add(-smoothing / log.size(-1));
     logits.copyInPlace(gradient.maskedFill(ignored.unsqueeze(-1), 0).mulInPlace(scale));
   }
 

@@ -74,6 +74,39 @@ class CrossEntropyTest {
     }
   }
 
+  /** Of both ways, against the mean of the own class's logarithm and of all. */
+  @ParameterizedTest
+  @CsvSource({"FLOAT32, 7", "FLOAT32, 600", "BFLOAT16, 7"})
+  void smoothedLabels(DType type, int rows) {
+    double share = 0.3;
+    Function<List<Tensor>, Tensor> composed =
+        in -> {
+          Tensor logits = in.get(0).matmul(in.get(1).t());
+          Tensor counting = in.get(2).ne(CrossEntropy.IGNORED).to(logits.dtype());
+          Tensor all = Ops.logSoftmax(logits, -1, logits.dtype()).sum(-1L).mul(counting);
+          return composed(logits, in.get(2))
+              .mul(1 - share)
+              .add(all.sum(), -share / VOCABULARY / DIVISOR);
+        };
+    try (TensorScope scope = TensorScope.open("test")) {
+      Tensor hidden = Values.normal(28, type, rows, 8).requiresGrad(true);
+      Tensor weight = Values.normal(29, type, VOCABULARY, 8);
+      Tensor[] in = {hidden, weight, labels(rows)};
+      Differentiated expected = Differentiated.runInDouble(composed, in);
+      double tolerance = Values.tolerance(type);
+      expected.assertGives(
+          Differentiated.run(
+              x -> CrossEntropy.ofLinear(x.get(0), x.get(1), x.get(2), DIVISOR, share), in),
+          tolerance);
+      expected.assertGives(
+          Differentiated.run(
+              x ->
+                  CrossEntropy.ofLogits(x.get(0).matmul(x.get(1).t()), x.get(2), DIVISOR, share),
+              in),
+          tolerance);
+    }
+  }
+
   @Test
   void withoutGradientsTheLossIsTheSame() {
     try (TensorScope scope = TensorScope.open("test")) {

@@ -49,7 +49,7 @@ public final class CausalLM extends TaskModel implements CausalLanguageModel {
         logits = Optional.of(scope.keep(logits(lastPositions(hidden, input), in)));
       }
       if (labels != null) {
-        NextTokenLoss next = NextTokenLoss.of(labels, input.lossDivisor());
+        NextTokenLoss next = NextTokenLoss.of(labels, input);
         loss =
             Optional.of(
                 scope.keep(

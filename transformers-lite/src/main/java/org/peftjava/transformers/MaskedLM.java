@@ -35,7 +35,7 @@ public final class MaskedLM extends TaskModel {
         Tensor logits = head.logits(backbone(), hidden, in);
         return new ModelOutput(Optional.empty(), Optional.of(scope.keep(logits)));
       }
-      TokenLoss each = TokenLoss.of(input.labels(), config().vocabSize(), input.lossDivisor());
+      TokenLoss each = TokenLoss.of(input.labels(), config().vocabSize(), input);
       if (input.outputLogits()) {
         Tensor logits = head.logits(backbone(), hidden, in);
         Tensor loss = scope.keep(each.ofLogits(logits));

@@ -39,6 +39,8 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  *     prompt tuning; null if all are of one answer
  * @param lossDivisor what the sum of the token losses is divided by; empty for the number of labels
  *     that count (transformers' {@code num_items_in_batch})
+ * @param labelSmoothing the share of each label that is shared out among all classes, from 0 to 1;
+ *     of labels of which one is right
  * @param logitsToKeep how many of the last positions get logits; 0 for all
  * @param outputLogits whether logits are wanted beside the loss; without labels they always are
  * @param outputHiddenStates whether the hidden states between layers are wanted
@@ -58,6 +60,7 @@ public record ModelInput(
     @Nullable Tensor taskIds,
     @Nullable Tensor inputTypeMask,
     OptionalDouble lossDivisor,
+    double labelSmoothing,
     int logitsToKeep,
     boolean outputLogits,
     boolean outputHiddenStates,
@@ -65,6 +68,10 @@ public record ModelInput(
 
   /** Checks what can be checked without the model. */
   public ModelInput {
+    if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
+      throw new IllegalArgumentException(
+          "labelSmoothing is " + labelSmoothing + ". Expected a share from 0 to 1.");
+    }
     if (logitsToKeep < 0) {
       throw new IllegalArgumentException(
           "logitsToKeep is "
@@ -176,6 +183,7 @@ public record ModelInput(
     builder.taskIds = taskIds;
     builder.inputTypeMask = inputTypeMask;
     builder.lossDivisor = lossDivisor;
+    builder.labelSmoothing = labelSmoothing;
     builder.logitsToKeep = logitsToKeep;
     builder.outputLogits = outputLogits;
     builder.outputHiddenStates = outputHiddenStates;
@@ -204,6 +212,7 @@ public record ModelInput(
     private @Nullable Tensor taskIds;
     private @Nullable Tensor inputTypeMask;
     private OptionalDouble lossDivisor = OptionalDouble.empty();
+    private double labelSmoothing;
     private int logitsToKeep;
     private boolean outputLogits;
     private boolean outputHiddenStates;
@@ -296,6 +305,12 @@ public record ModelInput(
       return this;
     }
 
+    /** The share of each label that is shared out among all classes. */
+    public Builder labelSmoothing(double share) {
+      labelSmoothing = share;
+      return this;
+    }
+
     /** How many of the last positions get logits; 0 for all. */
     public Builder logitsToKeep(int positions) {
       logitsToKeep = positions;
@@ -336,6 +351,7 @@ public record ModelInput(
           taskIds,
           inputTypeMask,
           lossDivisor,
+          labelSmoothing,
           logitsToKeep,
           outputLogits,
           outputHiddenStates,

@@ -1,7 +1,6 @@
 package org.peftjava.transformers;
 
 import java.util.Arrays;
-import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.CrossEntropy;
@@ -17,7 +16,7 @@ import org.peftjava.torch.nn.LinearLayer;
  * <p>Reference: transformers' {@code ForCausalLMLoss}: hidden state i is held against label i + 1,
  * or label i where a decoder was given the labels shifted; labels of -100 do not count, the sum of
  * the token losses is divided by their number or by a given divisor. As there, the mean over no
- * label at all is NaN.
+ * label at all is NaN. With smoothing, {@code LabelSmoother}'s.
  */
 final class NextTokenLoss {
   /** Leaving out fewer rows than one in this many costs more than it saves. */
@@ -29,9 +28,9 @@ final class NextTokenLoss {
   private final long width;
   private final int[] counting;
   private final double divisor;
+  private final double smoothing;
 
-  private NextTokenLoss(
-      long[] shifted, long batch, long tokens, long width, OptionalDouble divisor) {
+  private NextTokenLoss(long[] shifted, long batch, long tokens, long width, ModelInput input) {
     this.shifted = shifted;
     this.batch = batch;
     this.tokens = tokens;
@@ -40,11 +39,12 @@ final class NextTokenLoss {
         IntStream.range(0, shifted.length)
             .filter(i -> shifted[i] != CrossEntropy.IGNORED)
             .toArray();
-    this.divisor = divisor.orElse(counting.length);
+    divisor = input.lossDivisor().orElse(counting.length);
+    smoothing = input.labelSmoothing();
   }
 
   /** The loss over labels (b, t), whose values are read to the host once. */
-  static NextTokenLoss of(Tensor labels, OptionalDouble divisor) {
+  static NextTokenLoss of(Tensor labels, ModelInput input) {
     int batch = (int) labels.size(0);
     int tokens = (int) labels.size(1);
     long[] all = labels.toLongs();
@@ -53,13 +53,13 @@ final class NextTokenLoss {
     for (int row = 0; row < batch; row++) {
       System.arraycopy(all, row * tokens + 1, shifted, row * width, width);
     }
-    return new NextTokenLoss(shifted, batch, tokens, width, divisor);
+    return new NextTokenLoss(shifted, batch, tokens, width, input);
   }
 
   /** The loss over labels (b, t) that the decoder's input was made of, by shifting. */
-  static NextTokenLoss ofShiftedInput(Tensor labels, OptionalDouble divisor) {
+  static NextTokenLoss ofShiftedInput(Tensor labels, ModelInput input) {
     long tokens = labels.size(1);
-    return new NextTokenLoss(labels.toLongs(), labels.size(0), tokens, tokens, divisor);
+    return new NextTokenLoss(labels.toLongs(), labels.size(0), tokens, tokens, input);
   }
 
   /** Given the logits (b, t, v). */
@@ -68,7 +68,7 @@ final class NextTokenLoss {
       return nothing(logits);
     }
     Rows rows = rows(logits);
-    return CrossEntropy.ofLogits(rows.x, rows.labels, divisor);
+    return CrossEntropy.ofLogits(rows.x, rows.labels, divisor, smoothing);
   }
 
   /** Given the hidden states (b, t, d) and the head; holds no more logits than needed. */
@@ -81,9 +81,9 @@ final class NextTokenLoss {
         && linear.bias().isEmpty()
         && !(GradMode.isEnabled() && linear.weight().requiresGrad())) {
       Tensor weight = linear.weight().tensor().detach();
-      return CrossEntropy.ofLinear(rows.x, weight, rows.labels, divisor);
+      return CrossEntropy.ofLinear(rows.x, weight, rows.labels, divisor, smoothing);
     }
-    return CrossEntropy.ofLogits(head.forward(rows.x), rows.labels, divisor);
+    return CrossEntropy.ofLogits(head.forward(rows.x), rows.labels, divisor, smoothing);
   }
 
   /** The positions that predict something, as a matrix, and their labels. */

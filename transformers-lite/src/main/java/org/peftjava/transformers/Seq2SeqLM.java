@@ -197,7 +197,7 @@ public final class Seq2SeqLM extends Module implements CheckpointModel, Seq2SeqL
               + hidden.size(1)
               + " tokens. Expected one label per decoder token.");
     }
-    NextTokenLoss each = NextTokenLoss.ofShiftedInput(labels, input.lossDivisor());
+    NextTokenLoss each = NextTokenLoss.ofShiftedInput(labels, input);
     if (!input.outputLogits() && !isBiased()) {
       return new ModelOutput(
           Optional.of(scope.keep(each.ofHidden(lmHead.bring(hidden), lmHead.get()))),

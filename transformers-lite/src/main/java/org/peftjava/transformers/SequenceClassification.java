@@ -46,8 +46,8 @@ public final class SequenceClassification extends TaskModel {
       if (labels != null) {
         Tensor value =
             shared
-                ? SequenceLoss.ofSharedLabels(logits, labels, input.lossDivisor())
-                : SequenceLoss.of(logits, labels, problem, input.lossDivisor());
+                ? SequenceLoss.ofSharedLabels(logits, labels, input)
+                : SequenceLoss.of(logits, labels, problem, input);
         loss = Optional.of(scope.keep(value));
         if (known.problemType().isEmpty() && !shared) {
           configure("problem_type", problem);

@@ -1,7 +1,6 @@
 package org.peftjava.transformers;
 
 import java.util.List;
-import java.util.OptionalDouble;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.CrossEntropy;
 import org.peftjava.torch.DType;
@@ -68,14 +67,22 @@ final class SequenceLoss {
    * @param logits (b, n)
    * @param labels (b) int64 for one label each; (b) or (b, n) numbers else
    */
-  static Tensor of(Tensor logits, Tensor labels, String problemType, OptionalDouble divisor) {
+  static Tensor of(Tensor logits, Tensor labels, String problemType, ModelInput input) {
     if (problemType.equals(Labels.SINGLE_LABEL)) {
-      return TokenLoss.of(labels, logits.size(1), divisor).ofLogits(logits);
+      return TokenLoss.of(labels, logits.size(1), input).ofLogits(logits);
+    }
+    if (input.labelSmoothing() != 0) {
+      throw new IllegalArgumentException(
+          "labelSmoothing is "
+              + input.labelSmoothing()
+              + " for "
+              + problemType
+              + ". It is for labels of which one is right: expected 0.");
     }
     Tensor x = logits.to(DType.FLOAT32);
     Tensor y = labels.to(DType.FLOAT32).reshape(logits.shape().toArray());
     Tensor each = problemType.equals(Labels.REGRESSION) ? x.sub(y).pow(2) : crossEntropies(x, y);
-    return each.sum().div(logits.size(1) * divisor.orElse(logits.size(0)));
+    return each.sum().div(logits.size(1) * input.lossDivisor().orElse(logits.size(0)));
   }
 
   /**
@@ -84,25 +91,25 @@ final class SequenceLoss {
    * entropy of one label, over those from 0 on, 0 if there is none; or that of the shares (b, n) of
    * several labels.
    */
-  static Tensor ofSharedLabels(Tensor logits, Tensor labels, OptionalDouble divisor) {
+  static Tensor ofSharedLabels(Tensor logits, Tensor labels, ModelInput input) {
     long batch = logits.size(0);
     int count = (int) logits.size(1);
     if (count == 1) {
       check(labels, Labels.REGRESSION, batch, count);
-      return of(logits, labels, Labels.REGRESSION, divisor);
+      return of(logits, labels, Labels.REGRESSION, input);
     }
     if (labels.rank() == 2 && labels.size(1) > 1) {
       Tensor shares = labels.to(DType.FLOAT32);
       check(shares, Labels.MULTI_LABEL, batch, count);
       Tensor logs = Ops.logSoftmax(logits, -1, DType.FLOAT32);
-      return logs.mul(shares).sum().div(-divisor.orElse(batch));
+      return logs.mul(shares).sum().div(-input.lossDivisor().orElse(batch));
     }
     check(labels, Labels.SINGLE_LABEL, batch, count);
     Tensor ignored = labels.lt(0);
     Tensor counting = labels.maskedFill(ignored, CrossEntropy.IGNORED);
     return counting.max().toLong() < 0
         ? logits.sum().mul(0)
-        : of(logits, counting, Labels.SINGLE_LABEL, divisor);
+        : of(logits, counting, Labels.SINGLE_LABEL, input);
   }
 
   /** {@code -y log sigmoid(x) - (1 - y) log sigmoid(-x)}. */

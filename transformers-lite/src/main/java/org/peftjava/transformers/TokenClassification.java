@@ -29,7 +29,7 @@ public final class TokenClassification extends TaskModel {
       Tensor logits = head.logits(backbone(), backbone().forward(in), in);
       Optional<Tensor> loss = Optional.empty();
       if (input.labels() != null) {
-        TokenLoss each = TokenLoss.of(input.labels(), logits.size(2), input.lossDivisor());
+        TokenLoss each = TokenLoss.of(input.labels(), logits.size(2), input);
         loss = Optional.of(scope.keep(each.ofLogits(logits)));
       }
       return new ModelOutput(loss, Optional.of(scope.keep(logits)));

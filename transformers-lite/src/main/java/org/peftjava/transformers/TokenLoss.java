@@ -1,7 +1,6 @@
 package org.peftjava.transformers;
 
 import java.util.Arrays;
-import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.CrossEntropy;
@@ -18,12 +17,14 @@ final class TokenLoss {
   private final long[] labels;
   private final int[] counting;
   private final double divisor;
+  private final double smoothing;
 
-  private TokenLoss(long[] labels, OptionalDouble divisor) {
+  private TokenLoss(long[] labels, ModelInput input) {
     this.labels = labels;
     counting =
         IntStream.range(0, labels.length).filter(i -> labels[i] != CrossEntropy.IGNORED).toArray();
-    this.divisor = divisor.orElse(counting.length);
+    divisor = input.lossDivisor().orElse(counting.length);
+    smoothing = input.labelSmoothing();
   }
 
   /**
@@ -31,16 +32,16 @@ final class TokenLoss {
    *
    * @param count number of labels n
    */
-  static TokenLoss of(Tensor labels, long count, OptionalDouble divisor) {
+  static TokenLoss of(Tensor labels, long count, ModelInput input) {
     long[] values = labels.toLongs();
     LabelCheck.range(values, count);
-    return new TokenLoss(values, divisor);
+    return new TokenLoss(values, input);
   }
 
   /** The loss of logits (..., n), one row for each label. */
   Tensor ofLogits(Tensor logits) {
     Tensor rows = logits.reshape(labels.length, logits.size(-1));
-    return CrossEntropy.ofLogits(rows, tensor(labels, logits), divisor);
+    return CrossEntropy.ofLogits(rows, tensor(labels, logits), divisor, smoothing);
   }
 
   /** Those of the hidden states (b, t, e) whose labels count, as a matrix; all if none counts. */
@@ -57,7 +58,7 @@ final class TokenLoss {
       return ofLogits(logits);
     }
     long[] kept = Arrays.stream(counting).mapToLong(i -> labels[i]).toArray();
-    return CrossEntropy.ofLogits(logits, tensor(kept, logits), divisor);
+    return CrossEntropy.ofLogits(logits, tensor(kept, logits), divisor, smoothing);
   }
 
   private static Tensor tensor(long[] values, Tensor like) {

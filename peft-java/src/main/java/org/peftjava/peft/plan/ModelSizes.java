@@ -3,6 +3,7 @@ package org.peftjava.peft.plan;
 import java.util.List;
 import org.peftjava.peft.PeftModel;
 import org.peftjava.quant.bnb.AdamW8bit;
+import org.peftjava.torch.Shape;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.config.PretrainedConfig;
@@ -104,12 +105,21 @@ final class ModelSizes {
           case SGD -> 0;
           case ADAMW_TORCH, ADAMW_TORCH_FUSED -> 2L * numel * size;
           case PAGED_ADAMW_32BIT -> 8 * numel;
+          case ADAGRAD, RMSPROP -> 4 * numel;
+          case ADAFACTOR -> 4 * factors(parameter.shape());
           case ADAMW_8BIT, ADAMW_BNB_8BIT, PAGED_ADAMW_8BIT ->
               numel < AdamW8bit.MIN_8BIT_SIZE
                   ? 8 * numel
                   : 2 * numel + 8 * blocks(numel, NESTED_BLOCK);
         };
     return numel * size + state;
+  }
+
+  /** Numbers that Adafactor keeps: one for each row and column of the last two dimensions. */
+  private static long factors(Shape shape) {
+    long numel = shape.numel();
+    int rank = shape.rank();
+    return rank < 2 ? numel : numel / shape.get(rank - 1) + numel / shape.get(rank - 2);
   }
 
   static long blocks(long numel, int size) {

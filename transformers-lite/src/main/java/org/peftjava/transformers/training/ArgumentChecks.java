@@ -29,6 +29,13 @@ final class ArgumentChecks {
     }
   }
 
+  static void share(String name, double value) {
+    if (!(value >= 0 && value <= 1)) {
+      throw new IllegalArgumentException(
+          "TrainingArguments: " + name + " must be from 0 to 1, got " + value + ".");
+    }
+  }
+
   static void length(int maxSteps, double numTrainEpochs) {
     if (maxSteps <= 0 && !(numTrainEpochs > 0 && numTrainEpochs < Integer.MAX_VALUE)) {
       throw new IllegalArgumentException(

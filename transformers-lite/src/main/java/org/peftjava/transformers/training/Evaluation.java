@@ -18,22 +18,25 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  *
  * <p>{@code eval_loss} is the mean over all tokens that count, so that it does not depend on the
  * batch size; transformers averages the means of batches. {@code eval_perplexity}, of language
- * models, is its exponential.
+ * models, is its exponential; smoothed labels have none.
  */
 final class Evaluation {
   private final PretrainedModel model;
   private final DataCollator collator;
   private final int batchSize;
+  private final double labelSmoothing;
   private final @Nullable ComputeMetrics computeMetrics;
 
   Evaluation(
       PretrainedModel model,
       DataCollator collator,
       int batchSize,
+      double labelSmoothing,
       @Nullable ComputeMetrics computeMetrics) {
     this.model = model;
     this.collator = collator;
     this.batchSize = batchSize;
+    this.labelSmoothing = labelSmoothing;
     this.computeMetrics = computeMetrics;
   }
 
@@ -73,6 +76,7 @@ final class Evaluation {
             model.forward(
                 ModelInput.of(batch, model.device()).toBuilder()
                     .lossDivisor(1)
+                    .labelSmoothing(labelSmoothing)
                     .outputLogits(predicts)
                     .build());
         lossSum += output.loss().map(Tensor::toDouble).orElse(0.0);
@@ -85,7 +89,7 @@ final class Evaluation {
     Map<String, Double> metrics = new LinkedHashMap<>();
     double loss = lossSum / targets;
     metrics.put(prefix + "loss", loss);
-    if (model.shiftsLabels()) {
+    if (model.shiftsLabels() && labelSmoothing == 0) {
       metrics.put(prefix + "perplexity", Math.exp(loss));
     }
     if (computeMetrics != null) {

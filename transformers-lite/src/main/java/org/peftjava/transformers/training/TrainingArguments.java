@@ -3,6 +3,7 @@ package org.peftjava.transformers.training;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
 /**
@@ -41,6 +42,8 @@ import java.util.OptionalLong;
  * @param loadBestModelAtEnd whether training ends with the weights of the best evaluation
  * @param metricForBestModel the evaluation metric that decides what is best
  * @param greaterIsBetter whether a greater metric is better
+ * @param labelSmoothingFactor the share of each label that is shared out among all classes
+ * @param neftuneNoiseAlpha how much noise token embeddings get in training (NEFTune); empty for none
  * @param seed of every random number in training
  * @param dataSeed of the order of the data; {@code seed} if absent
  * @param trainSamplingStrategy the order of the data
@@ -79,6 +82,8 @@ public record TrainingArguments(
     boolean loadBestModelAtEnd,
     String metricForBestModel,
     boolean greaterIsBetter,
+    double labelSmoothingFactor,
+    OptionalDouble neftuneNoiseAlpha,
     long seed,
     OptionalLong dataSeed,
     SamplingStrategy trainSamplingStrategy,
@@ -100,6 +105,7 @@ public record TrainingArguments(
     ArgumentChecks.notNegative("maxGradNorm", maxGradNorm);
     ArgumentChecks.notNegative("warmupSteps", warmupSteps);
     ArgumentChecks.notNegative("saveTotalLimit", saveTotalLimit);
+    ArgumentChecks.share("labelSmoothingFactor", labelSmoothingFactor);
     ArgumentChecks.length(maxSteps, numTrainEpochs);
     ArgumentChecks.measured(lrSchedulerType, evalStrategy);
     lrSchedulerKwargs = Map.copyOf(lrSchedulerKwargs);
@@ -146,6 +152,8 @@ public record TrainingArguments(
     private boolean loadBestModelAtEnd;
     private String metricForBestModel = "loss";
     private boolean greaterIsBetter;
+    private double labelSmoothingFactor;
+    private OptionalDouble neftuneNoiseAlpha = OptionalDouble.empty();
     private long seed = 42;
     private OptionalLong dataSeed = OptionalLong.empty();
     private SamplingStrategy trainSamplingStrategy = SamplingStrategy.RANDOM;
@@ -339,6 +347,21 @@ public record TrainingArguments(
       return this;
     }
 
+    /** The share of each label that is shared out among all classes; 0 for none. */
+    public Builder labelSmoothingFactor(double value) {
+      labelSmoothingFactor = value;
+      return this;
+    }
+
+    /**
+     * Adds noise to the token embeddings in training (NEFTune, arXiv:2310.05914): even, up to alpha
+     * divided by the root of the number of tokens times the size of an embedding.
+     */
+    public Builder neftuneNoiseAlpha(double value) {
+      neftuneNoiseAlpha = OptionalDouble.of(value);
+      return this;
+    }
+
     /** Of every random number in training. */
     public Builder seed(long value) {
       seed = value;
@@ -418,6 +441,8 @@ public record TrainingArguments(
           loadBestModelAtEnd,
           metricForBestModel,
           greaterIsBetter,
+          labelSmoothingFactor,
+          neftuneNoiseAlpha,
           seed,
           dataSeed,
           trainSamplingStrategy,

@@ -40,6 +40,7 @@ final class TrainingLoop {
   private final Map<String, Parameter> trainable;
   private final RunSchedule schedule;
   private final long started = System.nanoTime();
+  private final double smoothing;
   private final int firstStep;
   private long sessionTokens;
   private long sessionSamples;
@@ -68,6 +69,7 @@ final class TrainingLoop {
     this.checkpoints = checkpoints;
     this.cancelled = cancelled;
     trainable = OptimizerSetup.trainable(parts.model().module());
+    smoothing = parts.labelSmoothing();
     firstStep = state.globalStep();
     savedStep = firstStep;
   }
@@ -142,7 +144,10 @@ final class TrainingLoop {
   private void forwardBackward(TokenBatch batch, double divisor) {
     try (TensorScope scope = TensorScope.openGraph("micro step")) {
       ModelInput input =
-          ModelInput.of(batch, parts.model().device()).toBuilder().lossDivisor(divisor).build();
+          ModelInput.of(batch, parts.model().device()).toBuilder()
+              .lossDivisor(divisor)
+              .labelSmoothing(smoothing)
+              .build();
       Tensor loss =
           parts
               .model()

@@ -6,7 +6,10 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.optim.Optimizer;
 import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.config.Labels;
 import org.peftjava.transformers.tokenizer.Tokenizer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What a trainer was built of; shared by its training runs and evaluations. */
 record TrainingParts(
@@ -19,6 +22,7 @@ record TrainingParts(
     List<TrainerCallback> callbacks,
     @Nullable ComputeMetrics computeMetrics,
     @Nullable Optimizer optimizer) {
+  private static final Logger LOG = LoggerFactory.getLogger(Trainer.class);
 
   /** The model or adapter, with its tokenizer, in a folder that Python loads too. */
   void savePretrained(Path folder) {
@@ -33,7 +37,23 @@ record TrainingParts(
   }
 
   Evaluation evaluation() {
-    return new Evaluation(model, collator, args.perDeviceEvalBatchSize(), computeMetrics);
+    return new Evaluation(
+        model, collator, args.perDeviceEvalBatchSize(), labelSmoothing(), computeMetrics);
+  }
+
+  /** The share of labels to smooth, of models whose labels can be. */
+  double labelSmoothing() {
+    double factor = args.labelSmoothingFactor();
+    String problem =
+        model.learnsSpans()
+            ? "question answering"
+            : model.config().json().getString("problem_type", "");
+    boolean impossible =
+        model.learnsSpans() || problem.equals(Labels.MULTI_LABEL);
+    if (factor != 0 && impossible) {
+      LOG.warn("labelSmoothingFactor is not for {}: labels are not smoothed.", problem);
+    }
+    return impossible ? 0 : factor;
   }
 
   /** What fixes which examples a step sees. */
