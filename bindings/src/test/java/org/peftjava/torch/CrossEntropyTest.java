@@ -100,8 +100,7 @@ class CrossEntropyTest {
           tolerance);
       expected.assertGives(
           Differentiated.run(
-              x ->
-                  CrossEntropy.ofLogits(x.get(0).matmul(x.get(1).t()), x.get(2), DIVISOR, share),
+              x -> CrossEntropy.ofLogits(x.get(0).matmul(x.get(1).t()), x.get(2), DIVISOR, share),
               in),
           tolerance);
     }

@@ -41,6 +41,8 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
  *     that count (transformers' {@code num_items_in_batch})
  * @param labelSmoothing the share of each label that is shared out among all classes, from 0 to 1;
  *     of labels of which one is right
+ * @param embeddingNoise how much noise the embeddings of token ids get: NEFTune's alpha, which a
+ *     training loop sets; 0 for none. Encoder-decoders get none, as in transformers 5
  * @param logitsToKeep how many of the last positions get logits; 0 for all
  * @param outputLogits whether logits are wanted beside the loss; without labels they always are
  * @param outputHiddenStates whether the hidden states between layers are wanted
@@ -61,6 +63,7 @@ public record ModelInput(
     @Nullable Tensor inputTypeMask,
     OptionalDouble lossDivisor,
     double labelSmoothing,
+    double embeddingNoise,
     int logitsToKeep,
     boolean outputLogits,
     boolean outputHiddenStates,
@@ -184,6 +187,7 @@ public record ModelInput(
     builder.inputTypeMask = inputTypeMask;
     builder.lossDivisor = lossDivisor;
     builder.labelSmoothing = labelSmoothing;
+    builder.embeddingNoise = embeddingNoise;
     builder.logitsToKeep = logitsToKeep;
     builder.outputLogits = outputLogits;
     builder.outputHiddenStates = outputHiddenStates;
@@ -194,7 +198,14 @@ public record ModelInput(
   /** The part that concerns the backbone. */
   BackboneInput backboneInput(@Nullable LayerTrace trace) {
     return new BackboneInput(
-        inputIds, inputsEmbeds, attentionMask, positionIds, tokenTypeIds, past, trace);
+        inputIds,
+        inputsEmbeds,
+        attentionMask,
+        positionIds,
+        tokenTypeIds,
+        past,
+        embeddingNoise,
+        trace);
   }
 
   /** Builds a {@link ModelInput}; each method sets the component of its name. */
@@ -213,6 +224,7 @@ public record ModelInput(
     private @Nullable Tensor inputTypeMask;
     private OptionalDouble lossDivisor = OptionalDouble.empty();
     private double labelSmoothing;
+    private double embeddingNoise;
     private int logitsToKeep;
     private boolean outputLogits;
     private boolean outputHiddenStates;
@@ -311,6 +323,12 @@ public record ModelInput(
       return this;
     }
 
+    /** How much noise the embeddings of token ids get (NEFTune's alpha). */
+    public Builder embeddingNoise(double alpha) {
+      embeddingNoise = alpha;
+      return this;
+    }
+
     /** How many of the last positions get logits; 0 for all. */
     public Builder logitsToKeep(int positions) {
       logitsToKeep = positions;
@@ -352,6 +370,7 @@ public record ModelInput(
           inputTypeMask,
           lossDivisor,
           labelSmoothing,
+          embeddingNoise,
           logitsToKeep,
           outputLogits,
           outputHiddenStates,

@@ -10,8 +10,8 @@ import org.peftjava.torch.nn.Parameter;
  * its order of operations.
  *
  * <p>{@code g += wd*p; v = a v + (1-a) g^2}; if centered, the square of the running mean of {@code
- * g} is taken off {@code v}; {@code d = g / (sqrt(v) + eps)}; with momentum {@code b = mu b + d}, and
- * {@code p -= lr * b}, else {@code p -= lr * d}.
+ * g} is taken off {@code v}; {@code d = g / (sqrt(v) + eps)}; with momentum {@code b = mu b + d},
+ * and {@code p -= lr * b}, else {@code p -= lr * d}.
  */
 public final class RMSprop extends StatefulOptimizer {
   /**

@@ -101,8 +101,8 @@ final class TrainingOptions {
       paramLabel = "NAME",
       description =
           "The optimizer: adamw_torch, adamw_8bit (2 bytes of state a number instead of 8; also"
-              + " adamw_bnb_8bit, paged_adamw_8bit), paged_adamw_32bit, adafactor (little state), sgd,"
-              + " adagrad or rmsprop (default: adamw_torch).")
+              + " adamw_bnb_8bit, paged_adamw_8bit), paged_adamw_32bit, adafactor (little state),"
+              + " sgd, adagrad or rmsprop (default: adamw_torch).")
   private OptimizerNames optim = OptimizerNames.ADAMW_TORCH;
 
   @Option(
@@ -110,6 +110,18 @@ final class TrainingOptions {
       paramLabel = "TEXT",
       description = "Settings of the optimizer, such as \"momentum=0.9,nesterov=true\" for sgd.")
   private String optimArgs = "";
+
+  @Option(
+      names = "--label-smoothing-factor",
+      paramLabel = "X",
+      description = "Share of each label that is shared out among all (default: 0).")
+  private double labelSmoothingFactor;
+
+  @Option(
+      names = "--neftune-noise-alpha",
+      paramLabel = "X",
+      description = "Noise on token embeddings in training, NEFTune's alpha (default: none).")
+  private @Nullable Double neftuneNoiseAlpha;
 
   @Option(
       names = "--logging-steps",
@@ -192,12 +204,16 @@ final class TrainingOptions {
             .adamEpsilon(adamEpsilon)
             .optim(optim)
             .optimArgs(optimArgs)
+            .labelSmoothingFactor(labelSmoothingFactor)
             .loggingSteps(loggingSteps)
             .loggingFirstStep(true)
             .saveTotalLimit(saveTotalLimit)
             .seed(seed)
             .bf16(bf16)
             .gradientCheckpointing(gradientCheckpointing);
+    if (neftuneNoiseAlpha != null) {
+      args.neftuneNoiseAlpha(neftuneNoiseAlpha);
+    }
     if (saveSteps == 0) {
       args.saveStrategy(SaveStrategy.NO);
     } else {

@@ -8,6 +8,7 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.model.Backbone;
+import org.peftjava.transformers.model.EmbeddingNoise;
 
 /**
  * The parts of a model's input with room for n virtual tokens at the front of each row.
@@ -46,7 +47,10 @@ final class PromptInputs {
   /** The vectors (b, t, d) of the text. */
   static Tensor embeds(Backbone backbone, ModelInput input) {
     @Nullable Tensor given = input.inputsEmbeds();
-    return given != null ? given : backbone.inputEmbeddings().forward(first(input));
+    return given != null
+        ? given
+        : EmbeddingNoise.on(
+            backbone.inputEmbeddings().forward(first(input)), input.embeddingNoise());
   }
 
   /** The mask is of the text alone: what is wrong with it is said in its terms. */

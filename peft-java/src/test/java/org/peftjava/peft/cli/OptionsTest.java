@@ -122,6 +122,8 @@ class OptionsTest {
             .adamEpsilon(1e-6)
             .optim(OptimizerNames.RMSPROP)
             .optimArgs("momentum=0.9")
+            .labelSmoothingFactor(0.1)
+            .neftuneNoiseAlpha(5)
             .loggingSteps(3)
             .loggingFirstStep(true)
             .evalStrategy(IntervalStrategy.STEPS)
@@ -152,6 +154,8 @@ class OptionsTest {
             "--adam-epsilon=1e-6",
             "--optim=rmsprop",
             "--optim-args=momentum=0.9",
+            "--label-smoothing-factor=0.1",
+            "--neftune-noise-alpha=5",
             "--logging-steps=3",
             "--eval-steps=20",
             "--save-steps=30",

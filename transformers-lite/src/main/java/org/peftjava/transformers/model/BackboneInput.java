@@ -16,6 +16,7 @@ import org.peftjava.torch.nn.EmbeddingLayer;
  * @param positionIds (b, t), int64; null for positions counted from the mask
  * @param tokenTypeIds (b, t), int64, the segment of each token; null for 0
  * @param past keys and values of the tokens before; extended by the call
+ * @param embeddingNoise NEFTune's alpha: how much noise the embeddings of ids get; 0 for none
  * @param trace what the pass shall keep of its way, or null
  */
 public record BackboneInput(
@@ -25,6 +26,7 @@ public record BackboneInput(
     @Nullable Tensor positionIds,
     @Nullable Tensor tokenTypeIds,
     @Nullable KvCache past,
+    double embeddingNoise,
     @Nullable LayerTrace trace) {
 
   /** Checks the shapes against each other. */
@@ -56,6 +58,18 @@ public record BackboneInput(
     }
   }
 
+  /** An input without noise. */
+  public BackboneInput(
+      @Nullable Tensor inputIds,
+      @Nullable Tensor inputsEmbeds,
+      @Nullable Tensor attentionMask,
+      @Nullable Tensor positionIds,
+      @Nullable Tensor tokenTypeIds,
+      @Nullable KvCache past,
+      @Nullable LayerTrace trace) {
+    this(inputIds, inputsEmbeds, attentionMask, positionIds, tokenTypeIds, past, 0, trace);
+  }
+
   /** Rows b. */
   public long batch() {
     return first().size(0);
@@ -74,7 +88,7 @@ public record BackboneInput(
   /** The given embeddings (b, t, e), or those of the given ids. */
   public Tensor embedded(EmbeddingLayer table) {
     if (inputsEmbeds == null) {
-      return table.forward(first());
+      return EmbeddingNoise.on(table.forward(first()), embeddingNoise);
     }
     if (inputsEmbeds.size(-1) != table.embeddingDim()) {
       throw new IllegalArgumentException(

@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model;
 
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.IntFunction;
@@ -142,19 +141,8 @@ public final class RotaryDecoder extends Backbone {
 
   /** Token vectors (b, t, e), or those given in their place. */
   private Tensor embed(BackboneInput input) {
-    Tensor given = input.inputsEmbeds();
-    if (given == null) {
-      return inputEmbeddings().forward(Objects.requireNonNull(input.inputIds()));
-    }
-    if (given.size(-1) != config.hiddenSize()) {
-      throw new IllegalArgumentException(
-          "inputsEmbeds have shape "
-              + given.shape()
-              + ". Expected vectors of size "
-              + config.hiddenSize()
-              + ", as the model's token embedding has.");
-    }
-    return given.alias();
+    Tensor tokens = input.embedded(inputEmbeddings());
+    return input.inputsEmbeds() == null ? tokens : tokens.alias();
   }
 
   private RotaryContext context(BackboneInput input, Tensor hidden) {

@@ -43,7 +43,8 @@ import java.util.OptionalLong;
  * @param metricForBestModel the evaluation metric that decides what is best
  * @param greaterIsBetter whether a greater metric is better
  * @param labelSmoothingFactor the share of each label that is shared out among all classes
- * @param neftuneNoiseAlpha how much noise token embeddings get in training (NEFTune); empty for none
+ * @param neftuneNoiseAlpha how much noise token embeddings get in training (NEFTune); empty for
+ *     none
  * @param seed of every random number in training
  * @param dataSeed of the order of the data; {@code seed} if absent
  * @param trainSamplingStrategy the order of the data

@@ -41,6 +41,7 @@ final class TrainingLoop {
   private final RunSchedule schedule;
   private final long started = System.nanoTime();
   private final double smoothing;
+  private final double noise;
   private final int firstStep;
   private long sessionTokens;
   private long sessionSamples;
@@ -70,6 +71,7 @@ final class TrainingLoop {
     this.cancelled = cancelled;
     trainable = OptimizerSetup.trainable(parts.model().module());
     smoothing = parts.labelSmoothing();
+    noise = parts.embeddingNoise();
     firstStep = state.globalStep();
     savedStep = firstStep;
   }
@@ -147,6 +149,7 @@ final class TrainingLoop {
           ModelInput.of(batch, parts.model().device()).toBuilder()
               .lossDivisor(divisor)
               .labelSmoothing(smoothing)
+              .embeddingNoise(noise)
               .build();
       Tensor loss =
           parts

@@ -48,12 +48,21 @@ record TrainingParts(
         model.learnsSpans()
             ? "question answering"
             : model.config().json().getString("problem_type", "");
-    boolean impossible =
-        model.learnsSpans() || problem.equals(Labels.MULTI_LABEL);
+    boolean impossible = model.learnsSpans() || problem.equals(Labels.MULTI_LABEL);
     if (factor != 0 && impossible) {
       LOG.warn("labelSmoothingFactor is not for {}: labels are not smoothed.", problem);
     }
     return impossible ? 0 : factor;
+  }
+
+  /** How much noise embeddings get in training: none in encoder-decoders, as in transformers 5. */
+  double embeddingNoise() {
+    double alpha = args.neftuneNoiseAlpha().orElse(0);
+    if (alpha != 0 && model.config().json().getBoolean("is_encoder_decoder", false)) {
+      LOG.warn("neftuneNoiseAlpha is not for encoder-decoders: there is no noise.");
+      return 0;
+    }
+    return alpha;
   }
 
   /** What fixes which examples a step sees. */

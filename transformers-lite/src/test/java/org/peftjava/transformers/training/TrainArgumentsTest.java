@@ -25,9 +25,9 @@ import org.peftjava.transformers.AutoModelForSeq2SeqLM;
 import org.peftjava.transformers.AutoModelForSequenceClassification;
 import org.peftjava.transformers.AutoModelForTokenClassification;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.Goldens;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.config.ConfigJson;
-import org.peftjava.transformers.Goldens;
 
 /** Optimizers and smoothed labels in the Trainer, beside transformers'. */
 class TrainArgumentsTest extends TrainingRuns {
@@ -39,8 +39,7 @@ class TrainArgumentsTest extends TrainingRuns {
         .readTree(Goldens.folder("train_arguments.json").toFile())
         .properties()
         .forEach(
-            row ->
-                tests.add(DynamicTest.dynamicTest(row.getKey(), () -> check(row.getValue()))));
+            row -> tests.add(DynamicTest.dynamicTest(row.getKey(), () -> check(row.getValue()))));
     assertEquals(10, tests.size());
     return tests;
   }
@@ -138,13 +137,40 @@ class TrainArgumentsTest extends TrainingRuns {
     };
   }
 
+  /** In training only, and the same again with the same seed. */
+  @Test
+  void noiseOnEmbeddings() {
+    List<Map<Integer, Double>> losses = new ArrayList<>();
+    List<Double> evaluated = new ArrayList<>();
+    for (double alpha : new double[] {0, 40, 40}) {
+      try (CausalLM model = TinyModels.opt(0)) {
+        Trainer trainer = trainer(model, threeSteps().neftuneNoiseAlpha(alpha).build());
+        evaluated.add(trainer.evaluate().get("eval_loss"));
+        trainer.train();
+        losses.add(TinyModels.losses(trainer.state()));
+      }
+    }
+    assertEquals(evaluated.get(0), evaluated.get(1));
+    assertEquals(losses.get(1), losses.get(2));
+    assertTrue(Math.abs(losses.get(0).get(1) - losses.get(1).get(1)) > 0.01, losses::toString);
+  }
+
   @Test
   void badArgumentsAreExplained() {
-    assertProblem("labelSmoothingFactor must be from 0 to 1, got 1.5", o -> o.labelSmoothingFactor(1.5));
-    assertProblem("optimArgs has [momentum], which the optimizer ADAMW_TORCH", o -> o.optimArgs("momentum=0.5"));
-    assertProblem("It takes [dampening, momentum, nesterov]", o -> o.optim(OptimizerNames.SGD).optimArgs("weight_decay=0.5"));
-    assertProblem("momentum is \"much\". Expected a number", o -> o.optim(OptimizerNames.SGD).optimArgs("momentum=much"));
-    assertProblem("Expected \"name=value, name=value\"", o -> o.optim(OptimizerNames.SGD).optimArgs("momentum"));
+    assertProblem(
+        "labelSmoothingFactor must be from 0 to 1, got 1.5", o -> o.labelSmoothingFactor(1.5));
+    assertProblem(
+        "optimArgs has [momentum], which the optimizer ADAMW_TORCH",
+        o -> o.optimArgs("momentum=0.5"));
+    assertProblem(
+        "It takes [dampening, momentum, nesterov]",
+        o -> o.optim(OptimizerNames.SGD).optimArgs("weight_decay=0.5"));
+    assertProblem(
+        "momentum is \"much\". Expected a number",
+        o -> o.optim(OptimizerNames.SGD).optimArgs("momentum=much"));
+    assertProblem(
+        "Expected \"name=value, name=value\"",
+        o -> o.optim(OptimizerNames.SGD).optimArgs("momentum"));
   }
 
   private void assertProblem(String part, Consumer<TrainingArguments.Builder> change) {

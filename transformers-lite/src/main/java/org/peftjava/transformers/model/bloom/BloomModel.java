@@ -1,6 +1,5 @@
 package org.peftjava.transformers.model.bloom;
 
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.peftjava.torch.DType;
@@ -74,20 +73,7 @@ public final class BloomModel extends Backbone {
 
   /** Normed token vectors: (b, t, e). */
   private Tensor embed(BackboneInput input) {
-    Tensor given = input.inputsEmbeds();
-    Tensor tokens =
-        given != null
-            ? given
-            : wordEmbeddings.get().forward(Objects.requireNonNull(input.inputIds()));
-    if (tokens.size(-1) != config.hiddenSize()) {
-      throw new IllegalArgumentException(
-          "inputsEmbeds have shape "
-              + tokens.shape()
-              + ". Expected vectors of size "
-              + config.hiddenSize()
-              + ", as the model's token embedding has.");
-    }
-    return wordEmbeddingsLayernorm.get().forward(tokens);
+    return wordEmbeddingsLayernorm.get().forward(input.embedded(wordEmbeddings.get()));
   }
 
   private AttentionMask mask(BackboneInput input, Tensor hidden) {

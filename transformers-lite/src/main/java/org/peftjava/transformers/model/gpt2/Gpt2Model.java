@@ -1,7 +1,6 @@
 package org.peftjava.transformers.model.gpt2;
 
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.peftjava.torch.Creation;
@@ -97,17 +96,7 @@ public final class Gpt2Model extends Backbone {
 
   /** Token vectors plus position vectors: (b, t, e), a fresh tensor. */
   private Tensor embed(BackboneInput input) {
-    Tensor given = input.inputsEmbeds();
-    Tensor tokens =
-        given != null ? given : wte.get().forward(Objects.requireNonNull(input.inputIds()));
-    if (tokens.size(-1) != config.hiddenSize()) {
-      throw new IllegalArgumentException(
-          "inputsEmbeds have shape "
-              + tokens.shape()
-              + ". Expected vectors of size "
-              + config.hiddenSize()
-              + ", as the model's token embedding has.");
-    }
+    Tensor tokens = input.embedded(wte.get());
     return drop.forward(tokens.add(positions(input, tokens)));
   }
 

@@ -121,18 +121,7 @@ final class OptDecoder extends Module {
 
   /** Token vectors plus position vectors: (b, t, hidden size), a fresh tensor. */
   private Tensor embed(BackboneInput input) {
-    Tensor given = input.inputsEmbeds();
-    Tensor tokens =
-        given != null ? given : tokens().forward(Objects.requireNonNull(input.inputIds()));
-    long expected = config.wordEmbedProjDim();
-    if (tokens.size(-1) != expected) {
-      throw new IllegalArgumentException(
-          "inputsEmbeds have shape "
-              + tokens.shape()
-              + ". Expected vectors of size "
-              + expected
-              + ", as the model's token embedding has.");
-    }
+    Tensor tokens = input.embedded(tokens());
     Tensor projected = projectIn == null ? tokens : projectIn.get().forward(tokens);
     return projected.add(positions(input));
   }
