@@ -45,7 +45,9 @@ final class LayerNames {
           }
         });
     Map<String, V> merged = new LinkedHashMap<>();
-    last.forEach((pattern, value) -> merged.put(named(pattern, numbers.get(pattern)), value));
+    last.forEach(
+        (pattern, value) ->
+            merged.put(named(pattern, numbers.getOrDefault(pattern, List.of())), value));
     return merged;
   }
 
