@@ -1,10 +1,10 @@
 package org.peftjava.transformers.training;
 
 import com.google.common.base.Ascii;
+import com.google.common.collect.ImmutableSet;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.OptionalDouble;
-import java.util.Set;
 import org.peftjava.torch.optim.LrSchedule;
 import org.peftjava.torch.optim.MetricComparison;
 import org.peftjava.torch.optim.MetricSchedule;
@@ -76,10 +76,10 @@ public enum SchedulerType {
       "window_size",
       "reset_start");
 
-  private final Set<String> kwargs;
+  private final ImmutableSet<String> kwargs;
 
   SchedulerType(String... kwargs) {
-    this.kwargs = Set.of(kwargs);
+    this.kwargs = ImmutableSet.copyOf(kwargs);
   }
 
   /** A schedule by its Python name, such as "constant_with_warmup". */
