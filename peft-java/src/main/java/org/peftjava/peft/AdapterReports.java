@@ -1,6 +1,8 @@
 package org.peftjava.peft;
 
 import java.util.List;
+import java.util.Map;
+import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.torch.nn.Module;
 
 /** What a model with adapters says about itself. */
@@ -20,6 +22,30 @@ interface AdapterReports {
   default void printTrainableParameters() {
     System.out.println(trainableParameters());
   }
+
+  /** How much an adapter of VB-LoRA takes in a file. */
+  default SavableParameters getNbSavableParameters(String adapterName) {
+    TunerConfig config = peftConfig().get(adapterName);
+    if (config == null) {
+      throw new IllegalArgumentException(
+          "There is no adapter \"" + adapterName + "\". There are " + peftConfig().keySet() + ".");
+    }
+    return SavableParameters.of((Module) this, adapterName, config);
+  }
+
+  /** The same of the adapter "default". */
+  default SavableParameters getNbSavableParameters() {
+    return getNbSavableParameters("default");
+  }
+
+  /** Prints {@link #getNbSavableParameters()}. */
+  @SuppressWarnings("SystemOut")
+  default void printSavableParameters() {
+    System.out.println(getNbSavableParameters());
+  }
+
+  /** The adapters' configurations, by name. */
+  Map<String, TunerConfig> peftConfig();
 
   /** The state of each adapted layer. */
   default List<LayerStatus> getLayerStatus() {

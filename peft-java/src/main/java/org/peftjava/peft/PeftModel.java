@@ -150,6 +150,7 @@ public sealed class PeftModel extends Module
   // ---- adapters ----
 
   /** The adapters' configs by name, with targets as they turned out. */
+  @Override
   public final Map<String, TunerConfig> peftConfig() {
     return tuned().configs();
   }

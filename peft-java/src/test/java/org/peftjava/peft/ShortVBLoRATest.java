@@ -10,6 +10,9 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
+import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.TunerConfig;
+import org.peftjava.peft.tuner.vblora.VBLoRAConfig;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
@@ -19,6 +22,7 @@ import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.checkpoint.Safetensors;
 import org.peftjava.transformers.checkpoint.WeightSource;
+import org.peftjava.transformers.model.opt.OptConfig;
 
 /** VB-LoRA files that hold only the mixtures (save_only_topk_weights): golden/vblora_short. */
 @ExtendWith(LedgerCheck.class)
@@ -85,6 +89,50 @@ class ShortVBLoRATest {
           Goldens.assertClose(expected.tensor(name), actual.tensor(name), 1e-6, name);
         }
       }
+    }
+  }
+
+  /** Recorded from PEFT 0.21's get_nb_savable_parameters and print_savable_parameters. */
+  @Test
+  void savableParametersArePythons() {
+    assertEquals(
+        "VB-LoRA params to-be-saved (float32-equivalent): 672 || total params to-be-saved: 672",
+        savable(config(8, 4, 2, 2).build()));
+    assertEquals(
+        "VB-LoRA params to-be-saved (float32-equivalent): 1,480 || total params to-be-saved: 1,480",
+        savable(config(300, 4, 3, 2).saveOnlyTopkWeights(true).build()));
+    assertEquals(
+        "VB-LoRA params to-be-saved (float32-equivalent): 840 || total params to-be-saved: 2,376",
+        savable(config(90, 8, 2, 4).saveOnlyTopkWeights(true).modulesToSave("lm_head").build()));
+    assertTrue(
+        assertThrows(IllegalArgumentException.class, () -> savable(TinyOpt.QV))
+            .getMessage()
+            .contains("\"default\" is LORA. Only the files of VB-LoRA are counted"));
+  }
+
+  private static VBLoRAConfig.Builder config(int numVectors, int length, int topk, int r) {
+    return VBLoRAConfig.builder()
+        .taskType(TaskType.CAUSAL_LM)
+        .targetModules("q_proj", "fc1")
+        .numVectors(numVectors)
+        .vectorLength(length)
+        .topk(topk)
+        .r(r);
+  }
+
+  private static String savable(TunerConfig config) {
+    OptConfig opt =
+        OptConfig.builder()
+            .vocabSize(96)
+            .hiddenSize(16)
+            .ffnDim(32)
+            .numHiddenLayers(2)
+            .numAttentionHeads(2)
+            .maxPositionEmbeddings(32)
+            .build();
+    try (CausalLM base = AutoModelForCausalLM.fromConfig(opt, DType.FLOAT32);
+        PeftModelForCausalLM model = Peft.getPeftModel(base, config)) {
+      return model.getNbSavableParameters().toString();
     }
   }
 }

@@ -14,6 +14,8 @@ import java.util.Optional;
  *     (b, t)
  * @param specialTokensMask 1 for the special tokens around the texts and for padding (b, t)
  * @param sequenceIds 0 for tokens of the first text, 1 of the second, -1 for the others (b, t)
+ * @param wordIds the word of each token, counted in its text; -1 for special tokens around the
+ *     texts and padding (b, t). What a word is, the tokenizer says
  * @param offsetMapping begin and end of each token in its text, in chars as {@link
  *     String#substring(int, int)} takes them; 0, 0 for special tokens and padding (b, t, 2)
  * @param overflowToSampleMapping which text a row comes from (b)
@@ -24,6 +26,7 @@ public record BatchEncoding(
     long[][] tokenTypeIds,
     long[][] specialTokensMask,
     int[][] sequenceIds,
+    int[][] wordIds,
     int[][][] offsetMapping,
     int[] overflowToSampleMapping) {
   /** Number of rows. */

@@ -21,6 +21,7 @@ record Padder(boolean isNeeded, int minLength, int multiple, Side side, Optional
             new long[size][],
             new long[size][],
             new int[size][],
+            new int[size][],
             new int[size][][],
             samples);
     int longest = rows.stream().mapToInt(row -> row.ids().length).max().orElse(0);
@@ -50,10 +51,13 @@ record Padder(boolean isNeeded, int minLength, int multiple, Side side, Optional
     batch.offsetMapping()[index] = new int[hasOffsets ? length : 0][2];
     Arrays.fill(batch.specialTokensMask()[index], 1);
     Arrays.fill(batch.sequenceIds()[index], -1);
+    batch.wordIds()[index] = new int[length];
+    Arrays.fill(batch.wordIds()[index], -1);
     for (int i = 0; i < tokens; i++) {
       int at = from + i;
       batch.specialTokensMask()[index][at] = row.sequences()[i] < 0 ? 1 : 0;
       batch.sequenceIds()[index][at] = row.sequences()[i];
+      batch.wordIds()[index][at] = (int) row.words()[i];
       if (hasOffsets) {
         batch.offsetMapping()[index][at][0] = row.offsets()[2 * i];
         batch.offsetMapping()[index][at][1] = row.offsets()[2 * i + 1];
