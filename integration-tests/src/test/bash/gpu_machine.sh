@@ -12,7 +12,8 @@
 #
 # "there" needs python3 with torch for CUDA 13 (its nvidia-* packages have cuBLAS, cuDNN, NCCL and the like), transformers and
 # peft; with bitsandbytes Python's quantized lines are measured too. What comes is kept in $PEFT_GPU_HOME (~/.peft-gpu).
-# BENCH_OPTIONS=--quick BENCH_DEVICE=cpu only tries the last step.
+# SUITE_MODULES="peft-java ..." and SUITE_LIMIT (seconds), BENCH_LIMIT (seconds for each side): all write as they go, and sum up what
+# there is. SUITE_DEVICE=cpu BENCH_DEVICE=cpu BENCH_OPTIONS=--quick only tries the steps.
 set -euo pipefail
 
 home=${PEFT_GPU_HOME:-$HOME/.peft-gpu}
@@ -42,7 +43,9 @@ pack() {
     cp -r "$module/target/test-classes" "$work/ours/tree/$module/target/"
     [ ! -d "$module/src/test/resources" ] || cp -r "$module/src/test/resources" "$work/ours/tree/$module/src/test/"
   done
-  cp -r integration-tests/src/test/python "$work/ours/tree/integration-tests/src/test/"
+  # and what else tests read
+  cp -r integration-tests/src/test/python integration-tests/src/test/java "$work/ours/tree/integration-tests/src/test/"
+  cp -r --parents docs peft-java/src/main/resources/org/peftjava/demo "$work/ours/tree/"
   rm -f "$folder"/ours-*
   compress ours
   rm -rf "$work"
@@ -111,7 +114,7 @@ class_path() {
 }
 
 console() {
-  "$home/base/jre/bin/java" -Xmx4g -Dpeftjava.strict=true -cp "$(class_path):$(echo "$home"/base/junit-platform-console-standalone-*.jar)" \
+  timeout "${limit:-600}" "$home/base/jre/bin/java" -Xmx4g -Dpeftjava.strict=true -cp "$(class_path):$(echo "$home"/base/junit-platform-console-standalone-*.jar)" \
     org.junit.platform.console.ConsoleLauncher execute --disable-banner --disable-ansi-colors "$@"
 }
 
@@ -122,27 +125,46 @@ tests() {
   tail -40 "$results/tests.txt"
 }
 
-# The tests of the CPU with models on the card. Left out: what is about the CPU's memory, kernels and threads, and what starts
-# programs from a built tree.
+# The tests of the CPU with models on the card, in several processes. Left out: what is about the CPU's memory, kernels and
+# threads, and what starts programs from a built tree. Each process writes as it goes, and ends after $SUITE_LIMIT seconds.
 suite() {
-  local module group groups=4 jobs=() job failures=0
+  local module group groups jobs=() job
+  rm -rf "$results/suite"
   mkdir -p "$results/suite"
-  for module in quantization transformers-lite peft-java integration-tests; do
+  for module in ${SUITE_MODULES:-quantization transformers-lite peft-java integration-tests}; do
     cd "$home/ours/tree/$module"
+    groups=8
+    [ "$module" != quantization ] || groups=2
+    # in no order, as neighbours in name are alike in time, but the same one each time
     find target/test-classes -name '*Test.class' -o -name '*IT.class' | sed 's|^target/test-classes/||; s|/|.|g; s|\.class$||' \
-      | grep -vE "$not_on_cards" | sort | split -n r/$groups -d - "$results/suite/$module-"
+      | grep -vE "$not_on_cards" | sort | shuf --random-source=<(yes) | split -n r/$groups -d - "$results/suite/$module-"
     for group in "$results/suite/$module-"??; do
       # shellcheck disable=SC2046 # one option for each class
-      JAVA_TOOL_OPTIONS="-Dpeftjava.device=${SUITE_DEVICE:-cuda:0}" OMP_NUM_THREADS=1 console \
-        $(sed 's/^/--select-class=/' "$group") --exclude-tag gpu --details=tree > "$group.txt" 2>&1 &
+      JAVA_TOOL_OPTIONS="-Dpeftjava.device=${SUITE_DEVICE:-cuda:0}" OMP_NUM_THREADS=1 limit=${SUITE_LIMIT:-600} console \
+        $(sed 's/^/--select-class=/' "$group") --exclude-tag gpu --details=testfeed > "$group.txt" 2>&1 \
+        || echo "ended with $?" >> "$group.txt" &
       jobs+=($!)
     done
   done
   cd "$home"
-  for job in "${jobs[@]}"; do wait "$job" || failures=$((failures + 1)); done
-  [ "$failures" = 0 ] || status=1
-  awk '/tests (found|successful|failed)/ { sum[$4] += $2 } END { for (kind in sum) print "suite:", sum[kind], "tests", kind }' \
-    "$results"/suite/*.txt | tee "$results/suite.txt"
+  wait "${jobs[@]}"
+  suite_table | tee "$results/suite.txt"
+  ! grep -q ' FAILED\|ended with' "$results"/suite/*.txt || status=1
+}
+
+# A line for each test that failed, with what it said; for each process that was ended, with the test that it was at; the counts.
+suite_table() {
+  local file
+  for file in "$results"/suite/*.txt; do
+    awk -v name="$(basename "$file" .txt)" '
+      said { print last ": " substr($0, 1, 300); said = 0 }
+      / :: (STARTED|SUCCESSFUL|FAILED|ABORTED)$/ { last = $0; count[$NF]++ }
+      / :: FAILED$/ { said = 1 }
+      /^ended with 124$/ { print "out of time after " last }
+      END { printf "%s: %d tests successful, %d failed\n", name, count["SUCCESSFUL"], count["FAILED"] }' "$file"
+  done
+  awk '/ :: (SUCCESSFUL|FAILED)$/ { count[$NF]++ }
+    END { printf "suite: %d tests successful, %d failed\n", count["SUCCESSFUL"], count["FAILED"] }' "$results"/suite/*.txt
 }
 
 demo() {
@@ -164,7 +186,7 @@ bench() {
   java="$home/base/jre/bin/java -Xmx8g -Dpeftjava.device=${BENCH_DEVICE:-cuda:0} -cp $(class_path)"
   # shellcheck disable=SC2086 # options are words
   python3 "$home/ours/tree/integration-tests/src/test/python/gpu_bench.py" compare ${BENCH_OPTIONS:-} --java "$java" \
-    --out "$results/bench.json" > "$results/bench.txt" 2> "$results/bench.err" || status=$?
+    --limit "${BENCH_LIMIT:-600}" --out "$results/bench" > "$results/bench.txt" 2> "$results/bench.err" || status=$?
   tail -20 "$results/bench.err"
 }
 

@@ -5,11 +5,11 @@
   gpu_bench.py train <model> <dtype> <none|nf4|int8> <batch> <tokens> <warm-up> <steps> <0|1: gradient checkpointing>
   gpu_bench.py generate <model> <dtype> <none|nf4|int8> <rows> <prompt> <new tokens> <repetitions>
   (several of these, divided by commas that stand alone)
-  gpu_bench.py compare --java "java -cp ..." [--out FILE] [--quick]
+  gpu_bench.py compare --java "java -cp ..." [--out FILE] [--limit SECONDS] [--quick]
 
-"compare" runs both sides in turn on the same card and prints a table last. Without bitsandbytes Python's quantized lines are left
-out, which the table says. The models are those of
-../resources/bench/models.json. BENCH_DEVICE=cpu only tries the program.
+"compare" runs both sides in turn on the same card, Java first, writes their lines to FILE.java and FILE.python as they come, and
+prints a table of what there is last. Without bitsandbytes Python's quantized lines are left out, which the table says. The models are
+those of ../resources/bench/models.json. BENCH_DEVICE=cpu only tries the program.
 """
 import argparse
 import json
@@ -212,38 +212,44 @@ def cases_of(arguments):
     return found
 
 
-def lines_of(command, cases):
+def lines_of(command, cases, limit, out):
+    """Runs one side; its lines stay in a file beside its messages, also if it is ended."""
     arguments = [word for case in cases for word in [",", *case]][1:]
-    done = subprocess.run([*command, *arguments], stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        print(f"{' '.join(command[-2:])} ended with {done.returncode}", file=sys.stderr)
-    return [json.loads(text) for text in done.stdout.splitlines() if text.startswith("{")]
+    with open(out, "w") as file:
+        try:
+            done = subprocess.run([*command, *arguments], stdout=file, timeout=limit).returncode
+        except subprocess.TimeoutExpired:
+            done = f"no result after {limit} s"
+    if done != 0:
+        print(f"{os.path.basename(command[0])} ended with {done}", file=sys.stderr)
+    with open(out) as file:
+        return [json.loads(text) for text in file if text.startswith("{") and text.endswith("}\n")]
 
 
-def compare(java, out, quick):
+def compare(java, out, quick, limit):
     cases = QUICK if quick else CASES
-    found = lines_of([*shlex.split(java), "org.peftjava.it.bench.GpuBench"], cases)
-    found += lines_of([sys.executable, os.path.abspath(__file__)], cases)
-    if out:
-        with open(out, "w") as file:
-            json.dump(found, file, indent=1)
+    found = lines_of([*shlex.split(java), "org.peftjava.it.bench.GpuBench"], cases, limit, out + ".java")
+    found += lines_of([sys.executable, os.path.abspath(__file__)], cases, limit, out + ".python")
 
     def key(line):
         return line["bench"], line.get("model", ""), line["shape"], line["quantized"], line.get("m", "")
 
     sides = {side: {key(line): line for line in found if line["side"] == side} for side in ("java", "python")}
     print("\nmeasurement | Java | Python | Python's time / Java's | MB, Java (planned) | MB, Python")
-    for name, ours in sides["java"].items():
-        theirs = sides["python"].get(name)
-        time_of = (lambda line: line["us"]) if "us" in ours else (lambda line: line["median_s"] * 1e6)
-        label = " ".join(str(part) for part in name)
-        memory = f"{ours['peak_mb']:.0f} ({ours['planned_mb']:.0f})" if ours.get("peak_mb") else ""
-        if theirs is None:
-            print(f"{label} | {time_of(ours):.1f} us | not measured | | {memory} |")
-            continue
-        their_memory = f"{theirs['peak_mb']:.0f}" if theirs.get("peak_mb") else ""
-        print(f"{label} | {time_of(ours):.1f} us | {time_of(theirs):.1f} us | {time_of(theirs) / time_of(ours):.2f} | {memory} |"
-              f" {their_memory}")
+
+    def took(line):
+        if line is None:
+            return None, "not measured"
+        us = line["us"] if "us" in line else line["median_s"] * 1e6
+        return us, f"{us:.1f} us"
+
+    for name in dict.fromkeys([*sides["java"], *sides["python"]]):
+        ours, theirs = sides["java"].get(name), sides["python"].get(name)
+        (our_us, our_time), (their_us, their_time) = took(ours), took(theirs)
+        ratio = f"{their_us / our_us:.2f}" if ours and theirs else ""
+        our_memory = f"{ours['peak_mb']:.0f} ({ours['planned_mb']:.0f})" if ours and ours.get("peak_mb") else ""
+        their_memory = f"{theirs['peak_mb']:.0f}" if theirs and theirs.get("peak_mb") else ""
+        print(f"{' '.join(map(str, name))} | {our_time} | {their_time} | {ratio} | {our_memory} | {their_memory}")
     return 0 if sides["java"] else 1
 
 
@@ -251,10 +257,11 @@ def main():
     if sys.argv[1] == "compare":
         parser = argparse.ArgumentParser()
         parser.add_argument("--java", required=True)
-        parser.add_argument("--out")
+        parser.add_argument("--out", default="bench", help="FILE.java and FILE.python get the lines of the sides, as they come")
+        parser.add_argument("--limit", type=float, help="seconds for each side")
         parser.add_argument("--quick", action="store_true")
         options = parser.parse_args(sys.argv[2:])
-        sys.exit(compare(options.java, options.out, options.quick))
+        sys.exit(compare(options.java, options.out, options.quick, options.limit))
     import gc
     import traceback
     failed = 0
