@@ -34,6 +34,17 @@ class GoldenQloraIT {
   private static final String NF4 = "qlora_nf4_dq";
   private static final String FP4 = "qlora_fp4";
   private static final String INT8 = "qlora_int8";
+
+  /**
+   * How far from the CPU's values, in parts of their size, int8 inputs may lead on a card: a row
+   * whose largest number is 4 times its root mean square loses 4 / (127 sqrt(12)) = 0.9 % of it to
+   * rounding, and a layer has 4 products one after the other, each with errors of its own.
+   */
+  private static final double CARD_INT8 = 0.02;
+
+  /** What twice as much of the logits' size, 0.15, and a step of a like error make of a loss. */
+  private static final double CARD_LOSS = 0.01;
+
   private static final String LAYER = "model.layers.0.mlp.down_proj";
 
   private static void with(String name, LoraCase.Work work) throws IOException {
@@ -57,18 +68,53 @@ class GoldenQloraIT {
     }
   }
 
+  /**
+   * Whether products are not those of the golden data: bitsandbytes on the CPU trains with a dense
+   * weight, on a card with inputs rounded to int8 in each of a layer's products.
+   */
+  private static boolean roundsInputs(CausalLM base) {
+    return base.isLoadedIn8bit() && base.device().isCuda();
+  }
+
+  private static void assertClose(
+      Golden golden, String key, CausalLM base, Tensor actual, String kind) {
+    assertClose(golden.get(key), key, base, actual, golden.tolerance(kind));
+  }
+
+  private static void assertClose(
+      Tensor expected, String key, CausalLM base, Tensor actual, double tolerance) {
+    if (roundsInputs(base)) {
+      double error = actual.sub(expected).pow(2).mean().sqrt().toDouble();
+      double size = expected.pow(2).mean().sqrt().toDouble();
+      assertTrue(error <= CARD_INT8 * size, () -> key + ": " + error + " of " + size);
+    } else {
+      Golden.assertClose(expected, actual, tolerance, key);
+    }
+  }
+
+  private static void assertLogits(
+      Golden golden, String key, CausalLM base, PeftModelForCausalLM model) {
+    Tensor actual = model.forward(golden.input("in").build()).logits().orElseThrow();
+    Tensor padding = golden.get("in.attention_mask").eq(0).unsqueeze(-1);
+    assertClose(
+        golden.get(key).maskedFill(padding, 0),
+        key,
+        base,
+        actual.maskedFill(padding, 0),
+        golden.tolerance("forward"));
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {NF4, FP4, INT8})
   void logits(String name) throws IOException {
     with(
         name,
         (golden, base, model) -> {
-          double tolerance = golden.tolerance("forward");
           try (GradMode off = GradMode.noGrad()) {
-            golden.assertLogits("adapter.logits", model, "in", tolerance);
+            assertLogits(golden, "adapter.logits", base, model);
             try (PeftModel.AdapterSwitch disabled = model.disableAdapter()) {
-              golden.assertLogits("disabled.logits", model, "in", tolerance);
-              golden.assertLogits("base.logits", model, "in", tolerance);
+              assertLogits(golden, "disabled.logits", base, model);
+              assertLogits(golden, "base.logits", base, model);
             }
           }
         });
@@ -86,17 +132,20 @@ class GoldenQloraIT {
           assertEquals(
               golden.facts().get("allParameters").asLong(), model.trainableParameters().all());
           Tensor loss = LoraCase.loss(golden, model);
-          Golden.assertClose(golden.get("adapter.loss"), loss, golden.tolerance("forward"), "loss");
+          double expected = golden.get("adapter.loss").toDouble();
+          double tolerance = golden.tolerance("forward") * (1 + expected);
+          assertEquals(expected, loss.toDouble(), roundsInputs(base) ? CARD_LOSS : tolerance);
           loss.backward();
           Map<String, Parameter> trainable = LoraCase.trainable(model);
           assertEquals(LoraCase.keysBelow(golden, "grad."), new TreeSet<>(trainable.keySet()));
           trainable.forEach(
               (key, parameter) ->
-                  Golden.assertClose(
-                      golden.get("grad." + key),
+                  assertClose(
+                      golden,
+                      "grad." + key,
+                      base,
                       parameter.tensor().grad().orElseThrow(),
-                      golden.tolerance("gradient"),
-                      key));
+                      "gradient"));
           model.zeroGrad();
         });
   }
@@ -109,12 +158,13 @@ class GoldenQloraIT {
         (golden, base, model) -> {
           Map<String, Parameter> parameters = LoraCase.trainable(model);
           float[] expected = golden.get("train.losses").toFloats();
-          double tolerance = golden.tolerance("afterSteps");
+          double tolerance =
+              roundsInputs(base) ? CARD_LOSS : 2 * golden.tolerance("afterSteps");
           try (AdamW optimizer = GoldenSteps.optimizer(golden, parameters)) {
             for (int step = 0; step < expected.length; step++) {
               try (TensorScope scope = TensorScope.openGraph("step")) {
                 Tensor loss = LoraCase.loss(golden, model);
-                assertEquals(expected[step], loss.toDouble(), 2 * tolerance, "step " + step);
+                assertEquals(expected[step], loss.toDouble(), tolerance, "step " + step);
                 loss.backward();
               }
               optimizer.step();
@@ -123,8 +173,8 @@ class GoldenQloraIT {
           }
           parameters.forEach(
               (key, parameter) ->
-                  Golden.assertClose(
-                      golden.get("train.after." + key), parameter.tensor(), tolerance, key));
+                  assertClose(
+                      golden, "train.after." + key, base, parameter.tensor(), "afterSteps"));
         });
   }
 
@@ -204,7 +254,8 @@ class GoldenQloraIT {
             Tensor difference = logits.sub(adapted).maskedFill(padding, 0);
             double off4 = difference.pow(2).mean().sqrt().toDouble();
             double loud = adapted.pow(2).mean().sqrt().toDouble();
-            assertTrue(off4 < (name.equals(INT8) ? 0.05 : 0.7) * loud, () -> off4 + " of " + loud);
+            double allowed = roundsInputs(merged) ? 0.1 : name.equals(INT8) ? 0.05 : 0.7;
+            assertTrue(off4 < allowed * loud, () -> off4 + " of " + loud);
           }
         });
   }

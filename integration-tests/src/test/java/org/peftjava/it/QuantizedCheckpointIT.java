@@ -18,7 +18,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.quant.bnb.BitsAndBytesConfig;
 import org.peftjava.quant.bnb.QuantType;
 import org.peftjava.torch.DType;
-import org.peftjava.torch.Device;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -83,8 +82,9 @@ class QuantizedCheckpointIT {
         CausalLM model = AutoModelForCausalLM.fromPretrained(ROOT.resolve("int8"));
         GradMode off = GradMode.noGrad();
         WeightSource expected = Safetensors.open(expected("int8"))) {
-      Tensor reference = expected.tensor("logits_train_mode").to(DType.FLOAT32);
-      Tensor logits = logits(model, expected).to(Device.CPU).to(DType.FLOAT32);
+      Tensor reference =
+          expected.tensor("logits_train_mode").to(model.device()).to(DType.FLOAT32);
+      Tensor logits = logits(model, expected).to(DType.FLOAT32);
       double error = logits.sub(reference).pow(2).mean().sqrt().toDouble();
       double size = reference.pow(2).mean().sqrt().toDouble();
       assertTrue(error > 0 && error < 0.05 * size, () -> error + " of " + size);
