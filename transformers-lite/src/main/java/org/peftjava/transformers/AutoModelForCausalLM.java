@@ -48,8 +48,8 @@ public final class AutoModelForCausalLM {
   }
 
   /**
-   * Builds a model with random weights, in training mode, as {@code from_config} in Python. They are
-   * drawn on the default device, by its own generator; {@code Randomness.manualSeed} makes them
+   * Builds a model with random weights, in training mode, as {@code from_config} in Python. They
+   * are drawn on the default device, by its own generator; {@code Randomness.manualSeed} makes them
    * repeatable there.
    */
   public static CausalLM fromConfig(PretrainedConfig config, DType dtype) {

@@ -46,8 +46,8 @@ public final class AutoModelForMaskedLM {
   }
 
   /**
-   * Builds a model with random weights, in training mode, as {@code from_config} in Python. They are
-   * drawn on the default device, by its own generator; {@code Randomness.manualSeed} makes them
+   * Builds a model with random weights, in training mode, as {@code from_config} in Python. They
+   * are drawn on the default device, by its own generator; {@code Randomness.manualSeed} makes them
    * repeatable there.
    */
   public static MaskedLM fromConfig(PretrainedConfig config, DType dtype) {

@@ -50,8 +50,8 @@ public final class AutoModelForQuestionAnswering {
   }
 
   /**
-   * Builds a model with random weights, in training mode, as {@code from_config} in Python. They are
-   * drawn on the default device, by its own generator; {@code Randomness.manualSeed} makes them
+   * Builds a model with random weights, in training mode, as {@code from_config} in Python. They
+   * are drawn on the default device, by its own generator; {@code Randomness.manualSeed} makes them
    * repeatable there.
    */
   public static QuestionAnswering fromConfig(PretrainedConfig config, DType dtype) {

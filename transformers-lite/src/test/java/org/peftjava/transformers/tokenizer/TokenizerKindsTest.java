@@ -17,8 +17,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
-import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -266,44 +264,6 @@ class TokenizerKindsTest {
         offsets,
         where + " offsets");
     assertFalse(Arrays.stream(batch.attentionMask()[index]).anyMatch(mask -> mask == 0));
-  }
-
-  /** Words and texts of tokens, of several kinds. */
-  @TestFactory
-  List<DynamicTest> wordIds() {
-    List<DynamicTest> tests = new ArrayList<>();
-    json(Goldens.folder("word_ids.json"))
-        .properties()
-        .forEach(
-            kind ->
-                tests.add(
-                    DynamicTest.dynamicTest(
-                        kind.getKey(), () -> checkWords(kind.getKey(), kind.getValue()))));
-    assertEquals(10, tests.size());
-    return tests;
-  }
-
-  private static void checkWords(String kind, JsonNode expected) {
-    try (Tokenizer tokenizer = open(FOLDER.resolve(kind))) {
-      for (String part : List.of("texts", "pairs")) {
-        for (int i = 0; i < INPUTS.path(part).size(); i++) {
-          JsonNode text = INPUTS.path(part).get(i);
-          BatchEncoding batch =
-              part.equals("texts")
-                  ? tokenizer.batchEncode(List.of(text.asText()), o -> {})
-                  : tokenizer.batchEncode(
-                      List.of(text.path(0).asText()), List.of(text.path(1).asText()), o -> {});
-          JsonNode row = expected.path(part).get(i);
-          assertArrayEquals(longs(row.path("words")), longs(batch.wordIds()[0]), text.toString());
-          assertArrayEquals(
-              longs(row.path("sequences")), longs(batch.sequenceIds()[0]), text.toString());
-        }
-      }
-    }
-  }
-
-  private static long[] longs(int[] values) {
-    return Arrays.stream(values).asLongStream().toArray();
   }
 
   private static Tokenizer open(Path path) {
