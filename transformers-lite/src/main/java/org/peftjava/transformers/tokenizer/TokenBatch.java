@@ -68,6 +68,18 @@ public record TokenBatch(
     return of(inputIds, mask);
   }
 
+  /** The same batch without labels: what {@code generate} is given. */
+  public TokenBatch withoutLabels() {
+    return new TokenBatch(
+        inputIds,
+        attentionMask,
+        Optional.empty(),
+        tokenTypeIds,
+        Optional.empty(),
+        Optional.empty(),
+        taskIds);
+  }
+
   /** The same batch with these labels. */
   public TokenBatch withLabels(long[][] newLabels) {
     return new TokenBatch(

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
@@ -11,7 +12,10 @@ import org.peftjava.torch.TensorScope;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.Seq2SeqLanguageModel;
+import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.tokenizer.TokenBatch;
+import org.peftjava.transformers.tokenizer.TokenIds;
 
 /**
  * The loss of a model over a dataset, without gradients and without dropout.
@@ -26,18 +30,26 @@ final class Evaluation {
   private final int batchSize;
   private final double labelSmoothing;
   private final @Nullable ComputeMetrics computeMetrics;
+  private final @Nullable Consumer<GenerationConfig.Builder> generation;
 
+  /**
+   * An evaluation.
+   *
+   * @param generation how texts are written; null to take the likeliest token at each position
+   */
   Evaluation(
       PretrainedModel model,
       DataCollator collator,
       int batchSize,
       double labelSmoothing,
-      @Nullable ComputeMetrics computeMetrics) {
+      @Nullable ComputeMetrics computeMetrics,
+      @Nullable Consumer<GenerationConfig.Builder> generation) {
     this.model = model;
     this.collator = collator;
     this.batchSize = batchSize;
     this.labelSmoothing = labelSmoothing;
     this.computeMetrics = computeMetrics;
+    this.generation = generation;
   }
 
   /** The metrics of a dataset, with names that begin with {@code eval_}. */
@@ -77,17 +89,35 @@ final class Evaluation {
                 ModelInput.of(batch, model.device()).toBuilder()
                     .lossDivisor(1)
                     .labelSmoothing(labelSmoothing)
-                    .outputLogits(predicts)
+                    .outputLogits(predicts && generation == null)
                     .build());
         lossSum += output.loss().map(Tensor::toDouble).orElse(0.0);
         targets += count;
-        if (predicts) {
+        if (predicts && generation != null) {
+          predictions.add(written(batch, generation), batch);
+        } else if (predicts) {
           predictions.add(output, batch);
         }
       }
     }
+    return new PredictionOutput(
+        predictions.collected(), metrics(dataset, prefix, predictions, lossSum / targets, start));
+  }
+
+  /** Texts that the model writes for those of a batch. */
+  private TokenIds written(TokenBatch batch, Consumer<GenerationConfig.Builder> settings) {
+    if (!(model instanceof Seq2SeqLanguageModel writer)) {
+      throw new IllegalArgumentException(
+          "predictWithGenerate is for models that write text from text, not for "
+              + model.getClass().getSimpleName()
+              + ". Set it to false.");
+    }
+    return writer.generate(batch.withoutLabels(), settings);
+  }
+
+  private Map<String, Double> metrics(
+      Dataset dataset, String prefix, Predictions predictions, double loss, long start) {
     Map<String, Double> metrics = new LinkedHashMap<>();
-    double loss = lossSum / targets;
     metrics.put(prefix + "loss", loss);
     if (model.shiftsLabels() && labelSmoothing == 0) {
       metrics.put(prefix + "perplexity", Math.exp(loss));
@@ -101,7 +131,8 @@ final class Evaluation {
     double seconds = Math.max(1e-9, (System.nanoTime() - start) / 1e9);
     metrics.put(prefix + "runtime", seconds);
     metrics.put(prefix + "samples_per_second", dataset.size() / seconds);
-    metrics.put(prefix + "steps_per_second", batches.size() / seconds);
-    return new PredictionOutput(predictions.collected(), metrics);
+    int batches = (dataset.size() + batchSize - 1) / batchSize;
+    metrics.put(prefix + "steps_per_second", batches / seconds);
+    return metrics;
   }
 }

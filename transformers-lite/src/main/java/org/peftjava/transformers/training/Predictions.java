@@ -10,6 +10,7 @@ import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.tokenizer.TokenBatch;
+import org.peftjava.transformers.tokenizer.TokenIds;
 
 /** What a model says about the examples of an evaluation, batch by batch. */
 final class Predictions {
@@ -17,6 +18,12 @@ final class Predictions {
   private final List<long[]> labelIds = new ArrayList<>();
   private final List<float[]> logits = new ArrayList<>();
   private final List<float[]> floatLabels = new ArrayList<>();
+
+  /** Adds the texts that were written for one batch. */
+  void add(TokenIds written, TokenBatch batch) {
+    batch.labels().ifPresent(rows -> Collections.addAll(labelIds, rows));
+    Collections.addAll(likeliest, written.ids());
+  }
 
   /** Adds one batch. */
   void add(ModelOutput output, TokenBatch batch) {

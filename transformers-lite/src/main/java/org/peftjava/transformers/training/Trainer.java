@@ -6,12 +6,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.optim.Optimizer;
 import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /**
@@ -161,8 +163,18 @@ public final class Trainer {
 
   /** Runs another dataset. */
   public Map<String, Double> evaluate(Dataset dataset) {
+    return evaluate(dataset, settings -> {});
+  }
+
+  /**
+   * Runs another dataset.
+   *
+   * @param settings how texts are written, where {@code predictWithGenerate} is set
+   */
+  public Map<String, Double> evaluate(
+      Dataset dataset, Consumer<GenerationConfig.Builder> settings) {
     new DataCheck("evaluation", parts.model()).check(dataset);
-    Map<String, Double> metrics = parts.evaluate(dataset);
+    Map<String, Double> metrics = parts.evaluation(settings).run(dataset);
     state.log(metrics);
     return metrics;
   }
@@ -172,8 +184,18 @@ public final class Trainer {
    * test_loss}, own metrics, and predictions.
    */
   public PredictionOutput predict(Dataset testDataset) {
+    return predict(testDataset, settings -> {});
+  }
+
+  /**
+   * The same.
+   *
+   * @param settings how texts are written, where {@code predictWithGenerate} is set
+   */
+  public PredictionOutput predict(
+      Dataset testDataset, Consumer<GenerationConfig.Builder> settings) {
     new DataCheck("test", parts.model()).check(testDataset);
-    return parts.evaluation().predict(testDataset);
+    return parts.evaluation(settings).predict(testDataset);
   }
 
   /** Where the last run stands; its log history also holds evaluations. */

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /**
@@ -45,6 +46,10 @@ import java.util.OptionalLong;
  * @param labelSmoothingFactor the share of each label that is shared out among all classes
  * @param neftuneNoiseAlpha how much noise token embeddings get in training (NEFTune); empty for
  *     none
+ * @param predictWithGenerate whether evaluations with own metrics, and predictions, write texts in
+ *     place of taking the likeliest token at each position; for encoder-decoders
+ * @param generationMaxLength the longest text that they write; empty for the model's setting
+ * @param generationNumBeams how many beams they write with; empty for the model's setting
  * @param seed of every random number in training
  * @param dataSeed of the order of the data; {@code seed} if absent
  * @param trainSamplingStrategy the order of the data
@@ -85,6 +90,9 @@ public record TrainingArguments(
     boolean greaterIsBetter,
     double labelSmoothingFactor,
     OptionalDouble neftuneNoiseAlpha,
+    boolean predictWithGenerate,
+    OptionalInt generationMaxLength,
+    OptionalInt generationNumBeams,
     long seed,
     OptionalLong dataSeed,
     SamplingStrategy trainSamplingStrategy,
@@ -155,6 +163,9 @@ public record TrainingArguments(
     private boolean greaterIsBetter;
     private double labelSmoothingFactor;
     private OptionalDouble neftuneNoiseAlpha = OptionalDouble.empty();
+    private boolean predictWithGenerate;
+    private OptionalInt generationMaxLength = OptionalInt.empty();
+    private OptionalInt generationNumBeams = OptionalInt.empty();
     private long seed = 42;
     private OptionalLong dataSeed = OptionalLong.empty();
     private SamplingStrategy trainSamplingStrategy = SamplingStrategy.RANDOM;
@@ -363,6 +374,24 @@ public record TrainingArguments(
       return this;
     }
 
+    /** Whether evaluations with own metrics, and predictions, write texts (encoder-decoders). */
+    public Builder predictWithGenerate(boolean value) {
+      predictWithGenerate = value;
+      return this;
+    }
+
+    /** The longest text that {@link #predictWithGenerate} writes. */
+    public Builder generationMaxLength(int value) {
+      generationMaxLength = OptionalInt.of(value);
+      return this;
+    }
+
+    /** How many beams {@link #predictWithGenerate} writes with. */
+    public Builder generationNumBeams(int value) {
+      generationNumBeams = OptionalInt.of(value);
+      return this;
+    }
+
     /** Of every random number in training. */
     public Builder seed(long value) {
       seed = value;
@@ -444,6 +473,9 @@ public record TrainingArguments(
           greaterIsBetter,
           labelSmoothingFactor,
           neftuneNoiseAlpha,
+          predictWithGenerate,
+          generationMaxLength,
+          generationNumBeams,
           seed,
           dataSeed,
           trainSamplingStrategy,

@@ -3,10 +3,12 @@ package org.peftjava.transformers.training;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.optim.Optimizer;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.config.Labels;
+import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.tokenizer.Tokenizer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,8 +39,28 @@ record TrainingParts(
   }
 
   Evaluation evaluation() {
+    return evaluation(settings -> {});
+  }
+
+  /**
+   * An evaluation.
+   *
+   * @param settings how texts are written, if {@code predictWithGenerate} wants that
+   */
+  Evaluation evaluation(Consumer<GenerationConfig.Builder> settings) {
+    Consumer<GenerationConfig.Builder> generation =
+        builder -> {
+          args.generationMaxLength().ifPresent(builder::maxLength);
+          args.generationNumBeams().ifPresent(builder::numBeams);
+          settings.accept(builder);
+        };
     return new Evaluation(
-        model, collator, args.perDeviceEvalBatchSize(), labelSmoothing(), computeMetrics);
+        model,
+        collator,
+        args.perDeviceEvalBatchSize(),
+        labelSmoothing(),
+        computeMetrics,
+        args.predictWithGenerate() ? generation : null);
   }
 
   /** The share of labels to smooth, of models whose labels can be. */

@@ -5,16 +5,21 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.transformers.AutoModelForSeq2SeqLM;
+import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.Goldens;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.tokenizer.Side;
@@ -100,6 +105,83 @@ class Seq2SeqTrainerTest {
         assertArrayEquals(
             example.labels(), Arrays.copyOfRange(written, 1, written.length), example::toString);
       }
+    }
+  }
+
+  /** Texts in place of likeliest tokens, as transformers' Seq2SeqTrainer writes them. */
+  @Test
+  void predictionsThatAreGenerated(@TempDir Path folder) throws IOException {
+    for (JsonNode row :
+        new ObjectMapper().readTree(Goldens.folder("predict_with_generate.json").toFile())) {
+      JsonNode given = row.get("arguments");
+      TrainingArguments.Builder args =
+          TrainingArguments.builder()
+              .outputDir(folder)
+              .perDeviceEvalBatchSize(3)
+              .predictWithGenerate(true)
+              .labelSmoothingFactor(given.path("label_smoothing_factor").asDouble(0));
+      if (given.has("generation_max_length")) {
+        args.generationMaxLength(given.get("generation_max_length").asInt());
+      }
+      if (given.has("generation_num_beams")) {
+        args.generationNumBeams(given.get("generation_num_beams").asInt());
+      }
+      List<Example> examples = new ArrayList<>();
+      row.get("rows")
+          .forEach(
+              each ->
+                  examples.add(
+                      Example.ofTarget(longs(each.get("input_ids")), longs(each.get("labels")))));
+      try (Seq2SeqLM model = model()) {
+        Trainer trainer = Trainer.builder().model(model).args(args.build()).build();
+        PredictionOutput output =
+            trainer.predict(
+                Dataset.of(examples),
+                settings -> {
+                  if (row.get("kwargs").has("max_length")) {
+                    settings.maxLength(row.get("kwargs").get("max_length").asInt());
+                  }
+                  if (row.get("kwargs").has("max_new_tokens")) {
+                    settings.maxNewTokens(row.get("kwargs").get("max_new_tokens").asInt());
+                  }
+                });
+        assertEquals(row.get("loss").asDouble(), output.metrics().get("test_loss"), 1e-4);
+        long[][] predictions = output.predictions().predictions();
+        assertEquals(row.get("predictions").size(), predictions.length);
+        for (int i = 0; i < predictions.length; i++) {
+          assertArrayEquals(longs(row.get("predictions").get(i)), trimmed(predictions[i]));
+          assertEquals(examples.get(i).labels()[0], output.predictions().labelIds()[i][0]);
+        }
+      }
+    }
+  }
+
+  private static long[] longs(JsonNode list) {
+    return StreamSupport.stream(list.spliterator(), false).mapToLong(JsonNode::asLong).toArray();
+  }
+
+  /** Without padding behind. */
+  private static long[] trimmed(long[] ids) {
+    int end = ids.length;
+    while (end > 0 && ids[end - 1] == 0) {
+      end--;
+    }
+    return Arrays.copyOf(ids, end);
+  }
+
+  @Test
+  void modelsWithoutDecoderWriteNothing() {
+    try (CausalLM model = TinyModels.opt(0)) {
+      Trainer trainer =
+          Trainer.builder()
+              .model(model)
+              .args(TrainingArguments.builder().predictWithGenerate(true).build())
+              .build();
+      IllegalArgumentException error =
+          assertThrows(
+              IllegalArgumentException.class,
+              () -> trainer.predict(Dataset.of(TinyModels.counting(2))));
+      assertTrue(error.getMessage().contains("write text from text, not for CausalLM"));
     }
   }
 
