@@ -158,8 +158,7 @@ class GoldenQloraIT {
         (golden, base, model) -> {
           Map<String, Parameter> parameters = LoraCase.trainable(model);
           float[] expected = golden.get("train.losses").toFloats();
-          double tolerance =
-              roundsInputs(base) ? CARD_LOSS : 2 * golden.tolerance("afterSteps");
+          double tolerance = roundsInputs(base) ? CARD_LOSS : 2 * golden.tolerance("afterSteps");
           try (AdamW optimizer = GoldenSteps.optimizer(golden, parameters)) {
             for (int step = 0; step < expected.length; step++) {
               try (TensorScope scope = TensorScope.openGraph("step")) {

@@ -53,6 +53,7 @@ import org.peftjava.transformers.TaskModel;
 @ExtendWith(NoLeaks.class)
 class HalfPrecisionIT {
   private static final Path FOLDER = Golden.ROOT.resolve("half_precision");
+  private static final String GRADIENT = "grad.";
   private static final double EACH_FURTHER = 3;
   private static final double ALL_FURTHER = 1.3;
 
@@ -116,10 +117,11 @@ class HalfPrecisionIT {
     output.loss().orElseGet(() -> sum(output.lastHiddenState().orElseThrow())).backward();
     for (Map.Entry<String, Parameter> entry : LoraCase.trainable(model).entrySet()) {
       Tensor gradient = entry.getValue().tensor().grad().orElseThrow();
-      values.put("grad." + pythonName(entry.getKey()), gradient);
+      values.put(GRADIENT + pythonName(entry.getKey()), gradient);
     }
     String start = name + "." + dtype.name().toLowerCase(Locale.ROOT) + ".";
     Map<String, Double> far = new TreeMap<>();
+    double usual = pythonsGradients(start);
     double ours = 0;
     double pythons = 0;
     int compared = 0;
@@ -134,7 +136,9 @@ class HalfPrecisionIT {
         }
         double pythonDistance = distance(python, golden.get(key));
         double distance = distance(actual, golden.get(key));
-        double allowed = EACH_FURTHER * pythonDistance + ROUNDING.get(dtype);
+        double scale =
+            plain.startsWith(GRADIENT) ? Math.max(usual, pythonDistance) : pythonDistance;
+        double allowed = EACH_FURTHER * scale + ROUNDING.get(dtype);
         ours += distance;
         pythons += pythonDistance;
         if (!(distance <= allowed)) {
@@ -145,8 +149,23 @@ class HalfPrecisionIT {
     }
     assertTrue(compared > 8, "compared " + compared);
     assertTrue(far.isEmpty(), () -> String.join("\n", far.keySet()));
-    assertTrue(ours <= ALL_FURTHER * pythons, ours + " is far beyond " + pythons);
+    double allAllowed = ALL_FURTHER * pythons + compared * ROUNDING.get(dtype);
+    assertTrue(ours <= allAllowed, ours + " is far beyond " + pythons);
     model.zeroGrad();
+  }
+
+  /**
+   * How far Python's gradients of a case are off on average. A gradient of few numbers is nearer or
+   * further by chance, and a card, which rounds sums elsewhere, draws another lot.
+   */
+  private static double pythonsGradients(String start) {
+    String exact = start + "exact.";
+    return golden.keys().stream()
+        .filter(key -> key.startsWith(exact + GRADIENT))
+        .mapToDouble(
+            key -> distance(golden.get(start + key.substring(exact.length())), golden.get(key)))
+        .average()
+        .orElseThrow();
   }
 
   /** Python copies RoBERTa's classifier whole, we the layers in it. */

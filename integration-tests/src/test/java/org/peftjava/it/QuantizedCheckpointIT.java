@@ -82,8 +82,7 @@ class QuantizedCheckpointIT {
         CausalLM model = AutoModelForCausalLM.fromPretrained(ROOT.resolve("int8"));
         GradMode off = GradMode.noGrad();
         WeightSource expected = Safetensors.open(expected("int8"))) {
-      Tensor reference =
-          expected.tensor("logits_train_mode").to(model.device()).to(DType.FLOAT32);
+      Tensor reference = expected.tensor("logits_train_mode").to(model.device()).to(DType.FLOAT32);
       Tensor logits = logits(model, expected).to(DType.FLOAT32);
       double error = logits.sub(reference).pow(2).mean().sqrt().toDouble();
       double size = reference.pow(2).mean().sqrt().toDouble();
