@@ -79,7 +79,8 @@ class QuantizedLinearTest extends ScopedTest {
 
       Tensor y = MatrixOps.linear(x, layer.denseWeight(type), bias.tensor());
       y.backward(gradient);
-      assertArrayEquals(x.grad().orElseThrow().toFloats(), gx.toFloats());
+      // one thread and many take other kernels for float32; 16 bits must be the same
+      assertClose(x.grad().orElseThrow(), gx, 1e-5);
       assertArrayEquals(bias.tensor().grad().orElseThrow().toFloats(), gb.toFloats());
       assertArrayEquals(y.toFloats(), layer.forward(x).toFloats());
     }
