@@ -71,8 +71,7 @@ public abstract class ArchitectureContract {
               parameter -> {
                 long[] sizes = parameter.shape().toArray();
                 Tensor values = parameter.tensor();
-                Tensor noise = Creation.randn(DType.FLOAT32, sizes).to(values.device());
-                values.addInPlace(noise, 0.2);
+                values.addInPlace(Creation.randn(DType.FLOAT32, sizes).to(values.device()), 0.2);
               });
     }
     model.eval();
