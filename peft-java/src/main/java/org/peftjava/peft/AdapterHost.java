@@ -6,6 +6,7 @@ import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.WeightedAdapterOptions;
 import org.peftjava.peft.tuner.WeightedAdapters;
+import org.peftjava.peft.tuner.shadow.ShadowNetwork;
 import org.peftjava.torch.nn.Module;
 
 /** How adapters come onto a base model, into its weights, and off it again. */
@@ -106,5 +107,25 @@ interface AdapterHost {
   /** Takes all adapters off and returns the base model as it was, frozen. */
   default Module unload() {
     return self().giveBack(TunedModel::unload);
+  }
+
+  /** The small model of the ShadowPEFT adapter that acts, with its own loss of the last pass. */
+  default ShadowNetwork shadow() {
+    return ShadowPasses.acting(self().tuned())
+        .orElseThrow(() -> new IllegalStateException("No SHADOW adapter acts."))
+        .network();
+  }
+
+  /** The small model of the ShadowPEFT adapter that acts, alone; it shares its weights. */
+  default DetachedShadowModel unloadShadow() {
+    return unloadShadow(options -> {});
+  }
+
+  /**
+   * The small model of a ShadowPEFT adapter alone, with its head: it answers without the base,
+   * which stays as it is. Close it before this model if it shares its weights.
+   */
+  default DetachedShadowModel unloadShadow(Consumer<UnloadShadowOptions.Builder> options) {
+    return DetachedShadowModel.of(self(), UnloadShadowOptions.of(options));
   }
 }

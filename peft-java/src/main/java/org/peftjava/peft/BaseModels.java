@@ -24,13 +24,16 @@ final class BaseModels {
 
   /** The facts about a model with a head. */
   static BaseModel of(TaskModel model) {
-    return of(
-        model,
-        model.architecture(),
-        model.task(),
-        model.backbone(),
-        model::replicateLayers,
-        model::hasResizedEmbeddings);
+    BaseModel result =
+        of(
+            model,
+            model.architecture(),
+            model.task(),
+            model.backbone(),
+            model::replicateLayers,
+            model::hasResizedEmbeddings);
+    return result.beside(
+        ShadowModels.of(model, model.architecture(), model.backbone(), model::config));
   }
 
   /** The facts about a model that writes text from text. */
@@ -53,13 +56,16 @@ final class BaseModels {
       return of(pair);
     }
     if (model instanceof FeatureExtraction bare) {
-      return of(
-          bare.module(),
-          bare.architecture(),
-          bare.task(),
-          bare.backbone(),
-          bare::replicateLayers,
-          bare::hasResizedEmbeddings);
+      BaseModel result =
+          of(
+              bare.module(),
+              bare.architecture(),
+              bare.task(),
+              bare.backbone(),
+              bare::replicateLayers,
+              bare::hasResizedEmbeddings);
+      return result.beside(
+          ShadowModels.of(bare.module(), bare.architecture(), bare.backbone(), bare::config));
     }
     throw new IllegalArgumentException(
         model.getClass().getSimpleName()
@@ -89,6 +95,7 @@ final class BaseModels {
         ModulePath.find(model, head).map(found -> head),
         Optional.of(new ModelPromptSite(backbone::inputEmbeddings)),
         Optional.of(layers),
+        Optional.empty(),
         resizedEmbeddings);
   }
 

@@ -16,6 +16,7 @@ import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.peft.tuner.lora.LoraHotswap;
+import org.peftjava.peft.tuner.shadow.ShadowConfig;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.AdapterConfig;
 import org.peftjava.transformers.ModelAdapters;
@@ -53,16 +54,27 @@ final class PeftModelAdapters implements ModelAdapters {
               + config.getClass().getName()
               + "; expected one of this library, such as a LoraConfig.");
     }
+    checkPlain(known);
     String base = model.config().nameOrPath().orElse("");
     tuned.add(name, known.with("base_model_name_or_path", base), AddOptions.DEFAULT);
   }
 
+  /** Throws for methods whose passes begin in a PeftModel. */
+  private static void checkPlain(TunerConfig config) {
+    if (config instanceof ShadowConfig) {
+      throw new IllegalArgumentException(
+          "A SHADOW adapter acts in passes of its PeftModel only. Use Peft.getPeftModel or"
+              + " PeftModel.fromPretrained.");
+    }
+  }
+
   @Override
   public void load(Path folder, String name, boolean isTrainable) {
+    TunerConfig config = AdapterConfigJson.read(folder);
+    checkPlain(config);
     LoadAdapterOptions options =
         LoadAdapterOptions.builder().adapterName(name).isTrainable(isTrainable).build();
-    AdapterFolders.loadInto(
-        tuned, folder, AdapterConfigJson.read(folder), options, new BackboneKeys(model)::own);
+    AdapterFolders.loadInto(tuned, folder, config, options, new BackboneKeys(model)::own);
     if (!isTrainable) {
       model.module().eval();
     }

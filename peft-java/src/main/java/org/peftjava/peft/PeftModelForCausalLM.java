@@ -50,7 +50,8 @@ public final class PeftModelForCausalLM extends PeftModel
       ModelOutput output =
           prompt.isPresent()
               ? CausalPrompt.forward(prompt.get(), base, input)
-              : XLoraPasses.forward(tuned(), input, this::single);
+              : ShadowPasses.forward(
+                  tuned(), base, input, in -> XLoraPasses.forward(tuned(), in, this::single));
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
   }

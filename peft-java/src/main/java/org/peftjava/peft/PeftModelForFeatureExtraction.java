@@ -32,8 +32,13 @@ public final class PeftModelForFeatureExtraction extends PeftModel implements Ov
       Optional<ActingPrompt> prompt = tuned().prompts().acting();
       return prompt.isPresent()
           ? TaskPrompt.forward(prompt.get(), base, input)
-          : XLoraPasses.forward(
-              tuned(), input, told -> Tasks.forward(tuned(), told, base::forward));
+          : ShadowPasses.forward(
+              tuned(),
+              base,
+              input,
+              in ->
+                  XLoraPasses.forward(
+                      tuned(), in, told -> Tasks.forward(tuned(), told, base::forward)));
     }
   }
 

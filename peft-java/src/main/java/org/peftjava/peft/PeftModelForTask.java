@@ -36,8 +36,13 @@ public final class PeftModelForTask extends PeftModel implements OverModel<TaskM
       ModelOutput output =
           prompt.isPresent()
               ? TaskPrompt.forward(prompt.get(), base, input)
-              : XLoraPasses.forward(
-                  tuned(), input, told -> Tasks.forward(tuned(), told, base::forward));
+              : ShadowPasses.forward(
+                  tuned(),
+                  base,
+                  input,
+                  in ->
+                      XLoraPasses.forward(
+                          tuned(), in, told -> Tasks.forward(tuned(), told, base::forward)));
       return AdapterSteps.withPenalty(tuned(), input, shiftsLabels(), output);
     }
   }

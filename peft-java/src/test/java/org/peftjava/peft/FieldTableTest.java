@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.google.common.primitives.Longs;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,7 +17,6 @@ import java.util.TreeSet;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
-import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -33,7 +31,6 @@ import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.ia3.IA3Config;
 import org.peftjava.peft.tuner.loha.LoHaConfig;
 import org.peftjava.peft.tuner.lora.LoraConfig;
-import org.peftjava.torch.Creation;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.Tensor;
@@ -123,25 +120,6 @@ class FieldTableTest {
     }
   }
 
-  /** Python's {@code value(name, shape)}: numbers of the name alone. */
-  private static Tensor value(String name, long... shape) {
-    CRC32 crc = new CRC32();
-    crc.update(name.getBytes(StandardCharsets.UTF_8));
-    int count = 1;
-    for (long size : shape) {
-      count *= Math.toIntExact(size);
-    }
-    float[] values = new float[count];
-    for (int i = 0; i < count; i++) {
-      int x = i * 0x9E3779B1 + (int) crc.getValue();
-      x = (x ^ (x >>> 16)) * 0x85EBCA6B;
-      x = (x ^ (x >>> 13)) * 0xC2B2AE35;
-      x ^= x >>> 16;
-      values[i] = (float) ((Integer.toUnsignedLong(x) / 0x1p31 - 1) * 0.3);
-    }
-    return Creation.ofFloats(values, shape);
-  }
-
   private static Map<String, Parameter> trained(PeftModel model) {
     Map<String, Parameter> result = new TreeMap<>(model.namedParameters());
     result.values().removeIf(parameter -> !parameter.requiresGrad());
@@ -169,7 +147,7 @@ class FieldTableTest {
         trained(model)
             .forEach(
                 (key, parameter) ->
-                    parameter.copyFrom(value(key, parameter.tensor().shape().toArray())));
+                    parameter.copyFrom(Goldens.value(key, parameter.tensor().shape().toArray())));
         Tensor expected = golden.get(name + ".logits");
         Goldens.assertClose(expected, logits(face(base), row, golden), tolerance(name), "logits");
         assertSaved(row, model, folder);

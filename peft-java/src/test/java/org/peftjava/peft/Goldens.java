@@ -7,12 +7,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.zip.CRC32;
+import org.peftjava.torch.Creation;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.checkpoint.Safetensors;
@@ -84,5 +87,24 @@ public final class Goldens {
         fail(what + ": element " + i + " should be " + e[i] + ", is " + a[i]);
       }
     }
+  }
+
+  /** Python's {@code value(name, shape)}: numbers of the name alone. */
+  static Tensor value(String name, long... shape) {
+    CRC32 crc = new CRC32();
+    crc.update(name.getBytes(StandardCharsets.UTF_8));
+    int count = 1;
+    for (long size : shape) {
+      count *= Math.toIntExact(size);
+    }
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) {
+      int x = i * 0x9E3779B1 + (int) crc.getValue();
+      x = (x ^ (x >>> 16)) * 0x85EBCA6B;
+      x = (x ^ (x >>> 13)) * 0xC2B2AE35;
+      x ^= x >>> 16;
+      values[i] = (float) ((Integer.toUnsignedLong(x) / 0x1p31 - 1) * 0.3);
+    }
+    return Creation.ofFloats(values, shape);
   }
 }

@@ -106,7 +106,21 @@ final class TunerCase implements AutoCloseable {
 
   /** Whether a buffer changes in training. */
   boolean moves(String name) {
-    return Goldens.texts(facts.path("movingBuffers")).stream().anyMatch(name::contains);
+    return names("movingBuffers", name);
+  }
+
+  /** Whether a trained parameter never gets a gradient. */
+  boolean isWithoutGradient(String name) {
+    return names("withoutGradient", name);
+  }
+
+  /** Whether a parameter has the type of a 16-bit base. */
+  boolean isNarrow(String name) {
+    return names("narrowOver16Bit", name);
+  }
+
+  private boolean names(String fact, String name) {
+    return Goldens.texts(facts.path(fact)).stream().anyMatch(name::contains);
   }
 
   Map<String, Tensor> golden() {

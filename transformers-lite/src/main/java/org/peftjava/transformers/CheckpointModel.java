@@ -111,7 +111,8 @@ interface CheckpointModel extends PretrainedModel, PeftAdapterMixin {
     LayerReplication replication = LayerReplication.of(ranges, stack.list().size());
     PretrainedConfig changed = architecture().config(replication.changed(before));
     Backbone fresh = architecture().backbone(changed, task(), dtype());
-    Runnable undo = replication.apply(stack, fresh.layerList().orElseThrow().list());
+    Runnable undo =
+        replication.apply(stack, List.copyOf(fresh.layerList().orElseThrow().children().values()));
     configure(changed.json());
     return () -> {
       undo.run();

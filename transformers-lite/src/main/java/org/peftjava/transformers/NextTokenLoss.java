@@ -18,7 +18,7 @@ import org.peftjava.torch.nn.LinearLayer;
  * the token losses is divided by their number or by a given divisor. As there, the mean over no
  * label at all is NaN. With smoothing, {@code LabelSmoother}'s.
  */
-final class NextTokenLoss {
+public final class NextTokenLoss {
   /** Leaving out fewer rows than one in this many costs more than it saves. */
   private static final int WORTH_DROPPING = 16;
 
@@ -41,6 +41,16 @@ final class NextTokenLoss {
             .toArray();
     divisor = input.lossDivisor().orElse(counting.length);
     smoothing = input.labelSmoothing();
+  }
+
+  /**
+   * The loss of a model's hidden states (b, t, d) with its head, a scalar of the current scope.
+   *
+   * @param labels (b, t), unshifted
+   * @param input with the divisor of the sum and the like
+   */
+  public static Tensor loss(Tensor labels, ModelInput input, Tensor hidden, LinearLayer head) {
+    return of(labels, input).ofHidden(hidden, head);
   }
 
   /** The loss over labels (b, t), whose values are read to the host once. */

@@ -14,8 +14,23 @@ import org.peftjava.transformers.config.Labels;
  * <p>Reference: transformers' {@code ForSequenceClassificationLoss}. Letters: {@code b} batch,
  * {@code n} labels. With a divisor the sum over the texts is divided by it, else by their number.
  */
-final class SequenceLoss {
+public final class SequenceLoss {
   private SequenceLoss() {}
+
+  /**
+   * The loss where labels alone say what the problem is, a scalar of the current scope.
+   *
+   * @param logits (b, n)
+   * @param labels as {@link ModelInput#labels} takes them
+   * @param input with the divisor of the sum and the like
+   */
+  public static Tensor loss(Tensor logits, Tensor labels, ModelInput input) {
+    int count = Math.toIntExact(logits.size(1));
+    String problem = problemType(labels, count);
+    Tensor known = count == 1 ? labels.to(DType.FLOAT32) : labels;
+    check(known, problem, logits.size(0), count);
+    return of(logits, known, problem, input);
+  }
 
   /** What the problem is if the config does not say: told from the number and type of labels. */
   static String problemType(Tensor labels, int count) {

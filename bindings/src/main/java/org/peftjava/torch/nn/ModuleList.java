@@ -7,9 +7,9 @@ import java.util.List;
 /**
  * Children named "0", "1", ...: a stack of equal blocks.
  *
- * @param <M> the blocks' type
+ * @param <M> what the blocks are called by
  */
-public final class ModuleList<M extends Module> extends Module {
+public final class ModuleList<M> extends Module {
   private final List<Slot<M>> slots = new ArrayList<>();
   private final Class<M> type;
 
@@ -19,19 +19,22 @@ public final class ModuleList<M extends Module> extends Module {
   }
 
   /** Appends a block. */
-  public ModuleList<M> add(M module) {
+  public ModuleList<M> add(Module module) {
     slots.add(child(Integer.toString(slots.size()), type, module));
     return this;
   }
 
   /** Puts other blocks in place of all. The old ones are not closed. */
   public void set(List<? extends Module> modules) {
-    List<M> blocks = modules.stream().map(type::cast).toList();
+    if (!modules.stream().allMatch(type::isInstance)) {
+      throw new IllegalArgumentException(
+          "Expected blocks that are a " + type.getSimpleName() + ".");
+    }
     for (int i = slots.size() - 1; i >= 0; i--) {
       removeChild(Integer.toString(i));
     }
     slots.clear();
-    blocks.forEach(this::add);
+    modules.forEach(this::add);
   }
 
   /** The blocks, in order. */

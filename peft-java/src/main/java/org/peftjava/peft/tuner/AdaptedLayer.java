@@ -27,7 +27,12 @@ import org.peftjava.torch.nn.Slot;
  * active adapters of that layer do not act until it is unmerged.
  */
 public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
-    permits AdaptedLinear, AdaptedModule, AdaptedEmbedding, AdaptedNorm, AdaptedAttention {
+    permits AdaptedLinear,
+        AdaptedModule,
+        AdaptedEmbedding,
+        AdaptedNorm,
+        AdaptedAttention,
+        AdaptedDecoderLayer {
   private final AdapterSet set;
   private final Slot<Module> base;
   private final Map<String, LayerAdapter> adapters = new LinkedHashMap<>();
@@ -272,11 +277,6 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
   /** Shares the weight again that {@link #merge} had to copy. Call when nothing is merged. */
   final void retie() {
     tie.retie(original());
-  }
-
-  /** Whether this layer has a copy of a weight that it shared before merging. */
-  final boolean isUntied() {
-    return tie.shared() != null;
   }
 
   /** The weight that this layer shared before merging, if it is untied now. */

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Checkpoint;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.PassGate;
 
 /**
@@ -33,6 +34,9 @@ public final class AdapterSet {
 
   @SuppressWarnings("ThreadLocalUsage")
   private final ThreadLocal<@Nullable InvokedTokens> invoked = new ThreadLocal<>();
+
+  @SuppressWarnings("ThreadLocalUsage")
+  private final ThreadLocal<@Nullable Tensor> carried = new ThreadLocal<>();
 
   private @Nullable TunedModel owner;
 
@@ -161,6 +165,25 @@ public final class AdapterSet {
   /** For which tokens of this pass adapters act that wait for an invocation, if it is known. */
   Optional<InvokedTokens> invoked() {
     return Optional.ofNullable(invoked.get());
+  }
+
+  /**
+   * The result of {@code work}, a forward pass with the first state (b, t, e) of an adapter that
+   * carries one through the layers.
+   */
+  public <T> T withCarried(Tensor state, Supplier<T> work) {
+    Tensor before = carried.get();
+    carried.set(state);
+    try {
+      return work.get();
+    } finally {
+      carried.set(before);
+    }
+  }
+
+  /** That state, in such a pass. */
+  Optional<Tensor> carried() {
+    return Optional.ofNullable(carried.get());
   }
 
   /** Adds a name. A name is a part of parameter names, so it has no dot. */

@@ -22,6 +22,7 @@ import org.peftjava.torch.nn.Parameter;
  * @param outputEmbeddings path of the layer that makes the logits, if it has one
  * @param promptSite what virtual tokens may use of the model, if it can take any
  * @param layerStack the stack of its layers, if they can be used more than once
+ * @param sideModels what small models beside it can be made of, if it is a decoder
  * @param resizedEmbeddings whether its token embeddings are not those of its files now
  */
 public record BaseModel(
@@ -33,6 +34,7 @@ public record BaseModel(
     Optional<String> outputEmbeddings,
     Optional<PromptSite> promptSite,
     Optional<LayerStack> layerStack,
+    Optional<SideModels> sideModels,
     BooleanSupplier resizedEmbeddings) {
   /** A model that takes no virtual tokens. */
   public BaseModel(
@@ -51,7 +53,23 @@ public record BaseModel(
         outputEmbeddings,
         Optional.empty(),
         Optional.empty(),
+        Optional.empty(),
         () -> false);
+  }
+
+  /** The same with what small models beside it can be made of. */
+  public BaseModel beside(Optional<SideModels> models) {
+    return new BaseModel(
+        root,
+        className,
+        library,
+        modelType,
+        inputEmbeddings,
+        outputEmbeddings,
+        promptSite,
+        layerStack,
+        models,
+        resizedEmbeddings);
   }
 
   /** A module tree of unknown architecture. */
@@ -112,7 +130,7 @@ public record BaseModel(
 
   /** A module's own weight, or the one that it shares when nothing is merged. */
   private static @Nullable Parameter weight(Module module) {
-    if (module instanceof AdaptedLayer layer && layer.isUntied()) {
+    if (module instanceof AdaptedLayer layer && layer.sharedWeight() != null) {
       return layer.sharedWeight();
     }
     Module own = module instanceof LayerWrapper wrapper ? wrapper.original() : module;

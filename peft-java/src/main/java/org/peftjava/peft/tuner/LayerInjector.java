@@ -14,6 +14,7 @@ import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.torch.nn.Parameter;
+import org.peftjava.torch.nn.StackLayer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -278,6 +279,8 @@ public final class LayerInjector<C extends TunerConfig> {
       layer = new AdaptedModule(set, present);
     } else if (present instanceof AttentionLayer<?>) {
       layer = AdaptedAttention.over(set, present);
+    } else if (present instanceof StackLayer<?>) {
+      layer = AdaptedDecoderLayer.over(set, present);
     } else {
       layer = new AdaptedNorm(set, present);
     }

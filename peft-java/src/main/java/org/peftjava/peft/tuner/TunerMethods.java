@@ -41,6 +41,7 @@ import org.peftjava.peft.tuner.ptuning.PTuningMethod;
 import org.peftjava.peft.tuner.pvera.PveraMethod;
 import org.peftjava.peft.tuner.randlora.RandLoraMethod;
 import org.peftjava.peft.tuner.road.RoadMethod;
+import org.peftjava.peft.tuner.shadow.ShadowMethod;
 import org.peftjava.peft.tuner.shira.ShiraMethod;
 import org.peftjava.peft.tuner.supertuning.SupertuningMethod;
 import org.peftjava.peft.tuner.tinylora.TinyLoraMethod;
@@ -169,6 +170,7 @@ public final class TunerMethods {
     result.add(new PveraMethod());
     result.add(new RandLoraMethod());
     result.add(new RoadMethod());
+    result.add(new ShadowMethod());
     result.add(new ShiraMethod());
     result.add(new SupertuningMethod());
     result.add(new TinyLoraMethod());

@@ -26,6 +26,7 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
   private final @Nullable Tensor[] keys;
   private final @Nullable Tensor[] values;
   private final Map<Object, List<Tensor>> constants = new HashMap<>();
+  private final Map<Object, KvCache> beside = new HashMap<>();
   private final long initialCapacity;
   private long length;
   private long expected;
@@ -95,6 +96,7 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
    */
   public void expect(long positions) {
     expected = positions;
+    beside.values().forEach(cache -> cache.expect(positions));
   }
 
   /** What {@link #expect} said last; 0 at first. */
@@ -105,6 +107,18 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
   /** The number of tokens that the cache makes room for. */
   public long capacity() {
     return Math.max(initialCapacity, length);
+  }
+
+  /**
+   * The cache of a second model that reads the same tokens, such as one whose states an adapter
+   * takes in: made when it is first asked for. What happens to the rows and tokens of this cache
+   * happens to it too.
+   *
+   * @param model of whom it is
+   * @param layers how many layers that model has
+   */
+  public KvCache beside(Object model, int layers) {
+    return beside.computeIfAbsent(model, key -> new KvCache(layers, capacity()));
   }
 
   /** What {@link #keepConstants} was given under this key; none at first. */
@@ -129,6 +143,7 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
         GradMode off = GradMode.noGrad()) {
       expand(keys, copies);
       expand(values, copies);
+      beside.values().forEach(cache -> cache.expand(copies));
     }
   }
 
@@ -174,6 +189,7 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
         move(values[layer], targets, sources, from);
       }
     }
+    beside.values().forEach(cache -> cache.reorder(rows, from));
   }
 
   private void move(@Nullable Tensor memory, Tensor targets, Tensor sources, long from) {
@@ -193,12 +209,14 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
           "Cannot crop a cache of " + length + " tokens to " + tokens + ".");
     }
     length = tokens;
+    beside.values().forEach(cache -> cache.crop(Math.min(tokens, cache.length())));
   }
 
   /** Forgets the tokens; the memory stays for the next sequence. */
   public void clear() {
     length = 0;
     expected = 0;
+    beside.values().forEach(KvCache::clear);
   }
 
   @Override
@@ -209,6 +227,8 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
     }
     constants.values().forEach(kept -> kept.forEach(Tensor::close));
     constants.clear();
+    beside.values().forEach(KvCache::close);
+    beside.clear();
     length = 0;
   }
 

@@ -83,7 +83,7 @@ public record LayerReplication(List<Integer> order) {
    * @return puts the present layers back
    */
   public Runnable apply(ModuleList<?> stack, List<? extends Module> fresh) {
-    List<Module> before = List.copyOf(stack.list());
+    List<Module> before = List.copyOf(stack.children().values());
     for (int i = 0; i < order.size(); i++) {
       share(fresh.get(i), before.get(order.get(i)));
     }

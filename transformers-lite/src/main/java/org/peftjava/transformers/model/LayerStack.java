@@ -6,6 +6,7 @@ import org.peftjava.torch.Checkpoint;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Module;
+import org.peftjava.torch.nn.StackLayer;
 
 /**
  * Runs a hidden state through layers, keeping no more of it alive than the backward pass needs.
@@ -23,11 +24,12 @@ public final class LayerStack {
   /**
    * Runs all layers.
    *
+   * @param layers modules
    * @param hidden (b, t, e), owned by the current scope; closed as soon as the first layer has run
    * @param recompute whether layers are run again in the backward pass instead of being kept
    * @return the last layer's output, owned by the current scope
    */
-  public static <L extends Module, C extends LayerContext<C>> Tensor run(
+  public static <L, C extends LayerContext<C>> Tensor run(
       List<L> layers, Tensor hidden, C context, boolean recompute, Step<L, C> step) {
     if (recompute) {
       checkRecomputable(context);
@@ -38,15 +40,19 @@ public final class LayerStack {
     Device device = null;
     for (L layer : layers) {
       if (trace != null) {
-        trace.hiddenState(state);
+        trace.hiddenState(layer instanceof StackLayer<?> known ? known.hiddenPart(state) : state);
       }
-      Device target = layer.inputDevice();
+      Device target = ((Module) layer).inputDevice();
       if (target != null && !target.equals(device)) {
         here = context.with(context.tensors().stream().map(each -> each.to(target)).toList());
         device = target;
       }
       Tensor input = target == null ? state : state.to(target);
-      Tensor next = recompute ? recomputed(layer, input, here, step) : step.run(layer, input, here);
+      Tensor given = layer instanceof StackLayer<?> known ? known.entering(input) : input;
+      Tensor next = recompute ? recomputed(layer, given, here, step) : step.run(layer, given, here);
+      if (given != input) {
+        given.close();
+      }
       if (input != state) {
         input.close();
       }

@@ -14,6 +14,7 @@ import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModuleList;
 import org.peftjava.torch.nn.RmsNorm;
 import org.peftjava.torch.nn.Slot;
+import org.peftjava.torch.nn.StackLayer;
 
 /**
  * The backbone of Llama and its relatives: token embedding, layers whose attention rotates queries
@@ -24,7 +25,7 @@ import org.peftjava.torch.nn.Slot;
 public final class RotaryDecoder extends Backbone {
   private final RotaryConfig config;
   private final Slot<EmbeddingLayer> embedTokens;
-  private final ModuleList<RotaryLayer> layers;
+  private final ModuleList<StackLayer<RotaryContext>> layers;
   private final Slot<Layer> norm;
   private final String normName;
   private final RotaryEmbedding fullRotary;
@@ -79,7 +80,7 @@ public final class RotaryDecoder extends Backbone {
     normName = names.norm();
     embedTokens = child(names.embedding(), EmbeddingLayer.class, embedding);
     fullRotary = new RotaryEmbedding(config.rope(LayerType.FULL));
-    layers = new ModuleList<>(RotaryLayer.class);
+    layers = new ModuleList<>(StackLayer.type());
     if (names.normLast()) {
       child(names.layers(), layers);
       angles(names);
@@ -117,7 +118,7 @@ public final class RotaryDecoder extends Backbone {
     try (TensorScope scope = TensorScope.open("RotaryDecoder.forward")) {
       Tensor hidden = embedded(input);
       RotaryContext context = context(input, hidden);
-      hidden = LayerStack.run(layers.list(), hidden, context, recomputes(), RotaryLayer::forward);
+      hidden = LayerStack.run(layers.list(), hidden, context, recomputes(), StackLayer::forward);
       KvCache past = input.past();
       if (past != null) {
         past.advance(input.tokens());

@@ -71,7 +71,7 @@ public final class RotaryDecoderLayer extends RotaryLayer {
   }
 
   @Override
-  protected Tensor forward(Tensor x, RotaryContext context) {
+  public Tensor forward(Tensor x, RotaryContext context) {
     try (TensorScope scope = TensorScope.open("decoder layer")) {
       Tensor attended = selfAttn.get().forward(attentionNorm.get().forward(x), context);
       Tensor hidden = residual(update(normed(attentionOutputNorm, attended)), x);

@@ -9,6 +9,7 @@ import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.LayerNorm;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
+import org.peftjava.torch.nn.StackLayer;
 import org.peftjava.transformers.model.DecoderContext;
 
 /**
@@ -17,7 +18,7 @@ import org.peftjava.transformers.model.DecoderContext;
  *
  * <p>Reference: {@code BloomBlock}.
  */
-public final class BloomBlock extends Module {
+public final class BloomBlock extends Module implements StackLayer<DecoderContext> {
   private final Slot<Layer> inputLayernorm;
   private final BloomAttention selfAttention;
   private final Slot<Layer> postAttentionLayernorm;
@@ -38,8 +39,8 @@ public final class BloomBlock extends Module {
     return new LayerNorm(config.hiddenSize(), config.layerNormEpsilon(), dtype);
   }
 
-  /** Returns the layer's output (b, t, e), owned by the current scope. */
-  Tensor forward(Tensor x, DecoderContext context) {
+  @Override
+  public Tensor forward(Tensor x, DecoderContext context) {
     try (TensorScope scope = TensorScope.open("block")) {
       Tensor normed = inputLayernorm.get().forward(x);
       Tensor attended = selfAttention.forward(normed, context);

@@ -10,6 +10,7 @@ import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.ModuleList;
 import org.peftjava.torch.nn.Slot;
+import org.peftjava.torch.nn.StackLayer;
 import org.peftjava.transformers.model.AttentionMask;
 import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.BackboneInput;
@@ -28,7 +29,7 @@ import org.peftjava.transformers.model.LayerTrace;
 public final class BloomModel extends Backbone {
   private final Slot<EmbeddingLayer> wordEmbeddings;
   private final Slot<Layer> wordEmbeddingsLayernorm;
-  private final ModuleList<BloomBlock> h;
+  private final ModuleList<StackLayer<DecoderContext>> h;
   private final Slot<Layer> lnF;
   private final BloomConfig config;
   private final Alibi alibi;
@@ -44,7 +45,7 @@ public final class BloomModel extends Backbone {
             new Embedding(config.vocabSize(), config.hiddenSize(), dtype));
     wordEmbeddingsLayernorm =
         child("word_embeddings_layernorm", Layer.class, BloomBlock.norm(config, dtype));
-    h = child("h", new ModuleList<>(BloomBlock.class));
+    h = child("h", new ModuleList<>(StackLayer.type()));
     for (int i = 0; i < config.numHiddenLayers(); i++) {
       h.add(new BloomBlock(config, i, dtype));
     }
@@ -57,7 +58,7 @@ public final class BloomModel extends Backbone {
     try (TensorScope scope = TensorScope.open("BloomModel.forward")) {
       Tensor hidden = embed(input);
       DecoderContext context = new DecoderContext(mask(input, hidden), input.past(), input.trace());
-      hidden = LayerStack.run(h.list(), hidden, context, recomputes(), BloomBlock::forward);
+      hidden = LayerStack.run(h.list(), hidden, context, recomputes(), StackLayer::forward);
       KvCache past = input.past();
       if (past != null) {
         past.advance(input.tokens());

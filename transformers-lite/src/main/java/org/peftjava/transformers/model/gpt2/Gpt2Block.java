@@ -9,6 +9,7 @@ import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.LayerNorm;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
+import org.peftjava.torch.nn.StackLayer;
 import org.peftjava.transformers.model.DecoderContext;
 
 /**
@@ -17,7 +18,7 @@ import org.peftjava.transformers.model.DecoderContext;
  *
  * <p>Reference: {@code GPT2Block}.
  */
-public final class Gpt2Block extends Module {
+public final class Gpt2Block extends Module implements StackLayer<DecoderContext> {
   private final Slot<Layer> ln1;
   private final Slot<AttentionLayer<DecoderContext>> attn;
   private final Slot<Layer> ln2;
@@ -34,8 +35,8 @@ public final class Gpt2Block extends Module {
     return new LayerNorm(config.hiddenSize(), config.layerNormEpsilon(), dtype);
   }
 
-  /** Returns the layer's output (b, t, e), owned by the current scope. */
-  Tensor forward(Tensor x, DecoderContext context) {
+  @Override
+  public Tensor forward(Tensor x, DecoderContext context) {
     try (TensorScope scope = TensorScope.open("block")) {
       Tensor hidden = residual(attn.get().forward(ln1.get().forward(x), context), x);
       return scope.keep(residual(mlp.get().forward(ln2.get().forward(hidden)), hidden));

@@ -17,6 +17,7 @@ import org.peftjava.torch.nn.Layer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModuleList;
 import org.peftjava.torch.nn.Slot;
+import org.peftjava.torch.nn.StackLayer;
 import org.peftjava.transformers.model.AttentionMask;
 import org.peftjava.transformers.model.Backbone;
 import org.peftjava.transformers.model.BackboneInput;
@@ -37,7 +38,7 @@ public final class Gpt2Model extends Backbone {
   private final Slot<EmbeddingLayer> wte;
   private final Slot<EmbeddingLayer> wpe;
   private final Dropout drop;
-  private final ModuleList<Gpt2Block> h;
+  private final ModuleList<StackLayer<DecoderContext>> h;
   private final Slot<Layer> lnF;
   private final Gpt2Config config;
 
@@ -48,7 +49,7 @@ public final class Gpt2Model extends Backbone {
     wte = child("wte", EmbeddingLayer.class, new Embedding(config.vocabSize(), size, dtype));
     wpe = child("wpe", EmbeddingLayer.class, new Embedding(config.nPositions(), size, dtype));
     drop = child("drop", new Dropout(config.embdPdrop()));
-    h = child("h", new ModuleList<>(Gpt2Block.class));
+    h = child("h", new ModuleList<>(StackLayer.type()));
     for (int i = 0; i < config.numHiddenLayers(); i++) {
       h.add(new Gpt2Block(config, i, dtype));
     }
@@ -80,7 +81,7 @@ public final class Gpt2Model extends Backbone {
               hidden.dtype(),
               hidden.device());
       DecoderContext context = new DecoderContext(mask, input.past(), input.trace());
-      hidden = LayerStack.run(h.list(), hidden, context, recomputes(), Gpt2Block::forward);
+      hidden = LayerStack.run(h.list(), hidden, context, recomputes(), StackLayer::forward);
       KvCache past = input.past();
       if (past != null) {
         past.advance(input.tokens());

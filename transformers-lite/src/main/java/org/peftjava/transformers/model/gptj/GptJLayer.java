@@ -47,7 +47,7 @@ final class GptJLayer extends RotaryLayer {
   }
 
   @Override
-  protected Tensor forward(Tensor x, RotaryContext context) {
+  public Tensor forward(Tensor x, RotaryContext context) {
     try (TensorScope scope = TensorScope.open("block")) {
       Tensor normed = ln1.get().forward(x);
       Tensor attended = attn.get().forward(normed, context);

@@ -63,7 +63,7 @@ final class GptNeoXLayer extends RotaryLayer {
   }
 
   @Override
-  protected Tensor forward(Tensor x, RotaryContext context) {
+  public Tensor forward(Tensor x, RotaryContext context) {
     try (TensorScope scope = TensorScope.open("decoder layer")) {
       Tensor attended =
           attentionDropout.forward(

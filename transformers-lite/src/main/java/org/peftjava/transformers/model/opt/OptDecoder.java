@@ -14,6 +14,7 @@ import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.ModuleList;
 import org.peftjava.torch.nn.Slot;
+import org.peftjava.torch.nn.StackLayer;
 import org.peftjava.transformers.model.AttentionMask;
 import org.peftjava.transformers.model.BackboneInput;
 import org.peftjava.transformers.model.DecoderContext;
@@ -36,7 +37,7 @@ final class OptDecoder extends Module {
   private final @Nullable Slot<LinearLayer> projectOut;
   private final @Nullable Slot<LinearLayer> projectIn;
   private final @Nullable Slot<Layer> finalLayerNorm;
-  private final ModuleList<OptDecoderLayer> layers;
+  private final ModuleList<StackLayer<DecoderContext>> layers;
   private final OptConfig config;
 
   OptDecoder(OptConfig config, DType dtype) {
@@ -60,7 +61,7 @@ final class OptDecoder extends Module {
         config.doLayerNormBefore() && !config.removeFinalLayerNorm()
             ? child("final_layer_norm", Layer.class, OptDecoderLayer.norm(config, dtype))
             : null;
-    layers = child("layers", new ModuleList<>(OptDecoderLayer.class));
+    layers = child("layers", new ModuleList<>(StackLayer.type()));
     for (int i = 0; i < config.numHiddenLayers(); i++) {
       layers.add(new OptDecoderLayer(config, i, dtype));
     }
@@ -79,7 +80,7 @@ final class OptDecoder extends Module {
     return config.wordEmbedProjDim();
   }
 
-  ModuleList<OptDecoderLayer> layers() {
+  ModuleList<StackLayer<DecoderContext>> layers() {
     return layers;
   }
 
@@ -101,7 +102,7 @@ final class OptDecoder extends Module {
               hidden,
               context,
               recompute,
-              OptDecoderLayer::forward);
+              StackLayer::forward);
       KvCache past = input.past();
       if (past != null) {
         past.advance(input.tokens());

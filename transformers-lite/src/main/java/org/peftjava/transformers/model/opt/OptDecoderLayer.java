@@ -12,6 +12,7 @@ import org.peftjava.torch.nn.Linear;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Slot;
+import org.peftjava.torch.nn.StackLayer;
 import org.peftjava.transformers.model.DecoderContext;
 
 /**
@@ -20,7 +21,7 @@ import org.peftjava.transformers.model.DecoderContext;
  *
  * <p>Reference: {@code OPTDecoderLayer}.
  */
-public final class OptDecoderLayer extends Module {
+public final class OptDecoderLayer extends Module implements StackLayer<DecoderContext> {
   /** torch's default for LayerNorm. */
   static final double LAYER_NORM_EPS = 1e-5;
 
@@ -56,8 +57,8 @@ public final class OptDecoderLayer extends Module {
         config.hiddenSize(), LAYER_NORM_EPS, config.layerNormElementwiseAffine(), dtype);
   }
 
-  /** Returns the layer's output (b, t, e), owned by the current scope. */
-  Tensor forward(Tensor x, DecoderContext context) {
+  @Override
+  public Tensor forward(Tensor x, DecoderContext context) {
     try (TensorScope scope = TensorScope.open("decoder layer")) {
       Tensor normed = normBefore ? selfAttnLayerNorm.get().forward(x) : x;
       Tensor hidden = residual(selfAttn.forward(normed, context), x);

@@ -65,7 +65,7 @@ final class PhiLayer extends RotaryLayer {
   }
 
   @Override
-  protected Tensor forward(Tensor x, RotaryContext context) {
+  public Tensor forward(Tensor x, RotaryContext context) {
     try (TensorScope scope = TensorScope.open("decoder layer")) {
       Tensor normed = norm.get().forward(x);
       Tensor attended = dropout.forward(selfAttn.get().forward(normed, context));
