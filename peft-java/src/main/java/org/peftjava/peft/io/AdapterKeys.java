@@ -43,7 +43,10 @@ final class AdapterKeys {
 
   /** What the adapter's file may hold: embeddings of the base model. */
   static Map<String, AdapterTensor> optional(TunedModel model, String adapter) {
-    return prefixed(AdapterState.embeddings(model, false), prefix(model, adapter));
+    String prefix = prefix(model, adapter);
+    Map<String, AdapterTensor> result = prefixed(AdapterState.embeddings(model, false), prefix);
+    result.putAll(prefixed(AdapterState.copiedEmbeddings(model), prefix));
+    return result;
   }
 
   /**

@@ -27,6 +27,8 @@ import org.slf4j.LoggerFactory;
 public final class AdapterStateDict {
   private static final Logger LOG = LoggerFactory.getLogger(AdapterStateDict.class);
 
+  private static final String TOKENS = ".token_adapter.trainable_tokens_delta";
+
   private static final List<Pattern> WRAPPED =
       Stream.of("modules_to_save", "modules_to_save\\.[^.]+", "original_module")
           .map(part -> Pattern.compile("\\." + part + "\\."))
@@ -124,11 +126,15 @@ public final class AdapterStateDict {
   }
 
   /**
-   * Whether a key is one more of a bias of a layer that is trained in full: with bias="all", Python
-   * writes these under the names that its wrapper has in memory too.
+   * Whether a key is one more of what has a place: with bias="all", and where tokens were added,
+   * Python writes layers that are trained in full under the names that its wrapper has in memory
+   * too; and trained tokens of a tied head.
    */
   private static boolean repeats(String name, Map<String, AdapterTensor> places) {
-    return name.endsWith(".bias")
+    if (name.endsWith(TOKENS)) {
+      return places.keySet().stream().anyMatch(other -> other.endsWith(TOKENS));
+    }
+    return (name.endsWith(".bias") || name.contains(".modules_to_save."))
         && WRAPPED.stream()
             .map(part -> part.matcher(name).replaceFirst("."))
             .anyMatch(other -> !other.equals(name) && places.containsKey(other));

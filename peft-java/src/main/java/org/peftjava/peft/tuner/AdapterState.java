@@ -133,4 +133,26 @@ public final class AdapterState {
             });
     return result;
   }
+
+  /**
+   * The embeddings of the base below full copies: PEFT writes them where tokens were added, and
+   * what the model computes without its adapters depends on them.
+   */
+  public static Map<String, Parameter> copiedEmbeddings(TunedModel model) {
+    Map<String, Parameter> result = new LinkedHashMap<>();
+    BaseModel base = model.base();
+    Stream.of(base.inputEmbeddings(), base.outputEmbeddings())
+        .flatMap(Optional::stream)
+        .forEach(
+            path -> {
+              SavedModule saved = model.savedModules().get(path);
+              if (saved != null) {
+                saved
+                    .original()
+                    .namedState()
+                    .forEach((name, value) -> result.put(path + ".original_module." + name, value));
+              }
+            });
+    return result;
+  }
 }
