@@ -109,12 +109,12 @@ PYTHON
 
 class_path() {
   local module path=
-  for module in $modules; do path+="$home/ours/tree/$module/target/test-classes:"; done
+  for module; do path+="$home/ours/tree/$module/target/test-classes:"; done
   echo "$path$home/ours/jars/*:$home/base/libraries/*"
 }
 
 console() {
-  timeout "${limit:-600}" "$home/base/jre/bin/java" -Xmx4g -Dpeftjava.strict=true -cp "$(class_path):$(echo "$home"/base/junit-platform-console-standalone-*.jar)" \
+  timeout "${limit:-600}" "$home/base/jre/bin/java" -Xmx4g -Dpeftjava.strict=true -cp "$(class_path ${tested:-$modules}):$(echo "$home"/base/junit-platform-console-standalone-*.jar)" \
     org.junit.platform.console.ConsoleLauncher execute --disable-banner --disable-ansi-colors "$@"
 }
 
@@ -128,12 +128,14 @@ tests() {
 # The tests of the CPU with models on the card, in several processes. Left out: what is about the CPU's memory, kernels and
 # threads, and what starts programs from a built tree. Each process writes as it goes, and ends after $SUITE_LIMIT seconds.
 suite() {
-  local module group groups jobs=() job
+  local module group groups tested jobs=()
   rm -rf "$results/suite"
   mkdir -p "$results/suite"
   for module in ${SUITE_MODULES:-quantization transformers-lite peft-java integration-tests}; do
     cd "$home/ours/tree/$module"
     groups=8
+    tested=$module
+    [ "$module" != integration-tests ] || tested+=" peft-java"
     [ "$module" != quantization ] || groups=2
     # in no order, as neighbours in name are alike in time, but the same one each time
     find target/test-classes -name '*Test.class' -o -name '*IT.class' | sed 's|^target/test-classes/||; s|/|.|g; s|\.class$||' \
@@ -168,7 +170,7 @@ suite_table() {
 }
 
 demo() {
-  "$home/base/jre/bin/java" -Dpeftjava.device="${SUITE_DEVICE:-cuda:0}" -cp "$(class_path)" org.peftjava.peft.cli.Main demo \
+  "$home/base/jre/bin/java" -Dpeftjava.device="${SUITE_DEVICE:-cuda:0}" -cp "$(class_path $modules)" org.peftjava.peft.cli.Main demo \
     --output "$results/demo" > "$results/demo.txt" 2>&1 || status=$?
   tail -15 "$results/demo.txt"
 }
@@ -176,14 +178,14 @@ demo() {
 # Every kernel of one step and its time.
 profile() {
   timeout 100 ncu --csv --metrics gpu__time_duration.sum --clock-control none --launch-skip "${SKIP:-9000}" \
-    --launch-count "${COUNT:-4000}" "$home/base/jre/bin/java" -Xmx8g -Dpeftjava.device=cuda:0 -cp "$(class_path)" \
+    --launch-count "${COUNT:-4000}" "$home/base/jre/bin/java" -Xmx8g -Dpeftjava.device=cuda:0 -cp "$(class_path $modules)" \
     org.peftjava.it.bench.GpuBench train llama-1b bfloat16 nf4 4 512 1 2 0 > "$results/profile.csv" 2> "$results/profile.err" || true
   wc -l "$results/profile.csv"
 }
 
 bench() {
   local java
-  java="$home/base/jre/bin/java -Xmx8g -Dpeftjava.device=${BENCH_DEVICE:-cuda:0} -cp $(class_path)"
+  java="$home/base/jre/bin/java -Xmx8g -Dpeftjava.device=${BENCH_DEVICE:-cuda:0} -cp $(class_path $modules)"
   # shellcheck disable=SC2086 # options are words
   python3 "$home/ours/tree/integration-tests/src/test/python/gpu_bench.py" compare ${BENCH_OPTIONS:-} --java "$java" \
     --limit "${BENCH_LIMIT:-600}" --out "$results/bench" > "$results/bench.txt" 2> "$results/bench.err" || status=$?

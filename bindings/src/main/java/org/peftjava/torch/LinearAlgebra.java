@@ -54,8 +54,17 @@ public final class LinearAlgebra {
    * The same of one matrix (m, n), with the signs of singular vectors that Python's PyTorch gives
    * on x86 (MKL): it does not begin with an LQ decomposition of wide matrices, from which zero rows
    * keep other LAPACKs, and begins with a QR decomposition of less tall ones than they do.
+   *
+   * <p>Computed on the CPU wherever the matrix is: a card's signs are others, and what a file
+   * leaves to be computed shall not depend on the device.
    */
   public static Svd svdAsPython(Tensor a) {
+    Svd here = svdOnCpu(a.to(Device.CPU));
+    Device device = a.device();
+    return new Svd(here.u().to(device), here.s().to(device), here.vh().to(device));
+  }
+
+  private static Svd svdOnCpu(Tensor a) {
     long m = a.size(0);
     long n = a.size(1);
     long rows = m;

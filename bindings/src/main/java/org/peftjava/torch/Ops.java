@@ -90,6 +90,9 @@ public final class Ops {
     if (weight != null && bias != null && bias.dtype() != weight.dtype()) {
       return layerNorm(x, weight, bias.to(weight.dtype()), eps); // trained in float32
     }
+    if (weight != null && x.device().isCuda() && isNarrower(x.dtype(), weight.dtype())) {
+      return layerNorm(x.to(weight.dtype()), weight, bias, eps).to(x.dtype()); // as the CPU does
+    }
     Tensor y =
         Natives.op(
             () ->
@@ -104,6 +107,10 @@ public final class Ops {
         ? y
         : FusedOps.recomputable(
             y, List.of(x, weight, bias), in -> layerNorm(in.get(0), in.get(1), in.get(2), eps));
+  }
+
+  private static boolean isNarrower(DType type, DType than) {
+    return than == DType.FLOAT32 && (type == DType.BFLOAT16 || type == DType.FLOAT16);
   }
 
   /**

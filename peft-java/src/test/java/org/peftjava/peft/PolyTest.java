@@ -64,8 +64,11 @@ class PolyTest {
     assertTrue(error.getMessage().contains(message), error.getMessage());
   }
 
+  /** By the CPU's generator; a card has another. */
   @Test
   void sharesAreDrawnAsInPythonWhileTraining() {
+    Device usual = Device.defaultDevice();
+    Device.setDefaultDevice(Device.CPU);
     try (TunerCase tuner = new TunerCase("tuner_poly");
         PeftModelForCausalLM model = tuner.load()) {
       model.train(true);
@@ -75,6 +78,8 @@ class PolyTest {
           logits(model, tuner.input(false)),
           tuner.tolerance("forward"),
           "drawn");
+    } finally {
+      Device.setDefaultDevice(usual);
     }
   }
 

@@ -4,7 +4,9 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.Randomness;
@@ -38,6 +40,7 @@ record TrainingSnapshot(
   static final String FILE = "training_state.safetensors";
 
   private static final String GENERATOR = "cpu_rng_state";
+  private static final String CARD = "cuda_rng_state.";
   private static final String LOSS = "unlogged_loss";
   private static final String DATA_ORDER = "data_order.";
   private static final String SCHEDULE = "lr_scheduler.";
@@ -69,6 +72,10 @@ record TrainingSnapshot(
     try (TensorScope scope = TensorScope.open("training state")) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       tensors.put(GENERATOR, Creation.ofBytes(random.generator(), random.generator().length));
+      for (int card = 0; card < random.cards().size(); card++) {
+        byte[] state = random.cards().get(card);
+        tensors.put(CARD + card, Creation.ofBytes(state, state.length));
+      }
       tensors.put(LOSS, Creation.ofFloats(new float[] {unloggedLoss}, 1));
       Safetensors.write(folder.resolve(FILE), tensors, metadata);
     }
@@ -87,7 +94,8 @@ record TrainingSnapshot(
           new Randomness.State(
               Long.parseLong(text(metadata, "mask_seed")),
               Long.parseLong(text(metadata, "mask_counter")),
-              source.tensor(GENERATOR).toBytes()),
+              source.tensor(GENERATOR).toBytes(),
+              cards(source)),
           source.tensor(LOSS).toFloats()[0],
           Double.parseDouble(text(metadata, "logged_loss")),
           Integer.parseInt(text(metadata, "logged_step")),
@@ -97,6 +105,15 @@ record TrainingSnapshot(
       throw new IllegalArgumentException(
           file + " is damaged: " + e.getMessage() + " Resume from an earlier checkpoint.", e);
     }
+  }
+
+  /** The states of as many cards as there were. */
+  private static List<byte[]> cards(WeightSource source) {
+    List<byte[]> result = new ArrayList<>();
+    while (source.names().contains(CARD + result.size())) {
+      result.add(source.tensor(CARD + result.size()).toBytes());
+    }
+    return result;
   }
 
   /** What begins so, without it. */
