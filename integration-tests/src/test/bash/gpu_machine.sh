@@ -23,7 +23,7 @@ junit=org.junit.platform:junit-platform-console-standalone:1.11.4
 # Tests of what has no model, of the CPU's kernels, threads and memory, and of programs started from a built tree.
 not_on_cards='Emulation|Nvrtc|Native|Hostile|Hub|Hf|Tokenizer|ChatTemplates|Fuzz|Safetensors|TorchFile|AtomicFiles|ConfigJson'
 not_on_cards+='|\.cli\.|Concurrent|ModelCard|Architecture(Test|IT)|Documentation|SourceTree|Snippets|Killed|Memory|Soak|SavedActivations'
-not_on_cards+='|\.Bad[A-Za-z]*IT|FieldNames'
+not_on_cards+='|\.Bad[A-Za-z]*IT|FieldNames|TunerFields'
 modules="bindings quantization transformers-lite peft-java integration-tests"
 
 pack() {

@@ -11,6 +11,11 @@
 
 #include "blockwise.cuh"
 
+namespace training {
+#include "training.cu"
+#undef KERNELS
+}  // namespace training
+
 namespace four_bit {
 #include "four_bit.cu"
 #undef KERNELS
@@ -73,6 +78,13 @@ inline const std::map<std::string, Kernel>& kernels() {
       ENTRIES(int8, int8Dequantize)
       ENTRY(int8, int8Columns)
       ENTRY(int8, int8Product)
+      ENTRIES(training, dropout)
+      ENTRIES(training, siluProduct)
+      ENTRIES(training, siluProductGradient)
+      ENTRIES(training, rotate)
+      ENTRIES(training, crossEntropy)
+      ENTRY(training, parts)
+      ENTRY(training, settle)
   };
   return all;
 }

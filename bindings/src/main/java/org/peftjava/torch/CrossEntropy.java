@@ -2,6 +2,9 @@ package org.peftjava.torch;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import org.peftjava.torch.cuda.KernelLauncher;
+import org.peftjava.torch.cuda.LaunchGrid;
 import org.peftjava.torch.kernels.CrossEntropyKernel;
 
 /**
@@ -160,6 +163,23 @@ public final class CrossEntropy {
    */
   private static void addLossAndDifferentiate(
       Tensor logits, Tensor labels, Tensor loss, double scale, double smoothing) {
+    Optional<KernelLauncher> kernels =
+        CardPath.suffix(logits.dtype()).flatMap(type -> CardPath.launcher(logits, labels));
+    if (smoothing == 0 && kernels.isPresent()) {
+      Tensor each = Creation.empty(DType.FLOAT32, logits.device(), logits.size(0));
+      kernels
+          .get()
+          .launch(
+              "crossEntropy" + CardPath.suffix(logits.dtype()).orElseThrow(),
+              new LaunchGrid(Math.toIntExact(logits.size(0)), 512),
+              logits.address(),
+              labels.address(),
+              each.address(),
+              logits.size(1),
+              KernelLauncher.argument(scale));
+      loss.addInPlace(each.sum(), scale);
+      return;
+    }
     if (smoothing == 0 && FastPath.covers(logits) && labels.isContiguous()) {
       double sum =
           CrossEntropyKernel.lossSumAndGradient(

@@ -3,12 +3,14 @@ package org.peftjava.torch;
 import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.global.torch;
+import org.peftjava.torch.cuda.KernelLauncher;
+import org.peftjava.torch.cuda.LaunchGrid;
 import org.peftjava.torch.kernels.DropoutKernel;
 
 /**
- * Dropout. On the CPU the mask is a function of a seed and the element's place, so the backward
- * pass draws it again instead of keeping it; elsewhere it is libtorch's. The two draw different
- * masks from one seed.
+ * Dropout. Where our kernels work, on the CPU and on cards, the mask is a function of a seed and
+ * the element's place, so the backward pass draws it again instead of keeping it; elsewhere it is
+ * libtorch's. The two draw different masks from one seed.
  */
 public final class Dropouts {
   private Dropouts() {}
@@ -22,7 +24,7 @@ public final class Dropouts {
     if (p == 0) {
       return x;
     }
-    if (!FastPath.covers(x)) {
+    if (!FastPath.covers(x) && !isOnCard(x)) {
       return Natives.op(() -> torch.dropout(x.handle(), p, true));
     }
     long seed = Randomness.nextMaskSeed();
@@ -36,10 +38,36 @@ public final class Dropouts {
     return FusedOps.recomputable(dropped, List.of(x), in -> masked(in.get(0), p, seed));
   }
 
+  private static boolean isOnCard(Tensor x) {
+    return CardPath.suffix(x.dtype()).isPresent() && CardPath.launcher(x).isPresent();
+  }
+
   private static Tensor masked(Tensor x, double p, long seed) {
-    Tensor result = Creation.empty(x.dtype(), Device.CPU, x.shape().toArray());
-    mask(x, result, p, seed);
+    Tensor result = Creation.empty(x.dtype(), x.device(), x.shape().toArray());
+    CardPath.launcher(x)
+        .ifPresentOrElse(
+            kernels -> onCard(kernels, x, result, p, seed, 1 / (1 - p)),
+            () -> mask(x, result, p, seed));
     return result;
+  }
+
+  /** An element is kept if its random word is at least this. */
+  static long threshold(double p) {
+    return Math.min((long) (p * 0x1p32 + 0.5), 0xFFFF_FFFFL);
+  }
+
+  /** Writes {@code x * mask * multiplier} into y, which may be x, on a card. */
+  static void onCard(
+      KernelLauncher kernels, Tensor x, Tensor y, double p, long seed, double multiplier) {
+    kernels.launch(
+        "dropout" + CardPath.suffix(x.dtype()).orElseThrow(),
+        LaunchGrid.over(x.numel(), 4, 256),
+        x.address(),
+        y.address(),
+        x.numel(),
+        seed,
+        threshold(p),
+        KernelLauncher.argument(multiplier));
   }
 
   /**

@@ -2,17 +2,20 @@ package org.peftjava.torch;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.BinaryOperator;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.cuda.KernelLauncher;
+import org.peftjava.torch.cuda.LaunchGrid;
 import org.peftjava.torch.kernels.ElementwiseKernel;
 import org.peftjava.torch.kernels.RmsNormKernel;
 
 /**
- * Operators of Llama's family that libtorch composes of several passes over memory, on the CPU in
- * one pass forward and one backward, with gradients written by hand. Elsewhere, and where the
- * native kernels are missing, they are composed.
+ * Operators of Llama's family that libtorch composes of several passes over memory, in one pass
+ * forward and one backward, with gradients written by hand: on the CPU, and the gated product on
+ * cards too. Elsewhere, and where the kernels are missing, they are composed.
  */
 public final class FusedOps {
   private FusedOps() {}
@@ -106,19 +109,24 @@ public final class FusedOps {
 
   /** {@code silu(gate) * up}, both (..., d): what a gated feed-forward block projects back. */
   public static Tensor siluProduct(Tensor gate, Tensor up) {
-    if (!FastPath.covers(gate, up)
-        || gate.dtype() != up.dtype()
-        || !gate.shape().equals(up.shape())) {
+    boolean alike = gate.dtype() == up.dtype() && gate.shape().equals(up.shape());
+    Optional<KernelLauncher> card = alike ? onCard(gate, up) : Optional.empty();
+    Tensor y;
+    if (card.isPresent()) {
+      y = like(gate);
+      launch(card.get(), "siluProduct", gate, up, y);
+    } else if (alike && FastPath.covers(gate, up)) {
+      y = like(gate);
+      ElementwiseKernel.siluProduct(
+          FastPath.type(gate),
+          gate.address(),
+          up.address(),
+          y.address(),
+          gate.numel(),
+          FastPath.threads());
+    } else {
       return product(gate, up, Ops::silu, Ops::siluGradient);
     }
-    Tensor y = like(gate);
-    ElementwiseKernel.siluProduct(
-        FastPath.type(gate),
-        gate.address(),
-        up.address(),
-        y.address(),
-        gate.numel(),
-        FastPath.threads());
     Tensor value =
         CustomGradient.of(y, List.of(gate, up), List.of(gate, up), FusedOps::siluProductGradients);
     return recomputable(value, List.of(gate, up), in -> siluProduct(in.get(0), in.get(1)));
@@ -128,6 +136,11 @@ public final class FusedOps {
     Tensor g = gradient.contiguous();
     Tensor gGate = like(saved.get(0));
     Tensor gUp = like(saved.get(1));
+    Optional<KernelLauncher> card = onCard(g, saved.get(0), saved.get(1));
+    if (card.isPresent()) {
+      launch(card.get(), "siluProductGradient", g, saved.get(0), saved.get(1), gGate, gUp);
+      return Arrays.asList(gGate, gUp);
+    }
     ElementwiseKernel.siluProductGradient(
         FastPath.type(g),
         g.address(),
@@ -138,6 +151,20 @@ public final class FusedOps {
         g.numel(),
         FastPath.threads());
     return Arrays.asList(gGate, gUp);
+  }
+
+  private static Optional<KernelLauncher> onCard(Tensor first, Tensor... others) {
+    return CardPath.suffix(first.dtype()).flatMap(type -> CardPath.launcher(first, others));
+  }
+
+  /** Starts an elementwise kernel of tensors that are alike: eight elements a thread. */
+  private static void launch(KernelLauncher kernels, String name, Tensor... tensors) {
+    long[] arguments = new long[tensors.length + 1];
+    Arrays.setAll(arguments, i -> i < tensors.length ? tensors[i].address() : tensors[0].numel());
+    kernels.launch(
+        name + CardPath.suffix(tensors[0].dtype()).orElseThrow(),
+        LaunchGrid.over(tensors[0].numel(), 8, 256),
+        arguments);
   }
 
   /**
@@ -188,6 +215,6 @@ public final class FusedOps {
   }
 
   private static Tensor like(Tensor x) {
-    return Creation.empty(x.dtype(), Device.CPU, x.shape().toArray());
+    return Creation.empty(x.dtype(), x.device(), x.shape().toArray());
   }
 }

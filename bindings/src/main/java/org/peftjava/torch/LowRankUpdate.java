@@ -3,6 +3,7 @@ package org.peftjava.torch;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.kernels.LowRankKernel;
 
@@ -41,6 +42,10 @@ public final class LowRankUpdate {
    */
   public static Tensor add(Tensor y, Tensor x, Tensor a, Tensor b, double scaling, double dropout) {
     checkShapes(y, x, a, b);
+    Optional<Tensor> onCard = CardLowRank.add(y, x, a, b, scaling, dropout);
+    if (onCard.isPresent()) {
+      return onCard.get();
+    }
     if (!isFused(y, x, a, b)) {
       return addComposed(y, x, a, b, scaling, dropout);
     }

@@ -118,8 +118,12 @@ public final class Ops {
    *
    * @param x (..., d)
    * @param weight (d), or null for 1
+   * @return (..., d), of x's type
    */
   public static Tensor rmsNorm(Tensor x, @Nullable Tensor weight, double eps) {
+    if (weight != null && weight.dtype() != x.dtype()) {
+      return rmsNorm(x, null, eps).mul(weight).to(x.dtype());
+    }
     return Natives.op(
         () ->
             torch.rms_norm(
@@ -270,19 +274,44 @@ public final class Ops {
       boolean causal,
       @Nullable Double scale) {
     long groups = q.size(1) / k.size(1);
-    Tensor keys = repeatHeads(k, groups);
-    Tensor values = repeatHeads(v, groups);
+    // a card's flash kernel, which takes no mask, lets keys serve several heads by itself
+    boolean shared = groups > 1 && mask == null && q.handle().is_cuda();
+    Tensor queries = wellPlaced(q);
+    Tensor keys = wellPlaced(shared ? k : repeatHeads(k, groups));
+    Tensor values = wellPlaced(shared ? v : repeatHeads(v, groups));
+    Tensor seen = mask == null ? null : rowsWellPlaced(mask);
     return Natives.op(
         () ->
             torch.scaled_dot_product_attention(
-                q.handle(),
+                queries.handle(),
                 keys.handle(),
                 values.handle(),
-                Natives.optional(mask),
+                Natives.optional(seen),
                 dropout,
                 causal,
                 Natives.optional(scale),
-                false));
+                shared));
+  }
+
+  /**
+   * A tensor from whose start 16 bytes at a time can be read: as a part of a larger one it may
+   * begin anywhere. libtorch's kernels on cards do so without a check (pytorch/pytorch issue
+   * 183484).
+   */
+  private static Tensor wellPlaced(Tensor x) {
+    return x.handle().is_cpu() || x.address() % 16 == 0 ? x : x.copy();
+  }
+
+  /** The same of each row. */
+  private static Tensor rowsWellPlaced(Tensor x) {
+    for (int i = 0; i < x.rank() - 1; i++) {
+      if (!x.handle().is_cpu()
+          && x.size(i) > 1
+          && x.handle().stride(i) * x.dtype().byteSize() % 16 != 0) {
+        return x.copy();
+      }
+    }
+    return wellPlaced(x);
   }
 
   /** Picks from the first where the mask is true, else from the second. */

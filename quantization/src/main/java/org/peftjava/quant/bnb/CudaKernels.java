@@ -9,7 +9,7 @@ import org.peftjava.torch.cuda.KernelSource;
 
 /** The kernels of quantized weights and of their optimizer, on a card. */
 final class CudaKernels {
-  private static final List<String> HEADERS = List.of("blockwise.cuh", "element.cuh");
+  private static final List<String> HEADERS = List.of("blockwise.cuh");
 
   private static final DeviceKernels KERNELS =
       new DeviceKernels("quantized weights and 8-bit AdamW", sources());

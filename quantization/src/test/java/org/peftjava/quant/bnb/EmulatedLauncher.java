@@ -9,7 +9,7 @@ import org.peftjava.torch.cuda.KernelLauncher;
 import org.peftjava.torch.cuda.LaunchGrid;
 
 /** Runs the CUDA kernels on the CPU. */
-final class EmulatedLauncher implements KernelLauncher {
+public final class EmulatedLauncher implements KernelLauncher {
   private static final Map<List<Float>, FloatPointer> TABLES = new ConcurrentHashMap<>();
 
   /** The kernels that there are. */

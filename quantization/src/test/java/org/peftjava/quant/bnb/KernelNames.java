@@ -1,16 +1,25 @@
 package org.peftjava.quant.bnb;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.peftjava.torch.cuda.KernelSource;
+import org.peftjava.torch.cuda.TrainingKernels;
 
 /** The names of all kernels. */
 final class KernelNames {
   private KernelNames() {}
 
+  /** What is compiled. */
+  static List<KernelSource> sources() {
+    return Stream.concat(CudaKernels.sources().stream(), TrainingKernels.sources().stream())
+        .toList();
+  }
+
   static Set<String> all() {
-    Set<String> result = new TreeSet<>(Set.of("int8Columns", "int8Product"));
+    Set<String> result = new TreeSet<>(Set.of("int8Columns", "int8Product", "parts", "settle"));
     Stream.of(
             "fourBitDequantize",
             "fourBitQuantize",
@@ -25,7 +34,12 @@ final class KernelNames {
             "int8Scan",
             "int8Encode",
             "int8Finish",
-            "int8Dequantize")
+            "int8Dequantize",
+            "dropout",
+            "rotate",
+            "crossEntropy",
+            "siluProduct",
+            "siluProductGradient")
         .flatMap(name -> Arrays.stream(new String[] {"F32", "F16", "BF16"}).map(name::concat))
         .forEach(result::add);
     return result;

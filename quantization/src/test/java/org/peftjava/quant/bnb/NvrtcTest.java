@@ -41,7 +41,7 @@ class NvrtcTest {
     assertEquals("sm_" + capability, architecture);
     Set<String> missing = KernelNames.all();
     List<byte[]> compiled =
-        CudaKernels.sources().parallelStream()
+        KernelNames.sources().parallelStream()
             .map(source -> NVRTC.compile(source, architecture))
             .toList();
     int size = 0;
@@ -62,7 +62,7 @@ class NvrtcTest {
     String architecture = NVRTC.architectureFor(999);
     assertTrue(architecture.startsWith("compute_"), architecture);
     Set<String> names = new TreeSet<>();
-    for (KernelSource source : CudaKernels.sources()) {
+    for (KernelSource source : KernelNames.sources()) {
       byte[] ptx = NVRTC.compile(source, architecture);
       Matcher entries = ENTRY.matcher(new String(ptx, StandardCharsets.US_ASCII));
       while (entries.find()) {

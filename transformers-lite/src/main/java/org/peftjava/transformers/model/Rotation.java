@@ -2,7 +2,7 @@ package org.peftjava.transformers.model;
 
 import java.util.List;
 import org.peftjava.torch.Creation;
-import org.peftjava.torch.Ops;
+import org.peftjava.torch.Rotations;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 
@@ -23,7 +23,7 @@ public record Rotation(Tensor cos, Tensor sin) {
       long rotated = cos.size(-1);
       long rest = x.size(-1) - rotated;
       Tensor turning = rest == 0 ? x : x.narrow(-1, 0, rotated);
-      Tensor turned = turning.mul(cos).addcmulInPlace(Ops.roll(turning, rotated / 2), sin, 1);
+      Tensor turned = Rotations.apply(turning, cos, sin);
       return scope.keep(
           rest == 0 ? turned : Creation.cat(List.of(turned, x.narrow(-1, rotated, rest)), -1));
     }

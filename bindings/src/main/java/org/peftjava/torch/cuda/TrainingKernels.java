@@ -1,0 +1,23 @@
+package org.peftjava.torch.cuda;
+
+import java.util.List;
+import java.util.Optional;
+
+/** The kernels of a training step on a card, beside the matrix products. */
+public final class TrainingKernels {
+  private static final DeviceKernels KERNELS =
+      new DeviceKernels("dropout, gated products and LoRA", sources());
+
+  private TrainingKernels() {}
+
+  /** The sources, in the order in which a kernel is looked for. */
+  public static List<KernelSource> sources() {
+    return List.of(
+        KernelSource.ofResources(TrainingKernels.class, "sources", "training.cu", List.of()));
+  }
+
+  /** What starts the kernels on a card; empty, with a warning once, if nothing can. */
+  public static Optional<KernelLauncher> on(int card) {
+    return KERNELS.on(card);
+  }
+}
