@@ -1,12 +1,13 @@
 package org.peftjava.torch;
 
 import java.util.concurrent.atomic.AtomicReference;
+import org.bytedeco.pytorch.AutogradState;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.jspecify.annotations.Nullable;
 
-/** The backward pass. */
+/** The backward pass, which runs in the calling thread. */
 final class Autograd {
   /**
    * What the last hook of this thread returned; the engine has read it by the time the next hook
@@ -27,6 +28,10 @@ final class Autograd {
               + " does not. Is an adapter active, and was the forward pass run outside"
               + " GradMode.noGrad()?");
     }
+    AutogradState engine = AutogradState.get_tls_state();
+    boolean withThreads = engine.get_multithreading_enabled();
+    // Else the engine runs a card's part on a thread that joins and leaves the JVM for every hook.
+    engine.set_multithreading_enabled(false);
     try (TensorScope scope = TensorScope.open("backward")) {
       org.bytedeco.pytorch.Tensor start =
           gradient == null ? new org.bytedeco.pytorch.Tensor() : gradient.handle();
@@ -34,6 +39,7 @@ final class Autograd {
     } catch (RuntimeException e) {
       throw original(e);
     } finally {
+      engine.set_multithreading_enabled(withThreads);
       forgetReturned();
     }
   }
