@@ -9,12 +9,12 @@ import json
 import sys
 from pathlib import Path
 
-from transformers import GenerationConfig, T5Config, TrainingArguments
+from transformers import GenerationConfig, Seq2SeqTrainingArguments, T5Config
 
 
 def main():
     names = {
-        "TrainingArguments": [field.name for field in dataclasses.fields(TrainingArguments)],
+        "Seq2SeqTrainingArguments": [field.name for field in dataclasses.fields(Seq2SeqTrainingArguments)],
         "GenerationConfig": list(GenerationConfig().to_dict()),
         "T5Config": list(T5Config().to_dict()),
     }

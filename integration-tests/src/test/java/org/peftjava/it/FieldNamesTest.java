@@ -44,11 +44,14 @@ class FieldNamesTest {
     return names;
   }
 
-  /** warmup_ratio is transformers 4's name; version 5 takes fractions in warmup_steps. */
+  /**
+   * One class has the settings of both of Python's. warmup_ratio is transformers 4's name; version
+   * 5 takes fractions in warmup_steps.
+   */
   @Test
   void trainingArgumentsInventsNoName() {
     assertInventsNothing(
-        "TrainingArguments", TrainingArguments.Builder.class, Set.of("warmupRatio"));
+        "Seq2SeqTrainingArguments", TrainingArguments.Builder.class, Set.of("warmupRatio"));
   }
 
   /** Python seeds its sampling globally. */
