@@ -69,43 +69,46 @@ void product(const ProductArgs& a, int64_t begin, int64_t end) {
   }
 }
 
-/// M rows of x with C vectors of columns, for a weight that is stored as (k, n).
-template <typename T, int M, int C>
-inline void productColumns(const ProductArgs& a, int64_t column, int64_t left) {
-  constexpr int64_t kAhead = 8;  // rows: each is a jump that the hardware does not foresee
-  const T* x = static_cast<const T*>(a.x);
-  const T* w = static_cast<const T*>(a.w) + column;
-  const T* bias = static_cast<const T*>(a.bias);
-  Vec sum[M][C];
-  for (int m = 0; m < M; m++)
-    for (int c = 0; c < C; c++) sum[m][c] = splat(0.0f);
-  for (int64_t k = 0; k < a.k; k++) {
-    const T* row = w + k * a.wStride;
-    const char* later = reinterpret_cast<const char*>(row + kAhead * a.wStride);
-    for (int line = 0; line < C * kLanes * static_cast<int>(sizeof(T)); line += 64)
-      prefetch(later + line);
-    Vec weights[C];
-    for (int c = 0; c < C; c++) weights[c] = loadUpTo(row + c * kLanes, left - c * kLanes);
+/// Adds R rows of a weight that is stored as (k, n), from row k on, to the sums of M rows of x.
+template <typename T, int M, int R>
+inline void addWeightRows(const ProductArgs& a, int64_t k, int64_t column, int64_t width, float* sums, int64_t stride) {
+  const T* x = static_cast<const T*>(a.x) + k;
+  const T* w = static_cast<const T*>(a.w) + k * a.wStride + column;
+  float factors[R * M];
+  for (int r = 0; r < R; r++)
+    for (int m = 0; m < M; m++) factors[r * M + m] = toFloat(x[m * a.xStride + r]);
+  for (int64_t c = 0; c < width; c += kLanes) {
+    Vec weights[R];
+    for (int r = 0; r < R; r++) weights[r] = loadUpTo(w + r * a.wStride + c, width - c);
     for (int m = 0; m < M; m++) {
-      Vec factor = splat(toFloat(x[m * a.xStride + k]));
-      for (int c = 0; c < C; c++) sum[m][c] = fma(weights[c], factor, sum[m][c]);
+      float* at = sums + m * stride + c;
+      Vec sum = load(at);
+      for (int r = 0; r < R; r++) sum = fma(weights[r], splat(factors[r * M + m]), sum);
+      store(at, sum);
     }
-  }
-  for (int c = 0; c < C; c++) {
-    int64_t from = column + c * kLanes, width = left - c * kLanes;
-    Vec shift = bias == nullptr ? splat(0.0f) : loadUpTo(bias + from, width);
-    for (int m = 0; m < M; m++)
-      storeUpTo(static_cast<T*>(a.y) + m * a.yStride + from, sum[m][c] + shift, width);
   }
 }
 
+/// Reads the weight by rows, as far as 32 kB of sums reach: by columns, each row would be a jump into another page, for whose
+/// address and line the core waits.
 template <typename T, int M>
 inline void transposedRange(const ProductArgs& a, int64_t begin, int64_t end) {
-  constexpr int C = M <= 2 ? 8 : M <= 4 ? 4 : 2;
-  int64_t column = begin;
-  for (; column + C * kLanes <= end; column += C * kLanes)
-    productColumns<T, M, C>(a, column, C * kLanes);
-  for (; column < end; column += kLanes) productColumns<T, M, 1>(a, column, end - column);
+  constexpr int64_t kColumns = 8192 / M / kLanes * kLanes;
+  constexpr int kRows = 4;
+  alignas(64) float sums[M * kColumns];
+  const T* bias = static_cast<const T*>(a.bias);
+  for (int64_t column = begin; column < end; column += kColumns) {
+    int64_t width = end - column < kColumns ? end - column : kColumns;
+    for (int64_t i = 0; i < M * kColumns; i += kLanes) store(sums + i, splat(0.0f));
+    int64_t k = 0;
+    for (; k + kRows <= a.k; k += kRows) addWeightRows<T, M, kRows>(a, k, column, width, sums, kColumns);
+    for (; k < a.k; k++) addWeightRows<T, M, 1>(a, k, column, width, sums, kColumns);
+    for (int64_t c = 0; c < width; c += kLanes) {
+      Vec shift = bias == nullptr ? splat(0.0f) : loadUpTo(bias + column + c, width - c);
+      for (int m = 0; m < M; m++)
+        storeUpTo(static_cast<T*>(a.y) + m * a.yStride + column + c, load(sums + m * kColumns + c) + shift, width - c);
+    }
+  }
 }
 
 template <typename T>
