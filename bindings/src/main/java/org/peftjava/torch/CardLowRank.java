@@ -66,7 +66,7 @@ final class CardLowRank {
         || b.dtype() != DType.FLOAT32) {
       return Optional.empty();
     }
-    return CardPath.launcher(y, x, a, b)
+    return CardPath.gapless(y, x, a, b)
         .map(
             kernels ->
                 new CardLowRank(

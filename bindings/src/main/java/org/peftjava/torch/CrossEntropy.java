@@ -164,13 +164,13 @@ public final class CrossEntropy {
   private static void addLossAndDifferentiate(
       Tensor logits, Tensor labels, Tensor loss, double scale, double smoothing) {
     Optional<KernelLauncher> kernels =
-        CardPath.suffix(logits.dtype()).flatMap(type -> CardPath.launcher(logits, labels));
+        CardTensors.suffix(logits.dtype()).flatMap(type -> CardPath.gapless(logits, labels));
     if (smoothing == 0 && kernels.isPresent()) {
       Tensor each = Creation.empty(DType.FLOAT32, logits.device(), logits.size(0));
       kernels
           .get()
           .launch(
-              "crossEntropy" + CardPath.suffix(logits.dtype()).orElseThrow(),
+              "crossEntropy" + CardTensors.suffix(logits.dtype()).orElseThrow(),
               new LaunchGrid(Math.toIntExact(logits.size(0)), 512),
               logits.address(),
               labels.address(),
@@ -201,9 +201,10 @@ public final class CrossEntropy {
     loss.addInPlace(picked(log, safe, smoothing).maskedFill(ignored, 0).sum(), -scale);
     Tensor index = safe.unsqueeze(-1);
     Tensor softmax = log.exp();
-    Tensor gradient =
-        Ops.scatter(softmax, -1, index, softmax.gather(-1, index).add(smoothing - 1))
-            .add(-smoothing / log.size(-1));
+    Tensor gradient = Ops.scatter(softmax, -1, index, softmax.gather(-1, index).add(smoothing - 1));
+    if (smoothing != 0) {
+      gradient = gradient.add(-smoothing / log.size(-1));
+    }
     logits.copyInPlace(gradient.maskedFill(ignored.unsqueeze(-1), 0).mulInPlace(scale));
   }
 

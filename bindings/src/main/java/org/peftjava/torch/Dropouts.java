@@ -39,12 +39,12 @@ public final class Dropouts {
   }
 
   private static boolean isOnCard(Tensor x) {
-    return CardPath.suffix(x.dtype()).isPresent() && CardPath.launcher(x).isPresent();
+    return CardTensors.suffix(x.dtype()).isPresent() && CardPath.gapless(x).isPresent();
   }
 
   private static Tensor masked(Tensor x, double p, long seed) {
     Tensor result = Creation.empty(x.dtype(), x.device(), x.shape().toArray());
-    CardPath.launcher(x)
+    CardPath.gapless(x)
         .ifPresentOrElse(
             kernels -> onCard(kernels, x, result, p, seed, 1 / (1 - p)),
             () -> mask(x, result, p, seed));
@@ -60,7 +60,7 @@ public final class Dropouts {
   static void onCard(
       KernelLauncher kernels, Tensor x, Tensor y, double p, long seed, double multiplier) {
     kernels.launch(
-        "dropout" + CardPath.suffix(x.dtype()).orElseThrow(),
+        "dropout" + CardTensors.suffix(x.dtype()).orElseThrow(),
         LaunchGrid.over(x.numel(), 4, 256),
         x.address(),
         y.address(),

@@ -154,7 +154,7 @@ public final class FusedOps {
   }
 
   private static Optional<KernelLauncher> onCard(Tensor first, Tensor... others) {
-    return CardPath.suffix(first.dtype()).flatMap(type -> CardPath.launcher(first, others));
+    return CardTensors.suffix(first.dtype()).flatMap(type -> CardPath.gapless(first, others));
   }
 
   /** Starts an elementwise kernel of tensors that are alike: eight elements a thread. */
@@ -162,7 +162,7 @@ public final class FusedOps {
     long[] arguments = new long[tensors.length + 1];
     Arrays.setAll(arguments, i -> i < tensors.length ? tensors[i].address() : tensors[0].numel());
     kernels.launch(
-        name + CardPath.suffix(tensors[0].dtype()).orElseThrow(),
+        name + CardTensors.suffix(tensors[0].dtype()).orElseThrow(),
         LaunchGrid.over(tensors[0].numel(), 8, 256),
         arguments);
   }

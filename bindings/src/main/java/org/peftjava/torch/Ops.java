@@ -90,7 +90,7 @@ public final class Ops {
     if (weight != null && bias != null && bias.dtype() != weight.dtype()) {
       return layerNorm(x, weight, bias.to(weight.dtype()), eps); // trained in float32
     }
-    if (weight != null && x.device().isCuda() && isNarrower(x.dtype(), weight.dtype())) {
+    if (weight != null && isNarrower(x.dtype(), weight.dtype()) && !x.handle().is_cpu()) {
       return layerNorm(x.to(weight.dtype()), weight, bias, eps).to(x.dtype()); // as the CPU does
     }
     Tensor y =
@@ -304,10 +304,8 @@ public final class Ops {
 
   /** The same of each row. */
   private static Tensor rowsWellPlaced(Tensor x) {
-    for (int i = 0; i < x.rank() - 1; i++) {
-      if (!x.handle().is_cpu()
-          && x.size(i) > 1
-          && x.handle().stride(i) * x.dtype().byteSize() % 16 != 0) {
+    for (int i = 0; i < x.rank() - 1 && !x.handle().is_cpu(); i++) {
+      if (x.size(i) > 1 && x.handle().stride(i) * x.dtype().byteSize() % 16 != 0) {
         return x.copy();
       }
     }

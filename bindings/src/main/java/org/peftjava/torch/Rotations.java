@@ -51,7 +51,7 @@ public final class Rotations {
             && (cos.size(0) == 1 || cos.size(0) == x.size(0))
             && cos.shape().equals(sin.shape())
             && !(cos.requiresGrad() || sin.requiresGrad())
-            && CardPath.suffix(x.dtype()).isPresent()
+            && CardTensors.suffix(x.dtype()).isPresent()
         ? CardPath.anywhere(x, cos, sin)
             .filter(k -> isVector(x) && isVector(cos) && isVector(sin) && sameStrides(cos, sin))
         : Optional.empty();
@@ -83,7 +83,7 @@ public final class Rotations {
     Tensor y = Creation.empty(x.dtype(), x.device(), x.size(0), tokens, heads, x.size(3));
     long count = x.numel() / 8;
     kernels.launch(
-        "rotate" + CardPath.suffix(x.dtype()).orElseThrow(),
+        "rotate" + CardTensors.suffix(x.dtype()).orElseThrow(),
         LaunchGrid.over(count, 1, 256),
         x.address(),
         stride(x, 0),

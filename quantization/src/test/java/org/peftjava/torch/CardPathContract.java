@@ -6,17 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
-import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.peftjava.quant.ScopedTest;
+import org.peftjava.quant.bnb.CountingLauncher;
 import org.peftjava.torch.cuda.KernelLauncher;
-import org.peftjava.torch.cuda.LaunchGrid;
 
 /**
  * What a training step computes by kernels of a card is what it computes elsewhere, in float64 or
@@ -25,7 +22,8 @@ import org.peftjava.torch.cuda.LaunchGrid;
 abstract class CardPathContract extends ScopedTest {
   private final Device device;
   private final KernelLauncher kernels;
-  private final Map<String, Integer> launched = new TreeMap<>();
+  private CountingLauncher counting;
+  private CardTensors.Closing standIn;
 
   CardPathContract(Device device, KernelLauncher kernels) {
     this.device = device;
@@ -34,25 +32,13 @@ abstract class CardPathContract extends ScopedTest {
 
   @BeforeEach
   final void useTheKernels() {
-    CardPath.standIn(
-        device,
-        new KernelLauncher() {
-          @Override
-          public synchronized void launch(String kernel, LaunchGrid grid, long... arguments) {
-            launched.merge(kernel, 1, Integer::sum);
-            kernels.launch(kernel, grid, arguments);
-          }
-
-          @Override
-          public long table(float... values) {
-            return kernels.table(values);
-          }
-        });
+    counting = new CountingLauncher(kernels);
+    standIn = CardPath.CARDS.standIn(device, counting);
   }
 
   @AfterEach
   final void stopUsingThem() {
-    CardPath.standIn(device, null);
+    standIn.close();
   }
 
   private Tensor on(Tensor tensor) {
@@ -88,9 +74,9 @@ abstract class CardPathContract extends ScopedTest {
     assertClose(gradient(wideA), gradient(a), 2e-6);
     assertClose(gradient(wideB), gradient(b), 2e-6);
     assertArrayEquals(upstream.toBytes(), gradient(start).toBytes());
-    assertEquals(8, launched.get("parts"));
-    assertEquals(dropout == 0 ? 0 : 2, launched.getOrDefault("dropoutBF16", 0));
-    assertEquals(2, launched.get("settle"));
+    assertEquals(8, counting.launches("parts"));
+    assertEquals(dropout == 0 ? 0 : 2, counting.launches("dropoutBF16"));
+    assertEquals(2, counting.launches("settle"));
   }
 
   /** What dropout multiplies x by when the seed is 5. */
@@ -131,7 +117,7 @@ abstract class CardPathContract extends ScopedTest {
       results.add(y.detach());
       results.add(gradient(input));
     }
-    assertEquals(2, launched.get("dropout" + CardPath.suffix(type).orElseThrow()));
+    assertEquals(2, counting.launches("dropout" + CardTensors.suffix(type).orElseThrow()));
     for (int i = 0; i < 2; i++) {
       assertArrayEquals(results.get(i + 2).to(type).toBytes(), results.get(i).toBytes());
     }
@@ -152,9 +138,9 @@ abstract class CardPathContract extends ScopedTest {
     assertClose(product.detach(), FusedOps.siluProduct(gate, up).detach(), epsilon);
     assertClose(gradient(wideGate), gradient(gate), epsilon);
     assertClose(gradient(wideUp), gradient(up), epsilon);
-    String end = CardPath.suffix(type).orElseThrow();
-    assertEquals(2, launched.get("siluProduct" + end));
-    assertEquals(1, launched.get("siluProductGradient" + end));
+    String end = CardTensors.suffix(type).orElseThrow();
+    assertEquals(2, counting.launches("siluProduct" + end));
+    assertEquals(1, counting.launches("siluProductGradient" + end));
   }
 
   /** Queries and keys as they come from projections, and of which only a part is meant. */
@@ -175,7 +161,7 @@ abstract class CardPathContract extends ScopedTest {
     assertClose(turned.detach(), y.detach(), epsilon);
     Tensor gradient = gradient(whole).narrow(3, d, d).transpose(1, 2);
     assertClose(gradient(wideX), gradient, epsilon);
-    assertEquals(2, launched.get("rotate" + CardPath.suffix(type).orElseThrow()));
+    assertEquals(2, counting.launches("rotate" + CardTensors.suffix(type).orElseThrow()));
     assertArrayEquals(new long[] {2, 3, 5, d}, y.shape().toArray());
   }
 
@@ -195,7 +181,7 @@ abstract class CardPathContract extends ScopedTest {
     double epsilon = type == DType.FLOAT32 ? 1e-6 : type == DType.FLOAT16 ? 0x1p-9 : 0x1p-6;
     assertEquals(expected.toDouble(), loss.toDouble(), epsilon * expected.toDouble());
     assertClose(gradient(wideHidden), gradient(hidden), 2 * epsilon);
-    assertEquals(Set.of(1), Set.copyOf(launched.values()), launched.toString());
+    assertEquals(1, counting.launches("crossEntropy"));
   }
 
   private static Tensor wide(Tensor x) {

@@ -3,6 +3,7 @@ package org.peftjava.torch.optim;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.function.UnaryOperator;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Parameter;
@@ -126,14 +127,14 @@ public final class Adafactor extends StatefulOptimizer {
     } else {
       update = gradient.div(average(state.get(SQUARE), square, decay).sqrt());
     }
-    Tensor rate = rate(p, state.steps());
-    update = update.div(Ops.atLeast(rms(update).div(options.clipThreshold()), 1)).mul(rate);
+    UnaryOperator<Tensor> timesRate = timesRate(p, state.steps());
+    update = timesRate.apply(update.div(Ops.atLeast(rms(update).div(options.clipThreshold()), 1)));
     if (options.beta1().isPresent()) {
       double beta = options.beta1().getAsDouble();
       update = state.get(MEAN).mulInPlace(beta).addInPlace(update, 1 - beta);
     }
     if (options.weightDecay() != 0) {
-      p.addInPlace(p.mul(rate), -options.weightDecay());
+      p.addInPlace(timesRate.apply(p), -options.weightDecay());
     }
     p.subInPlace(update, 1);
   }
@@ -150,15 +151,16 @@ public final class Adafactor extends StatefulOptimizer {
     return x.mul(x).sum().sqrt().div(Math.sqrt(x.numel()));
   }
 
-  /** A scalar. */
-  private Tensor rate(Tensor p, long step) {
-    double rate = learningRate();
-    if (options.relativeStep()) {
-      rate = Math.min(options.warmupInit() ? 1e-6 * step : 1e-2, 1 / Math.sqrt(step));
+  /** Multiplies with the rate of a step, which a parameter's size may scale. */
+  private UnaryOperator<Tensor> timesRate(Tensor p, long step) {
+    double rate =
+        options.relativeStep()
+            ? Math.min(options.warmupInit() ? 1e-6 * step : 1e-2, 1 / Math.sqrt(step))
+            : learningRate();
+    if (!options.scaleParameter()) {
+      return x -> x.mul(rate);
     }
-    Tensor scale = rms(p);
-    return options.scaleParameter()
-        ? Ops.atLeast(scale, options.eps2()).mul(rate)
-        : scale.fillInPlace(rate);
+    Tensor scaled = Ops.atLeast(rms(p), options.eps2()).mul(rate);
+    return x -> x.mul(scaled);
   }
 }

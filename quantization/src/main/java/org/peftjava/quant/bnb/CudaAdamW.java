@@ -1,6 +1,7 @@
 package org.peftjava.quant.bnb;
 
 import java.util.Optional;
+import org.peftjava.torch.CardTensors;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.cuda.KernelLauncher;
 import org.peftjava.torch.cuda.LaunchGrid;
@@ -21,7 +22,7 @@ final class CudaAdamW {
    */
   static boolean step(
       Tensor p, Tensor g, MomentState state, AdamW.Options options, double learningRate) {
-    Optional<String> suffix = CudaMemory.suffix(p.dtype());
+    Optional<String> suffix = CardTensors.suffix(p.dtype());
     Optional<KernelLauncher> found =
         p.dtype() == g.dtype() ? CudaMemory.launcher(p, g) : Optional.empty();
     if (suffix.isEmpty() || found.isEmpty()) {

@@ -1,6 +1,7 @@
 package org.peftjava.quant.bnb;
 
 import java.util.Optional;
+import org.peftjava.torch.CardTensors;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.cuda.KernelLauncher;
@@ -21,7 +22,7 @@ final class CudaBlockwise {
    */
   static boolean quantize(CodeBook book, int blockSize, Tensor x, Tensor codes, Tensor absmax) {
     Tensor source = x.dtype() == DType.FLOAT64 ? x.to(DType.FLOAT32) : x;
-    Optional<String> suffix = CudaMemory.suffix(source.dtype());
+    Optional<String> suffix = CardTensors.suffix(source.dtype());
     Optional<KernelLauncher> launcher = CudaMemory.launcher(source, codes, absmax);
     if (suffix.isEmpty() || launcher.isEmpty()) {
       return false;
@@ -65,7 +66,7 @@ final class CudaBlockwise {
   /** Writes the numbers of 8-bit codes into a gapless tensor; false if it cannot. */
   static boolean dequantizeEightBit(
       Tensor out, Tensor codes, Tensor absmax, Tensor values, int blockSize) {
-    Optional<String> suffix = CudaMemory.suffix(out.dtype());
+    Optional<String> suffix = CardTensors.suffix(out.dtype());
     Optional<KernelLauncher> launcher = CudaMemory.launcher(out, codes, absmax, values);
     if (suffix.isEmpty() || launcher.isEmpty()) {
       return false;

@@ -2,6 +2,7 @@ package org.peftjava.quant.bnb;
 
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.CardTensors;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Tensor;
@@ -42,7 +43,7 @@ final class CudaFourBit implements FourBitBackEnd {
 
   @Override
   public boolean dequantizeInto(Tensor out) {
-    Optional<String> suffix = CudaMemory.suffix(out.dtype());
+    Optional<String> suffix = CardTensors.suffix(out.dtype());
     if (suffix.isEmpty() || !isReadable(out)) {
       return false;
     }
@@ -57,7 +58,7 @@ final class CudaFourBit implements FourBitBackEnd {
 
   @Override
   public Optional<Tensor> product(Tensor x, @Nullable Tensor bias) {
-    Optional<String> suffix = CudaMemory.suffix(x.dtype());
+    Optional<String> suffix = CardTensors.suffix(x.dtype());
     long rows = state.shape().get(0);
     long columns = state.shape().get(1);
     long m = x.numel() / columns;

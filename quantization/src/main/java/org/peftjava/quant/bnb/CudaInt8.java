@@ -2,6 +2,7 @@ package org.peftjava.quant.bnb;
 
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.CardTensors;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.MatrixOps;
@@ -30,7 +31,7 @@ final class CudaInt8 {
 
   /** Writes {@code CB * SCB / 127} into a gapless (o, d) tensor; false if it cannot. */
   static boolean dequantizeInto(Tensor out, Tensor codes, Tensor absmax) {
-    Optional<String> suffix = CudaMemory.suffix(out.dtype());
+    Optional<String> suffix = CardTensors.suffix(out.dtype());
     Optional<KernelLauncher> launcher = CudaMemory.launcher(out, codes, absmax);
     if (suffix.isEmpty() || launcher.isEmpty()) {
       return false;
@@ -54,7 +55,7 @@ final class CudaInt8 {
   /** {@link RowwiseInt8#product} for x (n, d); empty if it cannot. */
   static Optional<Tensor> product(
       Tensor x, Tensor codes, Tensor absmax, @Nullable Tensor bias, double threshold) {
-    Optional<String> suffix = CudaMemory.suffix(x.dtype());
+    Optional<String> suffix = CardTensors.suffix(x.dtype());
     Optional<KernelLauncher> found = CudaMemory.launcher(x, codes, absmax, bias);
     long m = x.size(0);
     long n = codes.size(0);
@@ -94,7 +95,7 @@ final class CudaInt8 {
 
   /** Codes and scales of the rows of a matrix, rounded to a type before; empty if it cannot. */
   static Optional<RowwiseInt8.Rows> quantizeWeight(Tensor dense, DType rounded) {
-    Optional<String> suffix = CudaMemory.suffix(rounded);
+    Optional<String> suffix = CardTensors.suffix(rounded);
     if (suffix.isEmpty()) {
       return Optional.empty();
     }

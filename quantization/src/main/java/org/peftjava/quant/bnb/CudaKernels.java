@@ -2,7 +2,6 @@ package org.peftjava.quant.bnb;
 
 import java.util.List;
 import java.util.Optional;
-import org.peftjava.torch.Device;
 import org.peftjava.torch.cuda.DeviceKernels;
 import org.peftjava.torch.cuda.KernelLauncher;
 import org.peftjava.torch.cuda.KernelSource;
@@ -25,8 +24,8 @@ final class CudaKernels {
     return KernelSource.ofResources(CudaKernels.class, "cuda", name, HEADERS);
   }
 
-  /** What starts the kernels on a CUDA device; empty, with a warning once, if nothing can. */
-  static Optional<KernelLauncher> on(Device device) {
-    return KERNELS.on(device.index());
+  /** What starts the kernels on a card; empty, with a warning once, if nothing can. */
+  static Optional<KernelLauncher> on(int card) {
+    return KERNELS.on(card);
   }
 }

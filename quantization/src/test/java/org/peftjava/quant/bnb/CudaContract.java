@@ -1,18 +1,15 @@
 package org.peftjava.quant.bnb;
 
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.peftjava.quant.ScopedTest;
+import org.peftjava.torch.CardTensors;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
-import org.peftjava.torch.cuda.KernelLauncher;
-import org.peftjava.torch.cuda.LaunchGrid;
 
 /**
  * A test whose tensors are worked on by the CUDA kernels, somewhere; and the counts of what ran.
@@ -21,8 +18,8 @@ abstract class CudaContract extends ScopedTest {
   static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
 
   private final KernelPlace place;
-  private final Map<String, Integer> launched = new ConcurrentHashMap<>();
-  private CudaMemory.Closing standIn;
+  private CountingLauncher counting;
+  private CardTensors.Closing standIn;
 
   CudaContract(KernelPlace place) {
     this.place = place;
@@ -30,21 +27,8 @@ abstract class CudaContract extends ScopedTest {
 
   @BeforeEach
   final void useTheKernels() {
-    KernelLauncher kernels = place.open().get();
-    KernelLauncher counting =
-        new KernelLauncher() {
-          @Override
-          public void launch(String kernel, LaunchGrid grid, long... arguments) {
-            launched.merge(kernel, 1, Integer::sum);
-            kernels.launch(kernel, grid, arguments);
-          }
-
-          @Override
-          public long table(float... values) {
-            return kernels.table(values);
-          }
-        };
-    standIn = CudaMemory.standIn(place.device(), counting);
+    counting = new CountingLauncher(place.open().get());
+    standIn = CudaMemory.CARDS.standIn(place.device(), counting);
   }
 
   @AfterEach
@@ -59,15 +43,12 @@ abstract class CudaContract extends ScopedTest {
 
   /** How often a kernel, or all whose names start so, were launched in this test. */
   final int launches(String kernel) {
-    return launched.entrySet().stream()
-        .filter(entry -> entry.getKey().startsWith(kernel))
-        .mapToInt(Map.Entry::getValue)
-        .sum();
+    return counting.launches(kernel);
   }
 
   /** What something gives on the CPU without these kernels. */
   final <T> T withoutKernels(Supplier<T> action) {
-    CudaMemory.Closing none = CudaMemory.standIn(Device.CPU, null);
+    CardTensors.Closing none = CudaMemory.CARDS.standIn(Device.CPU, null);
     try {
       return action.get();
     } finally {

@@ -14,6 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.quant.GoldenTensors;
+import org.peftjava.torch.CardTensors;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
@@ -138,7 +139,7 @@ abstract class CudaEightBitContract extends CudaContract {
             5,
             launches(
                 (n >= AdamW8bit.MIN_8BIT_SIZE ? "adamwCoded" : "adamwWide")
-                    + CudaMemory.suffix(type).orElseThrow()));
+                    + CardTensors.suffix(type).orElseThrow()));
         assertClose(theirs.tensor().detach(), ours.tensor().detach(), type);
         Map<String, Tensor> expected = portable.stateDict();
         cuda.stateDict()

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.peftjava.torch.CardTensors;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
@@ -27,7 +28,7 @@ abstract class CudaInt8Contract extends CudaContract {
         Tensor dense = Creation.randn(type, shape);
         dense.narrow(0, 0, 1).copyInPlace(Creation.zeros(type, dense.device(), 1, shape[1]));
         RowwiseInt8.Rows actual = RowwiseInt8.quantizeWeight(on(dense), type);
-        assertTrue(launches("int8Scan" + CudaMemory.suffix(type).orElseThrow()) > 0);
+        assertTrue(launches("int8Scan" + CardTensors.suffix(type).orElseThrow()) > 0);
         RowwiseInt8.Rows portable = withoutKernels(() -> RowwiseInt8.quantizeWeight(dense, type));
         assertArrayEquals(portable.codes().toBytes(), actual.codes().toBytes());
         assertArrayEquals(portable.absmax().toBytes(), actual.absmax().toBytes());

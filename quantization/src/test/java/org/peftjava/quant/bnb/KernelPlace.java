@@ -9,5 +9,5 @@ record KernelPlace(Device device, Supplier<KernelLauncher> open) {
   static final KernelPlace CPU = new KernelPlace(Device.CPU, EmulatedLauncher::new);
 
   static final KernelPlace CARD =
-      new KernelPlace(Device.cuda(0), () -> CudaKernels.on(Device.cuda(0)).orElseThrow());
+      new KernelPlace(Device.cuda(0), () -> CudaKernels.on(0).orElseThrow());
 }

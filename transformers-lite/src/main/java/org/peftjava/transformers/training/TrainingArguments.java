@@ -115,6 +115,7 @@ public record TrainingArguments(
     ArgumentChecks.notNegative("warmupSteps", warmupSteps);
     ArgumentChecks.notNegative("saveTotalLimit", saveTotalLimit);
     ArgumentChecks.share("labelSmoothingFactor", labelSmoothingFactor);
+    ArgumentChecks.notNegative("neftuneNoiseAlpha", neftuneNoiseAlpha.orElse(0));
     ArgumentChecks.length(maxSteps, numTrainEpochs);
     ArgumentChecks.measured(lrSchedulerType, evalStrategy);
     lrSchedulerKwargs = Map.copyOf(lrSchedulerKwargs);

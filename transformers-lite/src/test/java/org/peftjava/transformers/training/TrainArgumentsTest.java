@@ -159,6 +159,7 @@ class TrainArgumentsTest extends TrainingRuns {
   void badArgumentsAreExplained() {
     assertProblem(
         "labelSmoothingFactor must be from 0 to 1, got 1.5", o -> o.labelSmoothingFactor(1.5));
+    assertProblem("neftuneNoiseAlpha must not be negative, got -1.0", o -> o.neftuneNoiseAlpha(-1));
     assertProblem(
         "optimArgs has [momentum], which the optimizer ADAMW_TORCH",
         o -> o.optimArgs("momentum=0.5"));
