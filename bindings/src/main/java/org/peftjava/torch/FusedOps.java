@@ -34,6 +34,11 @@ public final class FusedOps {
         : Ops.rmsNorm(x, weight, eps);
   }
 
+  /** Whether {@link #rmsNorm} of these rounds as its text says; elsewhere it rounds once. */
+  public static boolean coversRmsNorm(Tensor x, Tensor weight) {
+    return FastPath.covers(x, weight);
+  }
+
   /** The same with the scale {@code 1 + weight} and one rounding, as {@code Gemma2RMSNorm}. */
   public static Tensor rmsNormAroundOne(Tensor x, Tensor weight, double eps) {
     if (FastPath.covers(x, weight)) {

@@ -3,6 +3,7 @@ package org.peftjava.transformers.model.t5;
 import java.util.List;
 import org.peftjava.torch.Checkpoint;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.FusedOps;
 import org.peftjava.torch.Ops;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
@@ -42,18 +43,17 @@ final class T5LayerNorm extends Module implements NormLayer {
 
   @Override
   public Tensor forward(Tensor x) {
+    Tensor scale = weight.tensor();
+    if (x.dtype() == scale.dtype() && FusedOps.coversRmsNorm(x, scale)) {
+      return FusedOps.rmsNorm(x, scale, eps);
+    }
     boolean trained = weight.requiresGrad() || x.requiresGrad();
     return trained ? Checkpoint.cheap(in -> normed(in.get(0)), List.of(x)) : normed(x);
   }
 
   private Tensor normed(Tensor x) {
-    if (x.dtype() == DType.FLOAT32 && weight.dtype() == DType.FLOAT32) {
-      return Ops.rmsNorm(x, weight.tensor(), eps);
-    }
     try (TensorScope scope = TensorScope.open("layer_norm")) {
-      Tensor wide = x.to(DType.FLOAT32);
-      Tensor meanSquare = wide.mul(wide).sum(-1).div((double) x.size(-1)).unsqueeze(-1);
-      Tensor scaled = wide.mul(meanSquare.add(eps).pow(-0.5));
+      Tensor scaled = Ops.rmsNorm(x.to(DType.FLOAT32), null, eps);
       return scope.keep(scaled.to(weight.dtype()).mul(weight.tensor()));
     }
   }

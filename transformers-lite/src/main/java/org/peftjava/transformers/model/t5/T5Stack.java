@@ -135,7 +135,8 @@ final class T5Stack extends Module {
     Tensor row = past.constant(POSITION_BIAS);
     if (row == null || row.size(3) < all) {
       long room = Math.max(row == null ? past.selfAttention().capacity() : 2 * row.size(3), all);
-      row = past.keep(POSITION_BIAS, positions.bias(1, room, hidden.device()));
+      // gapless, as the attention kernel wants it
+      row = past.keep(POSITION_BIAS, positions.bias(1, room, hidden.device()).contiguous());
     }
     return row.narrow(3, row.size(3) - all, all);
   }

@@ -32,6 +32,9 @@ import org.peftjava.transformers.model.LayerTrace;
 class T5BackboneTest {
   private static final double TOLERANCE = 1e-5;
 
+  /** Gradients of the embedding reach 40, of which this is a millionth. */
+  private static final double GRADIENT_TOLERANCE = 4e-5;
+
   private static T5Model model(String name) {
     Path folder = Goldens.folder(name).resolve("model");
     ConfigJson json = ConfigJson.read(folder.resolve("config.json"));
@@ -157,7 +160,7 @@ class T5BackboneTest {
               assertClose(
                   Creation.ofFloats(gradient, gradient.length),
                   Creation.ofFloats(other, other.length),
-                  TOLERANCE);
+                  GRADIENT_TOLERANCE);
             }
           });
     }
