@@ -57,6 +57,11 @@ final class ArgumentChecks {
     }
   }
 
+  /** Whether a greater value of a metric is better, as its name tells. */
+  static boolean isGain(String metric) {
+    return !metric.endsWith("loss") && !metric.endsWith("perplexity");
+  }
+
   static void best(
       boolean loadBest, SaveStrategy save, IntervalStrategy eval, int saveSteps, int evalSteps) {
     if ((loadBest || save == SaveStrategy.BEST) && eval == IntervalStrategy.NO) {

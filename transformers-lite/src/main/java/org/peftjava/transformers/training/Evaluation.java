@@ -52,14 +52,14 @@ final class Evaluation {
     this.generation = generation;
   }
 
-  /** The metrics of a dataset, with names that begin with {@code eval_}. */
-  Map<String, Double> run(Dataset dataset) {
-    return run(dataset, "eval_", computeMetrics != null).metrics();
+  /** The metrics of a dataset, with names that begin with the prefix and {@code _}. */
+  Map<String, Double> run(Dataset dataset, String prefix) {
+    return run(dataset, prefix + "_", computeMetrics != null).metrics();
   }
 
   /** The same with what the model says about each example. */
-  PredictionOutput predict(Dataset dataset) {
-    return run(dataset, "test_", true);
+  PredictionOutput predict(Dataset dataset, String prefix) {
+    return run(dataset, prefix + "_", true);
   }
 
   private PredictionOutput run(Dataset dataset, String prefix, boolean predicts) {

@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -46,6 +48,25 @@ public final class Trainer {
    * @throws NonFiniteLossException if the loss or its gradient becomes infinite or NaN
    */
   public TrainOutput train() {
+    return train(parts.args().resumeFromCheckpoint());
+  }
+
+  /**
+   * Goes on from a checkpoint, whatever the arguments say.
+   *
+   * @param resumeFromCheckpoint a checkpoint, or a folder whose newest one is taken, such as {@code
+   *     outputDir}, which is Python's {@code resume_from_checkpoint=True}
+   */
+  public TrainOutput train(Path resumeFromCheckpoint) {
+    return train(Optional.of(resumeFromCheckpoint));
+  }
+
+  /** The same. */
+  public TrainOutput train(String resumeFromCheckpoint) {
+    return train(Path.of(resumeFromCheckpoint));
+  }
+
+  private TrainOutput train(Optional<Path> checkpoint) {
     Dataset data = parts.trainDataset();
     if (data == null) {
       throw new IllegalStateException("train() needs a dataset. Set trainDataset(…).");
@@ -56,7 +77,7 @@ public final class Trainer {
     cancelled = false;
     Module module = parts.model().module();
     try {
-      return train(data, module);
+      return train(data, module, checkpoint);
     } finally {
       module.zeroGrad();
       module.eval();
@@ -64,7 +85,7 @@ public final class Trainer {
     }
   }
 
-  private TrainOutput train(Dataset data, Module module) {
+  private TrainOutput train(Dataset data, Module module, Optional<Path> checkpoint) {
     TrainingArguments args = parts.args();
     checkEvaluation();
     new DataCheck("training", parts.model()).check(data);
@@ -86,6 +107,7 @@ public final class Trainer {
           module,
           plan,
           checkpoints,
+          checkpoint,
           given == null ? Objects.requireNonNull(own) : given,
           meter);
     }
@@ -96,15 +118,14 @@ public final class Trainer {
       Module module,
       TrainingPlan plan,
       RunCheckpoints checkpoints,
+      Optional<Path> checkpoint,
       Optimizer optimizer,
       LossMeter meter) {
     double rate = optimizer.learningRate();
     RunSchedule schedule = new RunSchedule(parts.args(), plan.maxSteps(), optimizer);
     try {
       state =
-          parts
-              .args()
-              .resumeFromCheckpoint()
+          checkpoint
               .map(folder -> checkpoints.restore(folder, optimizer, schedule, meter))
               .orElseGet(TrainerState::new);
       module.train(true);
@@ -163,7 +184,12 @@ public final class Trainer {
 
   /** Runs another dataset. */
   public Map<String, Double> evaluate(Dataset dataset) {
-    return evaluate(dataset, settings -> {});
+    return evaluate(dataset, "eval");
+  }
+
+  /** Runs another dataset; the names of its metrics get a prefix, such as {@code test_loss}. */
+  public Map<String, Double> evaluate(Dataset dataset, String metricKeyPrefix) {
+    return evaluate(dataset, metricKeyPrefix, settings -> {});
   }
 
   /**
@@ -173,10 +199,16 @@ public final class Trainer {
    */
   public Map<String, Double> evaluate(
       Dataset dataset, Consumer<GenerationConfig.Builder> settings) {
+    return evaluate(dataset, "eval", settings);
+  }
+
+  /** All of these. */
+  public Map<String, Double> evaluate(
+      Dataset dataset, String metricKeyPrefix, Consumer<GenerationConfig.Builder> settings) {
     new DataCheck("evaluation", parts.model()).check(dataset);
-    Map<String, Double> metrics = parts.evaluation(settings).run(dataset);
-    state.log(metrics);
-    return metrics;
+    Map<String, Double> line = state.log(parts.evaluation(settings).run(dataset, metricKeyPrefix));
+    TrainingParts.log(line);
+    return line;
   }
 
   /**
@@ -184,7 +216,12 @@ public final class Trainer {
    * test_loss}, own metrics, and predictions.
    */
   public PredictionOutput predict(Dataset testDataset) {
-    return predict(testDataset, settings -> {});
+    return predict(testDataset, "test");
+  }
+
+  /** The same; the names of its metrics get a prefix. */
+  public PredictionOutput predict(Dataset testDataset, String metricKeyPrefix) {
+    return predict(testDataset, metricKeyPrefix, settings -> {});
   }
 
   /**
@@ -194,8 +231,24 @@ public final class Trainer {
    */
   public PredictionOutput predict(
       Dataset testDataset, Consumer<GenerationConfig.Builder> settings) {
+    return predict(testDataset, "test", settings);
+  }
+
+  /** All of these. */
+  public PredictionOutput predict(
+      Dataset testDataset, String metricKeyPrefix, Consumer<GenerationConfig.Builder> settings) {
     new DataCheck("test", parts.model()).check(testDataset);
-    return parts.evaluation(settings).predict(testDataset);
+    return parts.evaluation(settings).predict(testDataset, metricKeyPrefix);
+  }
+
+  /** Adds a callback, called after the others. */
+  public void addCallback(TrainerCallback callback) {
+    parts.callbacks().add(callback);
+  }
+
+  /** Takes a callback out; nothing happens if it is not there. */
+  public void removeCallback(TrainerCallback callback) {
+    parts.callbacks().remove(callback);
   }
 
   /** Where the last run stands; its log history also holds evaluations. */
@@ -203,7 +256,17 @@ public final class Trainer {
     return state;
   }
 
-  /** Writes the model or adapter, and the tokenizer if there is one, to a folder. */
+  /** Writes the model or adapter, and the tokenizer if there is one, to the output folder. */
+  public void saveModel() {
+    saveModel(parts.args().outputDir());
+  }
+
+  /** The same to another folder. */
+  public void saveModel(String folder) {
+    saveModel(Path.of(folder));
+  }
+
+  /** The same to another folder. */
   public void saveModel(Path folder) {
     parts.savePretrained(folder);
   }
@@ -253,9 +316,14 @@ public final class Trainer {
     }
 
     /** Saved with each checkpoint; its pad token pads the batches. */
-    public Builder tokenizer(Tokenizer value) {
+    public Builder processingClass(Tokenizer value) {
       tokenizer = value;
       return this;
+    }
+
+    /** {@link #processingClass} under the name that it had in transformers 4. */
+    public Builder tokenizer(Tokenizer value) {
+      return processingClass(value);
     }
 
     /**
@@ -305,7 +373,7 @@ public final class Trainer {
               evalDataset,
               tokenizer,
               collator,
-              List.copyOf(callbacks),
+              new CopyOnWriteArrayList<>(callbacks),
               computeMetrics,
               optimizer));
     }

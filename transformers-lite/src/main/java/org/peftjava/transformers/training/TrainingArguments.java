@@ -161,7 +161,7 @@ public record TrainingArguments(
     private int saveTotalLimit;
     private boolean loadBestModelAtEnd;
     private String metricForBestModel = "loss";
-    private boolean greaterIsBetter;
+    private Optional<Boolean> greaterIsBetter = Optional.empty();
     private double labelSmoothingFactor;
     private OptionalDouble neftuneNoiseAlpha = OptionalDouble.empty();
     private boolean predictWithGenerate;
@@ -354,9 +354,12 @@ public record TrainingArguments(
       return this;
     }
 
-    /** Whether a greater metric is better. */
+    /**
+     * Whether a greater metric is better; if absent, it is unless the name of the metric ends with
+     * "loss" or "perplexity".
+     */
     public Builder greaterIsBetter(boolean value) {
-      greaterIsBetter = value;
+      greaterIsBetter = Optional.of(value);
       return this;
     }
 
@@ -471,7 +474,7 @@ public record TrainingArguments(
           saveTotalLimit,
           loadBestModelAtEnd,
           metricForBestModel,
-          greaterIsBetter,
+          greaterIsBetter.orElseGet(() -> ArgumentChecks.isGain(metricForBestModel)),
           labelSmoothingFactor,
           neftuneNoiseAlpha,
           predictWithGenerate,

@@ -217,8 +217,7 @@ final class TrainingLoop {
   }
 
   private void evaluate(Dataset dataset) {
-    Map<String, Double> metrics = parts.evaluate(dataset);
-    log(metrics);
+    Map<String, Double> metrics = log(parts.evaluate(dataset));
     tell((callback, progress) -> callback.onEvaluate(progress, metrics));
     schedule.evaluated(metrics);
     if (args.loadBestModelAtEnd() || args.saveStrategy() == SaveStrategy.BEST) {
@@ -249,15 +248,17 @@ final class TrainingLoop {
     metrics.put("train_tokens_per_second", sessionTokens / seconds);
     metrics.put("train_peak_memory_bytes", (double) NativeRuntime.peakResidentBytes());
     metrics.put("train_loss", loss);
-    log(metrics);
+    Map<String, Double> line = log(metrics);
     BestModel.load(parts, state);
     tell(TrainerCallback::onTrainEnd);
-    return new TrainOutput(state.globalStep(), loss, Map.copyOf(metrics), wasCancelled);
+    return new TrainOutput(state.globalStep(), loss, line, wasCancelled);
   }
 
-  private void log(Map<String, Double> values) {
+  private Map<String, Double> log(Map<String, Double> values) {
     Map<String, Double> line = state.log(values);
+    TrainingParts.log(line);
     tell((callback, progress) -> callback.onLog(progress, line));
+    return line;
   }
 
   private void tell(BiConsumer<TrainerCallback, TrainingProgress> event) {

@@ -35,11 +35,14 @@ record TrainingParts(
   }
 
   Map<String, Double> evaluate(Dataset dataset) {
-    return evaluation().run(dataset);
+    return evaluation(settings -> {}).run(dataset, "eval");
   }
 
-  Evaluation evaluation() {
-    return evaluation(settings -> {});
+  /** Tells whoever reads the log. */
+  static void log(Map<String, Double> line) {
+    if (LOG.isInfoEnabled()) {
+      LOG.info(LogText.of(line));
+    }
   }
 
   /**
