@@ -26,7 +26,7 @@ public final class CardTensors {
 
   /** What starts kernels for all of these, null counting as anywhere; empty if nothing can. */
   public Optional<KernelLauncher> anywhere(Tensor first, @Nullable Tensor... others) {
-    if (standIn == null && first.handle().is_cpu()) {
+    if (standIn == null && first.isOnCpu()) {
       return Optional.empty();
     }
     Device device = first.device();

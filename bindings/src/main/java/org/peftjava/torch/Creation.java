@@ -7,7 +7,6 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.LongOptional;
-import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.peftjava.torch.runtime.NativeRuntime;
@@ -22,8 +21,11 @@ public final class Creation {
 
   /** Memory with arbitrary contents. */
   public static Tensor empty(DType type, Device device, long... sizes) {
-    return Natives.op(
-        () -> torch.empty(sizes, Natives.options(type, device), new MemoryFormatOptional()));
+    return Natives.fresh(
+        type,
+        device,
+        sizes,
+        () -> torch.empty(sizes, Natives.options(type, device), Natives.ANY_FORMAT));
   }
 
   /** All zeros, on the CPU. */
@@ -33,7 +35,8 @@ public final class Creation {
 
   /** All zeros. */
   public static Tensor zeros(DType type, Device device, long... sizes) {
-    return Natives.op(() -> torch.zeros(sizes, Natives.options(type, device)));
+    return Natives.fresh(
+        type, device, sizes, () -> torch.zeros(sizes, Natives.options(type, device)));
   }
 
   /** All ones, on the CPU. */

@@ -127,7 +127,7 @@ public final class CrossEntropy {
 
   /** {@code h W^T} in memory that is reused, where that is possible. */
   private static Tensor logits(Tensor h, Tensor weight) {
-    if (!h.handle().is_cpu()) {
+    if (!h.isOnCpu()) {
       return MatrixOps.linear(h, weight, null);
     }
     long numel = h.size(0) * weight.size(0);

@@ -30,7 +30,7 @@ final class FastPath {
   private static boolean covers(Tensor tensor) {
     DType type = tensor.dtype();
     return (type == DType.FLOAT32 || type == DType.BFLOAT16)
-        && tensor.handle().is_cpu()
+        && tensor.isOnCpu()
         && tensor.isContiguous()
         && tensor.numel() > 0;
   }

@@ -43,7 +43,7 @@ final class FlashAttention {
   }
 
   private static boolean isDense(Tensor x) {
-    return x.rank() == 4 && x.handle().is_cpu() && x.numel() > 0 && x.handle().stride(3) == 1;
+    return x.rank() == 4 && x.isOnCpu() && x.numel() > 0 && x.stride(3) == 1;
   }
 
   private static boolean isAddend(Tensor mask, Tensor q, Tensor k) {
@@ -78,7 +78,7 @@ final class FlashAttention {
 
   private static List<@Nullable Tensor> gradients(
       Tensor gradient, List<Tensor> kept, boolean causal, @Nullable Double scale) {
-    Tensor g = gradient.handle().stride(3) == 1 ? gradient : gradient.contiguous();
+    Tensor g = gradient.stride(3) == 1 ? gradient : gradient.contiguous();
     Tensor mask = kept.size() > 5 ? kept.get(5) : null;
     List<IValue> arguments = new ArrayList<>(List.of(value(wide(g))));
     arguments.addAll(operands(kept.get(0), kept.get(1), kept.get(2)));

@@ -42,7 +42,7 @@ public final class FusedAttention {
   }
 
   private static boolean isDense(Tensor x) {
-    return x.rank() == 4 && x.handle().is_cpu() && x.numel() > 0 && x.handle().stride(3) == 1;
+    return x.rank() == 4 && x.isOnCpu() && x.numel() > 0 && x.stride(3) == 1;
   }
 
   /**
@@ -53,11 +53,11 @@ public final class FusedAttention {
     int rank = mask.rank();
     return (mask.dtype() == DType.FLOAT32 || mask.dtype() == DType.BFLOAT16)
         && !mask.requiresGrad()
-        && mask.handle().is_cpu()
+        && mask.isOnCpu()
         && rank >= 2
         && rank <= 4
         && mask.size(-1) == k.size(2)
-        && mask.handle().stride(rank - 1L) == 1
+        && mask.stride(-1) == 1
         && fits(mask, -2, q.size(2))
         && fits(mask, -3, q.size(1))
         && fits(mask, -4, q.size(0));
@@ -128,7 +128,7 @@ public final class FusedAttention {
   }
 
   private static List<@Nullable Tensor> gradients(Tensor gradient, List<Tensor> kept, Rule rule) {
-    Tensor g = gradient.handle().stride(3) == 1 ? gradient : gradient.contiguous();
+    Tensor g = gradient.stride(3) == 1 ? gradient : gradient.contiguous();
     Tensor mask = kept.size() > 5 ? kept.get(5) : null;
     List<Tensor> results = List.of(like(kept.get(0)), like(kept.get(1)), like(kept.get(2)));
     AttentionKernel.backward(
@@ -170,7 +170,7 @@ public final class FusedAttention {
   }
 
   private static long stride(Tensor x, int dimension) {
-    return x.handle().stride(x.rank() + (long) dimension);
+    return x.stride(dimension);
   }
 
   /** A stride, 0 where all have the same numbers. */

@@ -14,7 +14,7 @@ final class HostCopies {
       return values; // an empty tensor has no address
     }
     try (TensorScope scope = TensorScope.open("toFloats")) {
-      Tensor host = tensor.detach().to(Device.CPU).to(DType.FLOAT32).contiguous();
+      Tensor host = detached(tensor).to(Device.CPU).to(DType.FLOAT32).contiguous();
       new FloatPointer(host.handle().data_ptr_float()).get(values);
     }
     return values;
@@ -26,7 +26,7 @@ final class HostCopies {
       return values; // an empty tensor has no address
     }
     try (TensorScope scope = TensorScope.open("toLongs")) {
-      Tensor host = tensor.detach().to(Device.CPU).to(DType.INT64).contiguous();
+      Tensor host = detached(tensor).to(Device.CPU).to(DType.INT64).contiguous();
       new LongPointer(host.handle().data_ptr_long()).get(values);
     }
     return values;
@@ -38,10 +38,14 @@ final class HostCopies {
       return values; // an empty tensor has no address
     }
     try (TensorScope scope = TensorScope.open("toBytes")) {
-      Tensor host = tensor.detach().to(Device.CPU).contiguous();
+      Tensor host = detached(tensor).to(Device.CPU).contiguous();
       new BytePointer(host.handle().data_ptr()).get(values);
     }
     return values;
+  }
+
+  private static Tensor detached(Tensor tensor) {
+    return tensor.requiresGrad() ? tensor.detach() : tensor;
   }
 
   private static int length(Tensor tensor, int bytesPerElement) {

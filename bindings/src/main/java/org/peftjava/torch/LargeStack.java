@@ -24,7 +24,7 @@ final class LargeStack {
    */
   static Tensor op(Tensor matrices, Supplier<org.bytedeco.pytorch.Tensor> operator) {
     int rank = matrices.rank();
-    if (rank < 2 || matrices.size(-1) * matrices.size(-2) < LARGE || !matrices.handle().is_cpu()) {
+    if (rank < 2 || matrices.size(-1) * matrices.size(-2) < LARGE || !matrices.isOnCpu()) {
       return Natives.op(operator);
     }
     return Natives.op(

@@ -152,7 +152,7 @@ public final class MatrixOps {
   /** Whether products with this weight are computed in float32 from a widened copy. */
   static boolean widens(Tensor weight) {
     return weight.dtype() == DType.BFLOAT16
-        && weight.handle().is_cpu()
+        && weight.isOnCpu()
         && !NativeRuntime.hasBfloat16Products();
   }
 

@@ -90,7 +90,7 @@ public final class Ops {
     if (weight != null && bias != null && bias.dtype() != weight.dtype()) {
       return layerNorm(x, weight, bias.to(weight.dtype()), eps); // trained in float32
     }
-    if (weight != null && isNarrower(x.dtype(), weight.dtype()) && !x.handle().is_cpu()) {
+    if (weight != null && isNarrower(x.dtype(), weight.dtype()) && !x.isOnCpu()) {
       return layerNorm(x.to(weight.dtype()), weight, bias, eps).to(x.dtype()); // as the CPU does
     }
     Tensor y =
@@ -178,15 +178,14 @@ public final class Ops {
    * @return (ids..., d)
    */
   public static Tensor embedding(Tensor weight, Tensor ids) {
-    if (ids.numel() > 0) {
-      long lowest = ids.min().toLong();
-      long highest = ids.max().toLong();
-      if (lowest < 0 || highest >= weight.size(0)) {
+    long rows = weight.size(0);
+    for (long id : ids.toLongs()) {
+      if (id < 0 || id >= rows) {
         throw new IllegalArgumentException(
             "Token id "
-                + (lowest < 0 ? lowest : highest)
+                + id
                 + " is outside the vocabulary: expected 0 to "
-                + (weight.size(0) - 1)
+                + (rows - 1)
                 + ". Does the tokenizer belong to this model?");
       }
     }
@@ -254,7 +253,7 @@ public final class Ops {
     if (FlashAttention.covers(q, k, v, mask, dropout)) {
       return FlashAttention.of(q, k, v, mask, causal, scale);
     }
-    if (q.dtype() == DType.BFLOAT16 && q.size(-2) > 1 && q.handle().is_cpu()) {
+    if (q.dtype() == DType.BFLOAT16 && q.size(-2) > 1 && q.isOnCpu()) {
       try (TensorScope scope = TensorScope.open("attention")) {
         DType wide = DType.FLOAT32;
         Tensor wideMask = mask != null && mask.dtype().isFloatingPoint() ? mask.to(wide) : mask;
@@ -299,13 +298,13 @@ public final class Ops {
    * 183484).
    */
   private static Tensor wellPlaced(Tensor x) {
-    return x.handle().is_cpu() || x.address() % 16 == 0 ? x : x.copy();
+    return x.isOnCpu() || x.address() % 16 == 0 ? x : x.copy();
   }
 
   /** The same of each row. */
   private static Tensor rowsWellPlaced(Tensor x) {
-    for (int i = 0; i < x.rank() - 1 && !x.handle().is_cpu(); i++) {
-      if (x.size(i) > 1 && x.handle().stride(i) * x.dtype().byteSize() % 16 != 0) {
+    for (int i = 0; i < x.rank() - 1 && !x.isOnCpu(); i++) {
+      if (x.size(i) > 1 && x.stride(i) * x.dtype().byteSize() % 16 != 0) {
         return x.copy();
       }
     }

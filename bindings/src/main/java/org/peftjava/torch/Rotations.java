@@ -72,7 +72,7 @@ public final class Rotations {
   }
 
   private static long stride(Tensor x, int dimension) {
-    return x.handle().stride(dimension);
+    return x.stride(dimension);
   }
 
   /** The result, with the heads of a token side by side in memory. */

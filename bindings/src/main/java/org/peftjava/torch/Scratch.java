@@ -5,7 +5,6 @@ import java.util.Deque;
 import java.util.EnumMap;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
@@ -119,9 +118,7 @@ public final class Scratch {
     try (PointerScope scope = new PointerScope()) {
       return torch
           .empty(
-              new long[] {length},
-              Natives.options(DType.FLOAT32, Device.CPU),
-              new MemoryFormatOptional())
+              new long[] {length}, Natives.options(DType.FLOAT32, Device.CPU), Natives.ANY_FORMAT)
           .retainReference();
     }
   }

@@ -2,9 +2,7 @@ package org.peftjava.torch;
 
 import java.util.List;
 import java.util.Optional;
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.GeneratorOptional;
-import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.jspecify.annotations.Nullable;
 
@@ -19,13 +17,19 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Tensor implements AutoCloseable {
   private final org.bytedeco.pytorch.Tensor handle;
+  private final Layout layout;
   private final boolean counted;
   private @Nullable TensorScope owner;
   private volatile @Nullable String closedBy;
   private @Nullable Recipe recipe;
 
   Tensor(org.bytedeco.pytorch.Tensor handle) {
+    this(handle, new Layout(handle));
+  }
+
+  Tensor(org.bytedeco.pytorch.Tensor handle, Layout layout) {
     this.handle = handle;
+    this.layout = layout;
     owner = TensorScope.current();
     counted = owner != null;
     if (owner == null) {
@@ -37,6 +41,16 @@ public final class Tensor implements AutoCloseable {
   }
 
   org.bytedeco.pytorch.Tensor handle() {
+    checkOpen();
+    return handle;
+  }
+
+  private Layout layout() {
+    checkOpen();
+    return layout;
+  }
+
+  private void checkOpen() {
     if (closedBy != null) {
       throw new TorchException.ClosedTensor(
           "This tensor was closed "
@@ -44,7 +58,6 @@ public final class Tensor implements AutoCloseable {
               + ". Call scope.keep(tensor) before the scope ends,"
               + " or tensor.escape() to own it yourself.");
     }
-    return handle;
   }
 
   /** How this tensor is computed again, if that is known. */
@@ -121,12 +134,12 @@ public final class Tensor implements AutoCloseable {
 
   /** Element type. */
   public DType dtype() {
-    return DType.of(handle().scalar_type());
+    return layout().type();
   }
 
   /** Where the values live. */
   public Device device() {
-    if (handle().is_cpu()) {
+    if (isOnCpu()) {
       return Device.CPU;
     }
     try (org.bytedeco.pytorch.Device device = handle().device()) {
@@ -134,28 +147,33 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
+  /** Whether {@link #device} is the CPU. */
+  boolean isOnCpu() {
+    return layout().isOnCpu();
+  }
+
   /** The sizes. */
   public Shape shape() {
-    long[] sizes = new long[rank()];
-    for (int i = 0; i < sizes.length; i++) {
-      sizes[i] = handle.size(i);
-    }
-    return Shape.of(sizes);
+    return Shape.of(layout().sizes());
   }
 
   /** Size of one dimension; a negative number counts from the end. */
   public long size(int dim) {
-    return Natives.call(() -> handle().size(dim));
+    long[] sizes = layout().sizes();
+    int index = dim < 0 ? dim + sizes.length : dim;
+    return index >= 0 && index < sizes.length
+        ? sizes[index]
+        : Natives.call(() -> handle.size(dim)); // which says what is wrong
   }
 
   /** Number of dimensions. */
   public int rank() {
-    return (int) handle().dim();
+    return layout().sizes().length;
   }
 
   /** Number of elements. */
   public long numel() {
-    return handle().numel();
+    return layout().numel();
   }
 
   /**
@@ -163,18 +181,21 @@ public final class Tensor implements AutoCloseable {
    * which take contiguous memory.
    */
   public long address() {
-    Pointer first = Natives.call(() -> handle().data_ptr());
-    return first == null ? 0 : first.address();
+    return layout().address();
   }
 
-  /** Elements between neighbours along one dimension. */
+  /** Elements between neighbours along one dimension; a negative number counts from the end. */
   public long stride(int dim) {
-    return Natives.call(() -> handle().stride(dim));
+    long[] strides = layout().strides();
+    int index = dim < 0 ? dim + strides.length : dim;
+    return index >= 0 && index < strides.length
+        ? strides[index]
+        : Natives.call(() -> handle.stride(dim));
   }
 
   /** Whether the elements lie in row-major order without gaps. */
   public boolean isContiguous() {
-    return handle().is_contiguous();
+    return layout().isContiguous();
   }
 
   /** This tensor if contiguous, else a contiguous copy. */
@@ -204,7 +225,7 @@ public final class Tensor implements AutoCloseable {
                         handle().scalar_type(),
                         false,
                         false,
-                        new MemoryFormatOptional()));
+                        Natives.ANY_FORMAT));
   }
 
   /** Whether gradients flow to this tensor. */

@@ -24,7 +24,7 @@ final class WideProduct {
         && weight.size(turned ? 1 : 0) == x.size(-1)
         && x.numel() >= WideProductKernel.minRows(FastPath.type(x), turned) * x.size(-1)
         && WideProductKernel.occupies(weight.size(turned ? 0 : 1), FastPath.threads())
-        && x.handle().is_cpu()
+        && x.isOnCpu()
         && FastPath.covers(weight)
         && WideProductKernel.available(FastPath.type(x))
         && !learns(weight)
