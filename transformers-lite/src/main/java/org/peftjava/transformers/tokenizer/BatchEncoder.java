@@ -33,6 +33,9 @@ record BatchEncoder(
               + textPairs.size()
               + " second texts; expected as many of both, or no second ones.");
     }
+    if (options.isSplitIntoWords()) {
+      return encodeWords(texts, textPairs, options, withOffsets);
+    }
     List<EncodedText> rows = new ArrayList<>(texts.size());
     List<Integer> samples = new ArrayList<>(texts.size());
     for (int i = 0; i < texts.size(); i++) {
@@ -46,22 +49,41 @@ record BatchEncoder(
     return padder(options).pad(rows, samples.stream().mapToInt(Integer::intValue).toArray());
   }
 
+  private BatchEncoding encodeWords(
+      List<String> words, List<String> textPairs, EncodeOptions options, boolean withOffsets) {
+    if (!textPairs.isEmpty()) {
+      throw new IllegalArgumentException(
+          "isSplitIntoWords is for one text, but there are second ones. Join them to texts.");
+    }
+    EncodedText encoded = backend.encodeWords(words, options.addSpecialTokens(), withOffsets);
+    List<EncodedText> rows = windows(encoded, false, options);
+    return padder(options).pad(rows, new int[rows.size()]);
+  }
+
   /** The row of a text, and those of what was cut off where the options ask for them. */
   List<EncodedText> rows(
       String text, Optional<String> pair, EncodeOptions options, boolean withOffsets) {
-    EncodedText encoded = backend.encode(text, pair, options.addSpecialTokens(), withOffsets);
+    if (options.isSplitIntoWords()) {
+      throw new IllegalArgumentException(
+          "isSplitIntoWords needs a list of words, got one text. Use batchEncode(words, …).");
+    }
+    return windows(
+        backend.encode(text, pair, options.addSpecialTokens(), withOffsets),
+        pair.isPresent(),
+        options);
+  }
+
+  private List<EncodedText> windows(EncodedText encoded, boolean hasPair, EncodeOptions options) {
     OptionalInt limit = options.maxLength().isPresent() ? options.maxLength() : modelMaxLength;
     if (!options.truncation() || limit.isEmpty() || encoded.ids().length <= limit.getAsInt()) {
       return List.of(encoded);
     }
-    if (options.truncationStrategy() == TruncationStrategy.ONLY_SECOND && pair.isEmpty()) {
+    if (options.truncationStrategy() == TruncationStrategy.ONLY_SECOND && !hasPair) {
       throw new IllegalArgumentException(
           "truncationStrategy is ONLY_SECOND, but there is no second text to cut.");
     }
     boolean wantsAll = options.returnOverflowingTokens();
-    if (wantsAll
-        && pair.isPresent()
-        && options.truncationStrategy() == TruncationStrategy.LONGEST_FIRST) {
+    if (wantsAll && hasPair && options.truncationStrategy() == TruncationStrategy.LONGEST_FIRST) {
       throw new IllegalArgumentException(
           "returnOverflowingTokens with two texts needs the truncationStrategy ONLY_FIRST or"
               + " ONLY_SECOND, not LONGEST_FIRST.");

@@ -6,6 +6,7 @@ import java.util.OptionalInt;
 /**
  * How texts become a padded batch: the arguments of Python's {@code tokenizer(texts, ...)}.
  *
+ * @param isSplitIntoWords the texts are the words of one text, which becomes one row
  * @param addSpecialTokens adds what the model expects around a text, such as OPT's first {@code
  *     </s>}
  * @param padding how far rows are padded
@@ -20,6 +21,7 @@ import java.util.OptionalInt;
  * @param truncationSide overrides the tokenizer's side
  */
 public record EncodeOptions(
+    boolean isSplitIntoWords,
     boolean addSpecialTokens,
     Padding padding,
     boolean truncation,
@@ -47,6 +49,7 @@ public record EncodeOptions(
 
   /** Collects options. */
   public static final class Builder {
+    private boolean isSplitIntoWords;
     private boolean addSpecialTokens = true;
     private Padding padding = Padding.LONGEST;
     private boolean truncation;
@@ -59,6 +62,17 @@ public record EncodeOptions(
     private Optional<Side> truncationSide = Optional.empty();
 
     private Builder() {}
+
+    /**
+     * Whether the texts are the words of one text, as in a file with a label for each word. {@link
+     * BatchEncoding#wordIds} then counts in this list, and {@link BatchEncoding#offsetMapping} in
+     * each word. Tokenizers that mark the space before a word (RoBERTa, GPT-2) want {@link
+     * TokenizerOptions.Builder#addPrefixSpace} with it.
+     */
+    public Builder isSplitIntoWords(boolean split) {
+      isSplitIntoWords = split;
+      return this;
+    }
 
     /** Whether to add special tokens. */
     public Builder addSpecialTokens(boolean add) {
@@ -126,6 +140,7 @@ public record EncodeOptions(
     /** The options. */
     public EncodeOptions build() {
       return new EncodeOptions(
+          isSplitIntoWords,
           addSpecialTokens,
           padding,
           truncation,

@@ -2,6 +2,9 @@ package org.peftjava.transformers.tokenizer;
 
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -57,7 +60,24 @@ final class NativeTokenizer implements AutoCloseable {
               ? library.encodeDual(open(), first, second.get(), addSpecialTokens)
               : library.encode(open(), first, addSpecialTokens);
       try {
-        return read(encoding, first, second.orElse(""), withOffsets);
+        return read(
+            encoding, (sequence, word) -> sequence == 0 ? first : second.orElse(""), withOffsets);
+      } finally {
+        library.deleteEncoding(encoding);
+      }
+    } finally {
+      lock.readLock().unlock();
+    }
+  }
+
+  /** Tokens of one text that is split into words, whose offsets count in each word. */
+  EncodedText encodeWords(List<String> words, boolean addSpecialTokens, boolean withOffsets) {
+    String[] parts = words.stream().map(NativeTokenizer::wellFormed).toArray(String[]::new);
+    lock.readLock().lock();
+    try {
+      long encoding = library.encodeList(open(), parts, addSpecialTokens);
+      try {
+        return read(encoding, (sequence, word) -> parts[Math.max(0, word)], withOffsets);
       } finally {
         library.deleteEncoding(encoding);
       }
@@ -81,7 +101,12 @@ final class NativeTokenizer implements AutoCloseable {
     }
   }
 
-  private EncodedText read(long encoding, String text, String textPair, boolean withOffsets) {
+  /** Finds the text in which the offsets of a token count. */
+  private interface TextOfToken {
+    String find(int sequence, int word);
+  }
+
+  private EncodedText read(long encoding, TextOfToken texts, boolean withOffsets) {
     long[] ids = library.getTokenIds(encoding);
     long[] specialMask = library.getSpecialTokenMask(encoding);
     long[] sequenceIds = library.getSequenceIds(encoding);
@@ -90,21 +115,21 @@ final class NativeTokenizer implements AutoCloseable {
       // The mask is 1 for what the post-processor added; special tokens inside the text have 0.
       sequences[i] = specialMask[i] == 1 ? -1 : Math.max(0, (int) sequenceIds[i]);
     }
+    long[] words = library.getWordIds(encoding);
     int[] offsets = new int[withOffsets ? 2 * ids.length : 0];
     if (withOffsets) {
       CharSpan[] spans = library.getTokenCharSpans(encoding);
-      CharOffsets first = new CharOffsets(text);
-      CharOffsets second = new CharOffsets(textPair);
+      Map<String, CharOffsets> known = new HashMap<>();
       for (int i = 0; i < ids.length; i++) {
         if (spans[i] != null && sequences[i] >= 0) {
-          CharOffsets chars = sequences[i] == 0 ? first : second;
+          String text = texts.find(sequences[i], (int) words[i]);
+          CharOffsets chars = known.computeIfAbsent(text, CharOffsets::new);
           offsets[2 * i] = chars.of(spans[i].getStart());
           offsets[2 * i + 1] = chars.of(spans[i].getEnd());
         }
       }
     }
-    return new EncodedText(
-        ids, library.getTypeIds(encoding), sequences, library.getWordIds(encoding), offsets);
+    return new EncodedText(ids, library.getTypeIds(encoding), sequences, words, offsets);
   }
 
   String decode(long[] ids, boolean skipSpecialTokens) {

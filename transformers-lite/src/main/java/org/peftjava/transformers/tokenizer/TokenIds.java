@@ -18,6 +18,17 @@ public record TokenIds(long[][] ids) {
     return ids[row];
   }
 
+  /** Each row from a token on, Python's {@code ids[:, start:]}; of shorter rows nothing. */
+  public TokenIds from(int start) {
+    if (start < 0) {
+      throw new IllegalArgumentException("start is " + start + "; expected at least 0.");
+    }
+    return new TokenIds(
+        Arrays.stream(ids)
+            .map(row -> Arrays.copyOfRange(row, Math.min(start, row.length), row.length))
+            .toArray(long[][]::new));
+  }
+
   @Override
   public boolean equals(Object other) {
     return other instanceof TokenIds tokens && Arrays.deepEquals(ids, tokens.ids);

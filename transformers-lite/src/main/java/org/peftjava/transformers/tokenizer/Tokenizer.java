@@ -100,6 +100,11 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles, PushTo
     return List.of(backend.tokens(text, false));
   }
 
+  /** The text of token ids, with special tokens. */
+  public String decode(long[] ids) {
+    return decode(ids, false);
+  }
+
   /**
    * The text of token ids. Ids that the vocabulary does not have are left out, as in Python;
    * incomplete characters become U+FFFD.
@@ -130,6 +135,11 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles, PushTo
   /** The text of each row. */
   public List<String> batchDecode(TokenIds ids, Consumer<DecodeOptions.Builder> options) {
     return Arrays.stream(ids.ids()).map(row -> decode(row, options)).toList();
+  }
+
+  /** The text of each row, as the options say. */
+  public List<String> batchDecode(long[][] ids, Consumer<DecodeOptions.Builder> options) {
+    return batchDecode(new TokenIds(ids), options);
   }
 
   /** The text of each row, with special tokens. */

@@ -11,6 +11,7 @@ import org.peftjava.transformers.hub.HubOptions;
  * @param padToken the token that fills short rows, such as the end token for a model without one
  * @param paddingSide where short rows are padded
  * @param truncationSide where long rows are cut
+ * @param addPrefixSpace whether a text without a space in front counts as if it had one
  * @param modelMaxLength longest row that truncation leaves unless it is told otherwise
  * @param hub how a name that is no folder is looked up
  * @param subfolder where the files are below the folder or in the repository; empty for there
@@ -19,6 +20,7 @@ public record TokenizerOptions(
     Optional<String> padToken,
     Optional<Side> paddingSide,
     Optional<Side> truncationSide,
+    Optional<Boolean> addPrefixSpace,
     OptionalInt modelMaxLength,
     Consumer<HubOptions.Builder> hub,
     Optional<String> subfolder) {
@@ -32,6 +34,7 @@ public record TokenizerOptions(
     private Optional<String> padToken = Optional.empty();
     private Optional<Side> paddingSide = Optional.empty();
     private Optional<Side> truncationSide = Optional.empty();
+    private Optional<Boolean> addPrefixSpace = Optional.empty();
     private OptionalInt modelMaxLength = OptionalInt.empty();
     private Consumer<HubOptions.Builder> hub = options -> {};
     private Optional<String> subfolder = Optional.empty();
@@ -53,6 +56,16 @@ public record TokenizerOptions(
     /** Where long rows are cut. */
     public Builder truncationSide(Side side) {
       truncationSide = Optional.of(side);
+      return this;
+    }
+
+    /**
+     * Whether the first word of a text counts as if a space stood in front of it, for tokenizers
+     * that mark it (RoBERTa, BART, GPT-2, GPT-NeoX, Qwen): they want it for texts that are split
+     * into words.
+     */
+    public Builder addPrefixSpace(boolean value) {
+      addPrefixSpace = Optional.of(value);
       return this;
     }
 
@@ -82,7 +95,7 @@ public record TokenizerOptions(
     /** The options. */
     public TokenizerOptions build() {
       return new TokenizerOptions(
-          padToken, paddingSide, truncationSide, modelMaxLength, hub, subfolder);
+          padToken, paddingSide, truncationSide, addPrefixSpace, modelMaxLength, hub, subfolder);
     }
   }
 }

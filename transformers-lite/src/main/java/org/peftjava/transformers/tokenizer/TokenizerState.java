@@ -61,6 +61,11 @@ record TokenizerState(
     if (options.modelMaxLength().isPresent()) {
       config = config.with("model_max_length", options.modelMaxLength().getAsInt());
     }
+    if (options.addPrefixSpace().isPresent()) {
+      config = config.with(PrefixSpace.KEY, options.addPrefixSpace().get());
+      PrefixSpace.require(files.tokenizerJson(), files.kind(), folder);
+    }
+    PrefixSpace.apply(files.tokenizerJson(), config, files.kind());
     return of(files.tokenizerJson(), config, files.kind(), folder);
   }
 
