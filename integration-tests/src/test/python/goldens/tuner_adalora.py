@@ -75,6 +75,12 @@ SECTIONS = tuners.sections(
             ),
             "the penalty in the loss",
         ),
+        "adalora_tokens": tuners.case(
+            AdaLoraConfig(
+                init_r=4, target_r=2, lora_alpha=7, total_step=9, target_modules=["v_proj"], trainable_token_indices=[33, 2, 5], **TASK
+            ),
+            "tokens beside it; the head is tied",
+        ),
         "adalora_gpt2": tuners.case(
             AdaLoraConfig(init_r=3, total_step=9, lora_alpha=0, init_lora_weights=False, target_modules=["c_attn"], **TASK),
             "Conv1D; acts from the start; alpha 0 stands for the rank",

@@ -12,7 +12,10 @@ interface AdapterFiles {
     return (PeftModel) this;
   }
 
-  /** Adds a saved adapter, from a folder or the hub; it does not act before {@code setAdapter}. */
+  /**
+   * Adds a saved adapter, from a folder or the hub; it does not act before {@code setAdapter}. If
+   * there already is an adapter of this name and config, its values are read again.
+   */
   default LoadReport loadAdapter(String nameOrPath, String adapterName) {
     return loadAdapter(nameOrPath, options -> options.adapterName(adapterName));
   }

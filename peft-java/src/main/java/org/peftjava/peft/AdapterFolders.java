@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -32,6 +33,22 @@ import org.peftjava.transformers.tokenizer.Tokenizer;
  * their names below. Reference: PEFT {@code PeftModel.save_pretrained, load_adapter}.
  */
 final class AdapterFolders {
+  /** What may differ between two adapters whose values fit: the file's keys tell its layers. */
+  private static final Set<String> PLACES =
+      Set.of(
+          "auto_mapping",
+          "base_model_name_or_path",
+          "exclude_modules",
+          "fan_in_fan_out",
+          "inference_mode",
+          "layers_pattern",
+          "layers_to_transform",
+          "modules_to_save",
+          "peft_version",
+          "revision",
+          "target_modules",
+          "task_type");
+
   private AdapterFolders() {}
 
   /** Loads the first adapter of a fresh model, from a folder or the hub, or closes it. */
@@ -118,7 +135,7 @@ final class AdapterFolders {
                         + " baseModelNameOrPath."));
   }
 
-  /** Adds a saved adapter. */
+  /** Adds a saved adapter; of one that is there already, the values are read again. */
   static LoadReport loadInto(PeftModel model, Path folder, LoadAdapterOptions options) {
     TunerConfig config =
         options
@@ -130,19 +147,44 @@ final class AdapterFolders {
       model.tuned().allowMixing();
     }
     AdapterCheckpoint.checkFolder(folder, config);
-    LoadReport report =
-        model.add(
-            name,
-            PeftConstruction.completed(
-                config.with("inference_mode", !options.isTrainable()),
-                Optional.empty(),
-                model.promptShape()),
-            options.weights(config),
-            added -> AdapterCheckpoint.load(model.tuned(), name, folder, rules));
+    TunerConfig present = model.peftConfig().get(name);
+    LoadReport report;
+    if (present == null) {
+      report =
+          model.add(
+              name,
+              PeftConstruction.completed(
+                  config.with("inference_mode", !options.isTrainable()),
+                  Optional.empty(),
+                  model.promptShape()),
+              options.weights(config),
+              added -> AdapterCheckpoint.load(model.tuned(), name, folder, rules));
+    } else {
+      checkAlike(name, present, config);
+      report = AdapterCheckpoint.load(model.tuned(), name, folder, rules);
+    }
     if (!options.isTrainable()) {
       model.eval();
     }
     return report;
+  }
+
+  /** Checks that values of an adapter with another config mean the same in the present one. */
+  private static void checkAlike(String name, TunerConfig present, TunerConfig config) {
+    List<String> others =
+        present.fields().values().keySet().stream()
+            .filter(field -> !PLACES.contains(field))
+            .filter(
+                field -> !Objects.equals(present.fields().get(field), config.fields().get(field)))
+            .toList();
+    if (!present.peftType().equals(config.peftType()) || !others.isEmpty()) {
+      throw new IllegalArgumentException(
+          "There already is an adapter \""
+              + name
+              + "\", and the saved one has another config ("
+              + (others.isEmpty() ? "peft_type" : String.join(", ", others))
+              + "). Delete it first, or use another name.");
+    }
   }
 
   /**

@@ -30,13 +30,15 @@ final class Injections {
     }
     String name = options.adapterName();
     TunerMethod<?> method = method(config);
-    TunerConfig targeted =
-        options.stateDict().map(keys -> targeted(config, keys, method.prefix())).orElse(config);
     boolean fresh = TunedModel.in(model).isEmpty();
     TunedModel tuned = TunedModel.in(model).orElseGet(() -> PeftConstruction.tune(facts(model)));
     try {
-      List<String> paths = tuned.add(name, targeted, options.weights(), Injections::checkedPaths);
-      options.stateDict().ifPresent(keys -> warn(config, tuned.base(), paths));
+      TunerConfig targeted =
+          options
+              .stateDict()
+              .map(keys -> targeted(config, tuned.base(), paths(keys, method.prefix())))
+              .orElse(config);
+      tuned.add(name, targeted, options.weights(), Injections::checkedPaths);
       tuned.activate(List.of(name));
     } catch (RuntimeException e) {
       if (fresh) {
@@ -76,8 +78,9 @@ final class Injections {
     return injection.paths();
   }
 
-  private static TunerConfig targeted(TunerConfig config, Set<String> keys, String prefix) {
-    List<String> paths =
+  /** The paths of the layers that have these keys. */
+  private static Set<String> paths(Set<String> keys, String prefix) {
+    Set<String> paths =
         keys.stream()
             .filter(key -> key.contains("." + prefix))
             .map(key -> key.substring(0, key.lastIndexOf("." + prefix)))
@@ -86,31 +89,35 @@ final class Injections {
                     path.startsWith(AdapterCheckpoint.PREFIX)
                         ? path.substring(AdapterCheckpoint.PREFIX.length())
                         : path)
-            .distinct()
-            .sorted()
-            .toList();
+            .collect(Collectors.toCollection(TreeSet::new));
     if (paths.isEmpty()) {
       throw new IllegalArgumentException(
           "None of the keys given as stateDict has \"." + prefix + "\" in it: " + keys + ".");
     }
-    TunerConfig result = config.with("target_modules", paths);
-    for (String field : List.of("exclude_modules", "layers_to_transform", "layers_pattern")) {
+    return paths;
+  }
+
+  /**
+   * The config that selects these layers. What it says about layers stays where it selects them:
+   * their names may decide what they share.
+   */
+  private static TunerConfig targeted(TunerConfig config, BaseModel model, Set<String> found) {
+    Set<String> configured = new TreeSet<>(TunerMethods.matched(config, model));
+    if (configured.equals(found)) {
+      return config;
+    }
+    Set<String> more = new TreeSet<>(found);
+    more.removeAll(configured);
+    Set<String> less = new TreeSet<>(configured);
+    less.removeAll(found);
+    LOG.warn(
+        "The keys given as stateDict adapt {} beyond the config's targets, and leave out {}.",
+        more,
+        less);
+    TunerConfig result = config.with("target_modules", List.copyOf(found));
+    for (String field : List.of("exclude_modules", "layers_pattern", "layers_to_transform")) {
       result = result.fields().isSet(field) ? result.with(field, null) : result;
     }
     return result;
-  }
-
-  /** Says where the keys and the config's own targets disagree. */
-  private static void warn(TunerConfig config, BaseModel model, List<String> found) {
-    Set<String> configured = new TreeSet<>(TunerMethods.matched(config, model));
-    Set<String> more = found.stream().collect(Collectors.toCollection(TreeSet::new));
-    more.removeAll(configured);
-    configured.removeAll(found);
-    if (!more.isEmpty() || !configured.isEmpty()) {
-      LOG.warn(
-          "The keys given as stateDict adapt {} beyond the config's targets, and leave out {}.",
-          more,
-          configured);
-    }
   }
 }

@@ -12,7 +12,11 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.adaptionprompt.AdaptionPromptConfig;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
+import org.peftjava.torch.TensorScope;
+import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** What is special about adaption prompts; their numbers are in the tuner goldens. */
@@ -100,6 +104,32 @@ class AdaptionPromptTest {
       model.savePretrained(folder);
       assertEquals(
           "self_attn", PeftConfig.fromPretrained(folder).fields().text("target_modules").get());
+    }
+  }
+
+  @Test
+  void aPaddedRowMeansWhatItMeansAlone() {
+    for (String name :
+        List.of(LLAMA, "tuner_adaption_prompt_mistral", "tuner_adaption_prompt_gpt2")) {
+      try (TunerCase tuner = new TunerCase(name);
+          PeftModelForCausalLM model = tuner.load()) {
+        float[] alone = lastLogits(model, new long[] {9, 11, 4}, new long[] {1, 1, 1});
+        float[] padded = lastLogits(model, new long[] {1, 1, 9, 11, 4}, new long[] {0, 0, 1, 1, 1});
+        assertArrayEquals(alone, padded, 1e-5f, name);
+      }
+    }
+  }
+
+  private static float[] lastLogits(PeftModelForCausalLM model, long[] ids, long[] mask) {
+    try (TensorScope scope = TensorScope.open("last logits");
+        GradMode off = GradMode.noGrad()) {
+      ModelInput input =
+          ModelInput.builder()
+              .inputIds(Creation.ofLongs(ids, 1, ids.length))
+              .attentionMask(Creation.ofLongs(mask, 1, ids.length))
+              .build();
+      Tensor logits = model.forward(input).logits().orElseThrow();
+      return logits.narrow(1, ids.length - 1, 1).contiguous().toFloats();
     }
   }
 }

@@ -17,6 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.frod.FrodConfig;
+import org.peftjava.peft.tuner.hira.HiraConfig;
 import org.peftjava.peft.tuner.osf.OSFConfig;
 import org.peftjava.quant.bnb.BitsAndBytesConfig;
 import org.peftjava.torch.Tensor;
@@ -170,6 +171,18 @@ class DecomposedTest {
       assertThrows(
           IllegalArgumentException.class, () -> FrodConfig.builder().sparseRate(1.5).build());
       assertEquals(0.25, FrodConfig.builder().sparseRate(0.25).build().sparseRate());
+    }
+  }
+
+  /** As in Python, where null is no wish for the usual start. */
+  @Test
+  void hiraWithoutAStartIsRandom() {
+    try (TinyOpt opt = new TinyOpt();
+        PeftModelForCausalLM model =
+            Peft.getPeftModel(
+                opt.base(), HiraConfig.builder().r(2).build().with("init_weights", null))) {
+      Peft.getPeftModelStateDict(model)
+          .forEach((key, value) -> assertTrue(value.abs().max().toDouble() > 0.1, key));
     }
   }
 }

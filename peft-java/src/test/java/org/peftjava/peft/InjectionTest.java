@@ -28,6 +28,7 @@ import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.nn.StateDict;
 import org.peftjava.torch.nn.StateDict.LoadReport;
+import org.peftjava.transformers.CausalLM;
 
 /** Adapters in the layers of a plain module: golden/injected. */
 @ExtendWith(LedgerCheck.class)
@@ -150,6 +151,44 @@ class InjectionTest {
             Peft.injectAdapterInModel(
                 SECOND, model, o -> o.adapterName(B).stateDict(Set.of("lin.weight"))));
     assertEquals(List.of("default"), Peft.getModelStatus(model).availableAdapters());
+  }
+
+  /** What layers share hangs on the names in the config. */
+  @Test
+  void keysThatFitTheConfigLeaveItAsItIs() {
+    try (TunerCase tuner = new TunerCase("tuner_lily_llama");
+        CausalLM plain = tuner.openBase()) {
+      Map<String, Tensor> values = new LinkedHashMap<>();
+      Goldens.tensors("tuner_lily_llama/adapter/adapter_model.safetensors")
+          .forEach((key, value) -> values.put(key.substring("base_model.model.".length()), value));
+      TunerConfig lily = PeftConfig.fromPretrained(tuner.adapter());
+      Peft.injectAdapterInModel(lily, plain, options -> options.stateDict(values.keySet()));
+      Peft.setPeftModelStateDict(plain, values);
+      plain.eval();
+      Goldens.assertClose(tuner.expected("adapter.logits"), tuner.logits(plain), 1e-4, "injected");
+      try (CausalLM other = tuner.openBase();
+          PeftModelForCausalLM wrapped = Peft.getPeftModel(other, lily)) {
+        assertEquals(
+            wrapped.getNbTrainableParameters().trainable(),
+            Peft.getModelStatus(plain).trainableParams());
+      }
+    }
+  }
+
+  @Test
+  void keysOfLayersThatThePatternLeavesOut() {
+    try (TunerCase tuner = new TunerCase("tuner_lily_llama");
+        CausalLM plain = tuner.openBase()) {
+      LoraConfig config =
+          lora(2, 3, "q_proj").toBuilder().layersToTransform(0).layersPattern("layers").build();
+      Peft.injectAdapterInModel(
+          config,
+          plain,
+          options -> options.stateDict(Set.of("model.layers.1.self_attn.q_proj.lora_A.weight")));
+      assertEquals(
+          List.of("model.layers.1.self_attn.q_proj"),
+          Peft.getLayerStatus(plain).stream().map(LayerStatus::name).toList());
+    }
   }
 
   @Test

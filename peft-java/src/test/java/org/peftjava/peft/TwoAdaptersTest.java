@@ -243,4 +243,24 @@ class TwoAdaptersTest {
     model.setAdapter("b");
     assertLogits("active.b.logits", model);
   }
+
+  @Test
+  void valuesOfAnAdapterAreReadAgain() {
+    Map<String, Tensor> other =
+        Peft.getPeftModelStateDict(model, o -> o.adapterName("b")); // views of its memory
+    other.values().forEach(value -> value.fillInPlace(0));
+    model.setAdapter("b");
+    model.eval();
+    assertLogits("disabled.logits", model);
+    model.loadAdapter(Goldens.path(CASE + "adapter/b"), options -> options.adapterName("b"));
+    assertLogits("active.b.logits", model);
+    assertEquals(
+        "There already is an adapter \"b\", and the saved one has another config (r, lora_alpha)."
+            + " Delete it first, or use another name.",
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> model.loadAdapter(Goldens.path(CASE + "adapter"), o -> o.adapterName("b")))
+            .getMessage());
+    assertLogits("active.b.logits", model);
+  }
 }

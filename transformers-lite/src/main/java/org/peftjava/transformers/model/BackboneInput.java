@@ -70,6 +70,19 @@ public record BackboneInput(
     this(inputIds, inputsEmbeds, attentionMask, positionIds, tokenTypeIds, past, 0, trace);
   }
 
+  /** The same at these positions (b, t). */
+  BackboneInput at(Tensor positions) {
+    return new BackboneInput(
+        inputIds,
+        inputsEmbeds,
+        attentionMask,
+        positions,
+        tokenTypeIds,
+        past,
+        embeddingNoise,
+        trace);
+  }
+
   /** Rows b. */
   public long batch() {
     return first().size(0);

@@ -2,6 +2,7 @@ package org.peftjava.transformers.model;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Tensor;
 
@@ -18,8 +19,13 @@ public record RotaryContext(
     Shared full, Shared sliding, @Nullable KvCache past, @Nullable LayerTrace trace)
     implements LayerContext<RotaryContext> {
 
-  /** One type's mask and rotations. */
-  public record Shared(AttentionMask mask, Rotation rotation) {
+  /**
+   * One type's mask and rotations.
+   *
+   * @param rotation by places in the row: the angle between two tokens is what counts
+   * @param counted by positions without padding, for what stands beside the text
+   */
+  public record Shared(AttentionMask mask, Rotation rotation, Supplier<Rotation> counted) {
     private List<Tensor> tensors() {
       List<Tensor> all = new ArrayList<>(List.of(rotation.cos(), rotation.sin()));
       all.addAll(mask.tensors());
@@ -29,7 +35,8 @@ public record RotaryContext(
     private Shared with(List<Tensor> tensors) {
       return new Shared(
           mask.with(tensors.subList(2, tensors.size())),
-          new Rotation(tensors.get(0), tensors.get(1)));
+          new Rotation(tensors.get(0), tensors.get(1)),
+          counted);
     }
   }
 

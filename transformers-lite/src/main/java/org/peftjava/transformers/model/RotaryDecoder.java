@@ -4,6 +4,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Dropouts;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -147,23 +149,22 @@ public final class RotaryDecoder extends Backbone {
   }
 
   private RotaryContext context(BackboneInput input, Tensor hidden) {
+    DType dtype = hidden.dtype();
+    Device device = hidden.device();
     AttentionMask causal =
         AttentionMask.causal(
-            input.attentionMask(),
-            input.tokens(),
-            input.pastLength(),
-            hidden.dtype(),
-            hidden.device());
-    Rotation rotation = fullRotary.forward(input, hidden.dtype(), hidden.device());
-    RotaryContext.Shared full = new RotaryContext.Shared(causal, rotation);
-    return new RotaryContext(full, sliding(input, hidden, full), input.past(), input.trace());
+            input.attentionMask(), input.tokens(), input.pastLength(), dtype, device);
+    RotaryContext.Shared full =
+        new RotaryContext.Shared(
+            causal,
+            fullRotary.forward(input, dtype, device),
+            () -> fullRotary.counted(input, dtype, device));
+    RotaryContext.Shared sliding = slides ? sliding(input, dtype, device, full) : full;
+    return new RotaryContext(full, sliding, input.past(), input.trace());
   }
 
   private RotaryContext.Shared sliding(
-      BackboneInput input, Tensor hidden, RotaryContext.Shared full) {
-    if (!slides) {
-      return full;
-    }
+      BackboneInput input, DType dtype, Device device, RotaryContext.Shared full) {
     AttentionMask mask =
         AttentionMask.sliding(
             full.mask(),
@@ -171,13 +172,14 @@ public final class RotaryDecoder extends Backbone {
             input.attentionMask(),
             input.tokens(),
             input.pastLength(),
-            hidden.dtype(),
-            hidden.device());
-    Rotation rotation =
-        slidingRotary == fullRotary
-            ? full.rotation()
-            : slidingRotary.forward(input, hidden.dtype(), hidden.device());
-    return new RotaryContext.Shared(mask, rotation);
+            dtype,
+            device);
+    return slidingRotary == fullRotary
+        ? new RotaryContext.Shared(mask, full.rotation(), full.counted())
+        : new RotaryContext.Shared(
+            mask,
+            slidingRotary.forward(input, dtype, device),
+            () -> slidingRotary.counted(input, dtype, device));
   }
 
   @Override

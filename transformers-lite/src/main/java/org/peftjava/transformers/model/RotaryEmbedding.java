@@ -51,6 +51,14 @@ final class RotaryEmbedding extends Module {
     return new Rotation(table.get(0), table.get(1)).narrow(start, input.tokens());
   }
 
+  /** The rotations at the positions that are counted from the mask, as {@link Positions}. */
+  Rotation counted(BackboneInput input, DType dtype, Device device) {
+    if (input.attentionMask() == null || input.positionIds() != null) {
+      return forward(input, dtype, device);
+    }
+    return forward(input.at(Positions.of(input, Long.MAX_VALUE)), dtype, device);
+  }
+
   /** The longest row's length; only scalings that look at it need to know it. */
   private long lengthOf(BackboneInput input, long end) {
     if (!rope.type().equals("dynamic") && !isLongrope()) {

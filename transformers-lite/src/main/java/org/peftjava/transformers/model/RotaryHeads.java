@@ -59,8 +59,7 @@ public record RotaryHeads(
         layer, heads, keyValueHeads, headDim, scale, cap, dropout, type, window, true);
   }
 
-  private Tensor turned(Tensor x, RotaryContext context) {
-    Rotation rotation = context.of(type).rotation();
+  private Tensor turned(Tensor x, Rotation rotation) {
     return inPairs ? rotation.applyToPairs(x) : rotation.apply(x);
   }
 
@@ -84,7 +83,7 @@ public record RotaryHeads(
    */
   public Tensor askBeside(
       Tensor query, Tensor key, Tensor value, Tensor gate, RotaryContext context) {
-    return Attention.gated(turned(query, context), key, value, gate);
+    return Attention.gated(turned(query, context.of(type).counted().get()), key, value, gate);
   }
 
   /**
@@ -98,8 +97,9 @@ public record RotaryHeads(
   public Tensor attend(
       Tensor query, Tensor key, Tensor value, RotaryContext context, boolean training) {
     try (TensorScope scope = TensorScope.open("heads")) {
-      Tensor queries = turned(query, context);
-      Tensor keys = turned(key, context);
+      Rotation rotation = context.of(type).rotation();
+      Tensor queries = turned(query, rotation);
+      Tensor keys = turned(key, rotation);
       Tensor values = value;
       AttentionMask mask = context.of(type).mask();
       KvCache past = context.past();

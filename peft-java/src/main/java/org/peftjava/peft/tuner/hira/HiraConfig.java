@@ -52,9 +52,9 @@ public final class HiraConfig extends LayerTunerConfig {
     return fields().number("hira_dropout");
   }
 
-  /** True, false or "gaussian". */
+  /** True, false or "gaussian"; null, as false, leaves both matrices random. */
   public Object initWeights() {
-    return Objects.requireNonNull(fields().get("init_weights"));
+    return Objects.requireNonNullElse(fields().get("init_weights"), false);
   }
 
   /** Other ranks by module name or pattern; without effect, as in Python. */

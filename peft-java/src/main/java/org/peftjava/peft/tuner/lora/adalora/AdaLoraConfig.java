@@ -204,7 +204,6 @@ public final class AdaLoraConfig extends LayerTunerConfig {
   Optional<String> unusable() {
     List<String> set =
         List.of(
-                "trainable_token_indices",
                 "layer_replication",
                 "target_parameters",
                 "alora_invocation_tokens",

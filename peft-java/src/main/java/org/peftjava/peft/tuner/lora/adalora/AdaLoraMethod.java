@@ -12,6 +12,7 @@ import org.peftjava.peft.tuner.DefaultTargets;
 import org.peftjava.peft.tuner.LayerAdapter;
 import org.peftjava.peft.tuner.LayerSite;
 import org.peftjava.peft.tuner.LayerTunerMethod;
+import org.peftjava.peft.tuner.TokenTargets;
 import org.peftjava.torch.nn.Init;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
@@ -62,6 +63,11 @@ public final class AdaLoraMethod extends LayerTunerMethod<AdaLoraConfig> {
   }
 
   @Override
+  public TokenTargets tokens(AdaLoraConfig config) {
+    return TokenTargets.ofField(config.fields(), "trainable_token_indices", false);
+  }
+
+  @Override
   public String layerType(String kind) {
     return "adalora.SVD" + kind;
   }
@@ -100,7 +106,12 @@ public final class AdaLoraMethod extends LayerTunerMethod<AdaLoraConfig> {
   public Optional<AdapterTraining<AdaLoraConfig>> training(
       AdaLoraConfig config, Map<String, LayerAdapter> adapters) {
     Map<String, AdaLoraAdapter> own = new LinkedHashMap<>();
-    adapters.forEach((path, adapter) -> own.put(path, (AdaLoraAdapter) adapter));
+    adapters.forEach(
+        (path, adapter) -> {
+          if (adapter instanceof AdaLoraAdapter ofLayer) { // others train tokens
+            own.put(path, ofLayer);
+          }
+        });
     return Optional.of(new AdaLoraTraining(config, own));
   }
 }
