@@ -25,15 +25,15 @@ inline int64_t tilesFor(int64_t rows) { return (rows + 31) / 32 * 2; }
 /// GCC's tile intrinsics do not say that they read memory: what was written before must be there.
 inline void written() { __asm__ volatile("" ::: "memory"); }
 
-/// Tiles of 16 rows and 64 bytes; what another library set is back at the end.
+/// Tiles of 16 rows, 0 to 5 of fewer if few are wanted, and 64 bytes; what another library set is back at the end.
 class TileConfig {
  public:
-  TileConfig() {
+  explicit TileConfig(int rows = 16) {
     _tile_storeconfig(before_);
     unsigned char config[64] = {1};
     for (int i = 0; i < 8; i++) {
       config[16 + 2 * i] = 64;
-      config[48 + i] = 16;
+      config[48 + i] = static_cast<unsigned char>(i < 6 ? rows : 16);
     }
     written();
     _tile_loadconfig(config);

@@ -121,6 +121,8 @@ namespace avx512 {
 #include "bytes_amx.inl"
 #include "dense_amx.inl"
 #include "four_bit_amx.inl"
+#include "tile_parts.inl"
+#include "few_rows_amx.inl"
 #include "tile_products.inl"
 #include "int8_amx.inl"
 }  // namespace avx512

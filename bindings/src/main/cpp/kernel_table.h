@@ -204,6 +204,7 @@ struct AttentionOperand {
 };
 
 constexpr int64_t kWideUnit = 48;  // rows of a weight that a thread takes at a time
+constexpr int64_t kFewRows = 32;  // of x: two tiles, whose sums stay near while a weight is read once
 
 /// y = x W^T + bias (x (m, columns)) or x W + bias (x (m, rows)) for W (rows, columns); see wide_product.inl.
 struct WideProductArgs {

@@ -77,8 +77,10 @@ inline void addWeightRows(const ProductArgs& a, int64_t k, int64_t column, int64
   float factors[R * M];
   for (int r = 0; r < R; r++)
     for (int m = 0; m < M; m++) factors[r * M + m] = toFloat(x[m * a.xStride + r]);
+  const char* ahead = reinterpret_cast<const char*>(w + 8 * a.wStride);
   for (int64_t c = 0; c < width; c += kLanes) {
     Vec weights[R];
+    for (int r = 0; r < R; r++) prefetch(ahead + (r * a.wStride + c) * static_cast<int64_t>(sizeof(T)));
     for (int r = 0; r < R; r++) weights[r] = loadUpTo(w + r * a.wStride + c, width - c);
     for (int m = 0; m < M; m++) {
       float* at = sums + m * stride + c;

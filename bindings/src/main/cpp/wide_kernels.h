@@ -17,6 +17,7 @@ inline void productOnTiles(const Weight& w, int64_t rows, int64_t columns, bool 
   TilesArgs<Weight> args = {w, rows, columns, x, tiles, bias, y, m, xStride, yStride};
   parallelRange(pack, args, m <= 16 && !transposed ? 1 : padded / 16, grainRows(16 * terms), threads);
   const int64_t count = transposed ? (columns + 127) / 128 : (rows + 31) / 32;
+  if (m <= kFewRows) return parallelRange(product, args, count, 1, threads);  // a weight's pieces as long as can be
   const int64_t share = count / (4 * threads);  // four units a thread, of 128 results of w^T at most
   sharedRange(product, args, count, transposed || share < 1 ? 1 : share < 4 ? share : 4, threads);
 }

@@ -112,7 +112,8 @@ public final class MatrixOps {
             || (FastPath.covers(bias)
                 && bias.dtype() == x.dtype()
                 && bias.rank() == 1
-                && bias.numel() == weight.size(transposed ? 1 : 0)));
+                && bias.numel() == weight.size(transposed ? 1 : 0)))
+        && !WideProduct.covers(x, weight, bias, !transposed);
   }
 
   private static Tensor smallLinear(

@@ -6,8 +6,8 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.kernels.WideProductKernel;
 
 /**
- * Products of many rows with a frozen weight of their type by {@link WideProductKernel}. Letters as
- * in {@link MatrixOps}.
+ * Products with a frozen weight of x's type by {@link WideProductKernel}. Letters as in {@link
+ * MatrixOps}.
  */
 final class WideProduct {
   private WideProduct() {}
@@ -22,7 +22,8 @@ final class WideProduct {
         && weight.dtype() == x.dtype()
         && weight.rank() == 2
         && weight.size(turned ? 1 : 0) == x.size(-1)
-        && x.numel() >= WideProductKernel.minRows(FastPath.type(x), turned) * x.size(-1)
+        && x.numel() > 0
+        && WideProductKernel.pays(FastPath.type(x), turned, x.numel() / x.size(-1))
         && WideProductKernel.occupies(weight.size(turned ? 0 : 1), FastPath.threads())
         && x.isOnCpu()
         && FastPath.covers(weight)

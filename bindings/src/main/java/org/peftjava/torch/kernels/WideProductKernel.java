@@ -1,7 +1,7 @@
 package org.peftjava.torch.kernels;
 
 /**
- * The matrix product of many rows with a dense weight {@code w} (rows, columns): {@code y = x w^T +
+ * The matrix product of rows with a dense weight {@code w} (rows, columns): {@code y = x w^T +
  * bias}, or {@code y = x w + bias}. Faster than a general product, which packs the weight first.
  * Threads take one unit of work after the other, so that a core that is slower or away gets less;
  * sums do not depend on the number of threads.
@@ -9,17 +9,21 @@ package org.peftjava.torch.kernels;
  * <p>On AMX tiles a float32 number is the sum of three of bfloat16, and the products that count for
  * float32 are added up in float32: errors are no larger than those of float32 products, but results
  * below 1e-38 are 0. Where a number has no such parts (infinite, NaN, above 3.38e38) all is
- * computed in float32.
+ * computed in float32. Up to 32 rows of bfloat16 take about the time that reading the weight takes.
  */
 public final class WideProductKernel {
   private static final String NAME = "WideProductKernel";
   private static final int UNIT = 64; // rows or columns of w that a thread takes, at most
+  private static final int FEW_ROWS = 32; // of bfloat16, for which w is read once, as it lies
 
   private WideProductKernel() {}
 
-  /** From so many rows on it beats a general product. */
-  public static int minRows(ElementType type, boolean turned) {
-    return type == ElementType.FLOAT32 ? 48 : turned ? 9 : 96;
+  /** Whether it beats a general product, and one of few rows, with so many rows. */
+  public static boolean pays(ElementType type, boolean turned, long m) {
+    if (type == ElementType.FLOAT32) {
+      return m >= 48;
+    }
+    return turned ? m > 2 : (m > 4 && m <= FEW_ROWS) || m >= 96;
   }
 
   /** Whether this processor has the instructions for it: AVX-512 for float32, AMX for bfloat16. */

@@ -13,12 +13,17 @@ class WideProductKernelTest extends KernelTestBase {
 
   /**
    * Sizes around its blocks: 6 rows, 16 lanes, 48 rows of the weight, 64 columns, 128 terms, 1024
-   * rows; tiles of 16 and 32, runs of 128, panels of 4 and 16 tiles, 256 results, 512 rows.
+   * rows; tiles of 16 and 32, runs of 128, panels of 4 and 16 tiles, 256 results, 512 rows; of few
+   * rows 2048 columns.
    */
   static Stream<Arguments> sizes() {
     int[][] sizes = {
       {1, 1, 1},
+      {2, 64, 96},
       {5, 7, 9},
+      {8, 40, 4200},
+      {17, 70, 64},
+      {32, 160, 288},
       {33, 31, 33},
       {48, 48, 128},
       {50, 100, 70},
