@@ -80,6 +80,7 @@ SECTIONS = tuners.sections(
                 init_r=4, target_r=2, lora_alpha=7, total_step=9, target_modules=["v_proj"], trainable_token_indices=[33, 2, 5], **TASK
             ),
             "tokens beside it; the head is tied",
+            targeted_modules=[f"model.decoder.layers.{i}.self_attn.v_proj" for i in (0, 1)] + ["model.decoder.embed_tokens", "lm_head"],
         ),
         "adalora_gpt2": tuners.case(
             AdaLoraConfig(init_r=3, total_step=9, lora_alpha=0, init_lora_weights=False, target_modules=["c_attn"], **TASK),
