@@ -1,7 +1,7 @@
-"""golden/train_arguments.json: four steps of the real transformers Trainer with optimizers and smoothed labels.
+"""golden/train_arguments.json: four steps of the real transformers Trainer with optimizers, smoothed labels and own losses.
 
 Each run: `folder` of another golden, `kind` of model, `arguments`, `rows` (ids, and labels: of a text one number), batches of 2 in
-order, two of them a step where labels are smoothed, else one. `losses` and `grad_norm` (before clipping) of each step, `eval_loss` of the first four rows after the last
+order, two of them a step where labels are smoothed or classes weighted, else one. `losses` and `grad_norm` (before clipping) of each step, `eval_loss` of the first four rows after the last
 step, in batches of 4, and `after`: some weights then.
 """
 
@@ -48,6 +48,8 @@ RUNS = {
     "smooth_seq2seq": ("seq2seq", {"label_smoothing_factor": 0.1, **DECAY}),
     "smooth_sequence": ("sequence", {"label_smoothing_factor": 0.3, **DECAY}),
     "smooth_token": ("token", {"label_smoothing_factor": 0.25, **DECAY}),
+    "weighted_sequence": ("sequence", {"class_weights": [0.3, 1.7, 0.9], **DECAY}),
+    "weighted_token": ("token", {"class_weights": [0.4, 1.1, 2.2], **DECAY}),
 }
 
 
@@ -91,27 +93,42 @@ def collate_for(model, kind):
     return collate
 
 
+def weighted(weights):
+    """A compute_loss_func: cross entropy whose classes count more or less."""
+
+    def loss(outputs, labels, num_items_in_batch=None):
+        total = torch.nn.functional.cross_entropy(
+            outputs.logits.flatten(0, -2), labels.flatten(), weight=torch.tensor(weights), reduction="sum"
+        )
+        return total / ((labels != -100).sum() if num_items_in_batch is None else num_items_in_batch)
+
+    return loss
+
+
 def run(kind, changes):
     folder, auto = KINDS[kind]
     without = {"dropout_rate": 0.0} if kind == "seq2seq" else {}
     model = auto.from_pretrained(GOLDEN / folder, attn_implementation="eager", **without)
     data = rows(kind, model.config.vocab_size)
     recorder = Recorder()
+    weights = changes.get("class_weights")
+    given = {name: value for name, value in changes.items() if name != "class_weights"}
     with tempfile.TemporaryDirectory() as scratch:
         arguments = TrainingArguments(
             output_dir=scratch, logging_steps=1, save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True,
             remove_unused_columns=False, max_steps=STEPS, per_device_train_batch_size=2, per_device_eval_batch_size=4,
-            gradient_accumulation_steps=2 if "label_smoothing_factor" in changes else 1, lr_scheduler_type="constant",
-            seed=0, **changes,
+            gradient_accumulation_steps=2 if weights or "label_smoothing_factor" in changes else 1,
+            lr_scheduler_type="constant", seed=0, **given,
         )
         trainer = Sequential(
             model=model, args=arguments, train_dataset=data, eval_dataset=data[:4],
             data_collator=collate_for(model, kind), callbacks=[recorder],
+            compute_loss_func=weighted(weights) if weights else None,
         )
         with contextlib.redirect_stdout(io.StringIO()):
             trainer.train()
             evaluated = trainer.evaluate()["eval_loss"]
-    weights = model.state_dict()
+    state = model.state_dict()
     micro = torch.stack(trainer.micro_losses).reshape(STEPS, -1)
     return {
         "folder": folder,
@@ -121,7 +138,7 @@ def run(kind, changes):
         "losses": [float(sum(losses)) for losses in micro],
         "grad_norm": [log["grad_norm"] for log in recorder.logs],
         "eval_loss": evaluated,
-        "after": {name: weights[name].flatten().tolist()[:60] for name in KEPT[kind]},
+        "after": {name: state[name].flatten().tolist()[:60] for name in KEPT[kind]},
     }
 
 

@@ -72,7 +72,8 @@ public final class TensorScope implements AutoCloseable {
           "Scope \""
               + name
               + "\" is the outermost one: nothing encloses it that could keep the"
-              + " tensor. Copy the values to a Java array, or open an outer scope.");
+              + " tensor. Copy the values to a Java array, or open an outer scope: try (var scope ="
+              + " TensorScope.open(\"name\")) { … }.");
     }
     parent.pointers.attach(tensor.handle());
     parent.members.add(tensor);

@@ -79,7 +79,8 @@ class TensorScopeTest {
       IllegalStateException e = assertThrows(IllegalStateException.class, () -> scope.keep(a));
       assertEquals(
           "Scope \"step\" is the outermost one: nothing encloses it that could keep the tensor."
-              + " Copy the values to a Java array, or open an outer scope.",
+              + " Copy the values to a Java array, or open an outer scope: try (var scope ="
+              + " TensorScope.open(\"name\")) { … }.",
           e.getMessage());
     }
   }

@@ -215,6 +215,9 @@ class HeadFilesTest {
         AutoModelForSequenceClassification.fromPretrained(
             BERT.resolve("sequence"),
             o -> o.id2label(Map.of(0, "bad", 1, "fair", 2, "good")).problemType("regression"))) {
+      assertEquals(Map.of(0, "bad", 1, "fair", 2, "good"), model.config().id2label());
+      assertEquals(Map.of("bad", 0, "fair", 1, "good", 2), model.config().label2id());
+      assertEquals(3, model.config().numLabels());
       model.savePretrained(temporary);
     }
     ConfigJson json = ConfigJson.read(temporary.resolve("config.json"));

@@ -16,8 +16,9 @@ final class DataOptions {
       required = true,
       paramLabel = "FILE",
       description =
-          "Training texts, UTF-8: .jsonl with {\"text\": ...} or {\"prompt\": ..., \"completion\":"
-              + " ...} on each line, else one text a line. May be packed (.gz).")
+          "Training texts, UTF-8: .jsonl with {\"text\": ...}, {\"prompt\": ..., \"completion\":"
+              + " ...} or {\"messages\": [...]} on each line, else one text a line. May be packed"
+              + " (.gz).")
   private Path data = Path.of("");
 
   @Option(

@@ -1,6 +1,7 @@
 package org.peftjava.transformers.config;
 
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
@@ -70,6 +71,21 @@ public interface PretrainedConfig {
 
   /** The same configuration, said to come from there. */
   PretrainedConfig withNameOrPath(String nameOrPath);
+
+  /** The names of a classifier's labels by their numbers: "LABEL_0" and so on if it has none. */
+  default Map<Integer, String> id2label() {
+    return Labels.of(json()).id2label();
+  }
+
+  /** The numbers of a classifier's labels by their names. */
+  default Map<String, Integer> label2id() {
+    return Labels.of(json()).label2id();
+  }
+
+  /** How many labels a classifier has; 2 if nothing is said. */
+  default int numLabels() {
+    return id2label().size();
+  }
 
   /**
    * Every setting under its name in {@code config.json}, also those that this library does not use.

@@ -6,19 +6,24 @@ import java.util.function.Consumer;
  * How texts become training sequences.
  *
  * @param textField the JSON field with the text; ignored where a line has the prompt field
- * @param promptField the JSON field with what the model is given and does not learn
- * @param completionField the JSON field with what follows the prompt and is learned
+ * @param promptField the JSON field with what the model is given and does not learn: a text, or the
+ *     messages of a chat
+ * @param completionField the JSON field with what follows the prompt and is learned, of the same
+ *     kind
+ * @param messagesField the JSON field with a chat, which the tokenizer's template writes; all of it
+ *     is learned
  * @param maxLength tokens that a sequence may have; 0 for no limit
  * @param truncation whether a longer text is cut at {@code maxLength}; otherwise it is an error
  * @param packing whether all texts are joined and cut into blocks of {@code maxLength} tokens, so
  *     that nothing is padded; the last block may be shorter
- * @param appendEosToken whether each text ends with the tokenizer's end-of-sequence token, so that
- *     the model learns where to stop
+ * @param appendEosToken whether each text, but no chat, ends with the tokenizer's end-of-sequence
+ *     token, so that the model learns where to stop
  */
 public record DatasetOptions(
     String textField,
     String promptField,
     String completionField,
+    String messagesField,
     int maxLength,
     boolean truncation,
     boolean packing,
@@ -50,7 +55,9 @@ public record DatasetOptions(
     return builder.build();
   }
 
-  /** Fields "text", "prompt" and "completion"; no limit, no packing; texts end with EOS. */
+  /**
+   * Fields "text", "prompt", "completion" and "messages"; no limit, no packing; texts end with EOS.
+   */
   public static Builder builder() {
     return new Builder();
   }
@@ -60,6 +67,7 @@ public record DatasetOptions(
     private String textField = "text";
     private String promptField = "prompt";
     private String completionField = "completion";
+    private String messagesField = "messages";
     private int maxLength;
     private boolean truncation;
     private boolean packing;
@@ -82,6 +90,12 @@ public record DatasetOptions(
     /** The JSON field with the completion. */
     public Builder completionField(String name) {
       completionField = name;
+      return this;
+    }
+
+    /** The JSON field with a chat: a list of objects with "role" and "content". */
+    public Builder messagesField(String name) {
+      messagesField = name;
       return this;
     }
 
@@ -112,7 +126,14 @@ public record DatasetOptions(
     /** The options. */
     public DatasetOptions build() {
       return new DatasetOptions(
-          textField, promptField, completionField, maxLength, truncation, packing, appendEosToken);
+          textField,
+          promptField,
+          completionField,
+          messagesField,
+          maxLength,
+          truncation,
+          packing,
+          appendEosToken);
     }
   }
 }

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.GradMode;
@@ -30,6 +31,7 @@ final class Evaluation {
   private final int batchSize;
   private final double labelSmoothing;
   private final @Nullable ComputeMetrics computeMetrics;
+  private final @Nullable ComputeLossFunc computeLossFunc;
   private final @Nullable Consumer<GenerationConfig.Builder> generation;
 
   /**
@@ -43,12 +45,14 @@ final class Evaluation {
       int batchSize,
       double labelSmoothing,
       @Nullable ComputeMetrics computeMetrics,
+      @Nullable ComputeLossFunc computeLossFunc,
       @Nullable Consumer<GenerationConfig.Builder> generation) {
     this.model = model;
     this.collator = collator;
     this.batchSize = batchSize;
     this.labelSmoothing = labelSmoothing;
     this.computeMetrics = computeMetrics;
+    this.computeLossFunc = computeLossFunc;
     this.generation = generation;
   }
 
@@ -89,9 +93,13 @@ final class Evaluation {
                 ModelInput.of(batch, model.device()).toBuilder()
                     .lossDivisor(1)
                     .labelSmoothing(labelSmoothing)
-                    .outputLogits(predicts && generation == null)
+                    .outputLogits(computeLossFunc != null || (predicts && generation == null))
                     .build());
-        lossSum += output.loss().map(Tensor::toDouble).orElse(0.0);
+        Optional<Tensor> loss =
+            computeLossFunc == null
+                ? output.loss()
+                : Optional.of(computeLossFunc.compute(output, batch, 1));
+        lossSum += loss.map(Tensor::toDouble).orElse(0.0);
         targets += count;
         if (predicts && generation != null) {
           predictions.add(written(batch, generation), batch);
@@ -119,7 +127,7 @@ final class Evaluation {
       Dataset dataset, String prefix, Predictions predictions, double loss, long start) {
     Map<String, Double> metrics = new LinkedHashMap<>();
     metrics.put(prefix + "loss", loss);
-    if (model.shiftsLabels() && labelSmoothing == 0) {
+    if (model.shiftsLabels() && labelSmoothing == 0 && computeLossFunc == null) {
       metrics.put(prefix + "perplexity", Math.exp(loss));
     }
     if (computeMetrics != null) {

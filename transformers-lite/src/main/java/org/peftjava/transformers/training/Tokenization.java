@@ -63,6 +63,12 @@ final class Tokenization {
               + ": not a JSON object. Expected one object on each line, such as {\"text\": \"…\"}.",
           e);
     }
+    Chats chats = new Chats(tokenizer.chat(), site);
+    if (node.path(options.promptField()).isArray()
+        && node.path(options.completionField()).isArray()) {
+      return chats.completion(
+          node.path(options.promptField()), node.path(options.completionField()));
+    }
     if (node.hasNonNull(options.promptField()) && node.hasNonNull(options.completionField())) {
       long[] prompt = tokenizer.encode().apply(text(site, node, options.promptField()));
       // Special tokens at the start belong to the prompt only.
@@ -70,7 +76,10 @@ final class Tokenization {
           withoutBos(tokenizer.encode().apply(text(site, node, options.completionField())));
       return Example.ofCompletion(prompt, withEos(completion));
     }
-    return plain(text(site, node, options.textField()));
+    JsonNode messages = node.path(options.messagesField());
+    return messages.isArray()
+        ? chats.whole(messages)
+        : plain(text(site, node, options.textField()));
   }
 
   private static String text(String site, JsonNode node, String field) {
@@ -84,7 +93,8 @@ final class Tokenization {
               + field
               + "', found "
               + (node.isObject() ? "fields " + present : node.getNodeType())
-              + ". Name the field with textField(…), or promptField(…) and completionField(…).");
+              + ". Name the field with textField(…), or promptField(…) and completionField(…), or"
+              + " messagesField(…) for a chat.");
     }
     return value.textValue();
   }

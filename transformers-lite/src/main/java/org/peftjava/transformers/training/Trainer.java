@@ -287,6 +287,7 @@ public final class Trainer {
     private @Nullable Tokenizer tokenizer;
     private @Nullable DataCollator dataCollator;
     private @Nullable ComputeMetrics computeMetrics;
+    private @Nullable ComputeLossFunc computeLossFunc;
     private @Nullable Optimizer optimizer;
 
     private Builder() {}
@@ -349,6 +350,15 @@ public final class Trainer {
     }
 
     /**
+     * A loss in place of the model's own, also what a {@code compute_loss} of a Python subclass is
+     * for.
+     */
+    public Builder computeLossFunc(ComputeLossFunc value) {
+      computeLossFunc = value;
+      return this;
+    }
+
+    /**
      * The optimizer to use in place of the one that the arguments name: the first of Python's
      * {@code optimizers}. The schedule multiplies its learning rate, that of the arguments does not
      * count. Stays the caller's, with its state.
@@ -375,6 +385,7 @@ public final class Trainer {
               collator,
               new CopyOnWriteArrayList<>(callbacks),
               computeMetrics,
+              computeLossFunc,
               optimizer));
     }
   }

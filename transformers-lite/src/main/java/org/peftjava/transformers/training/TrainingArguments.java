@@ -438,6 +438,11 @@ public record TrainingArguments(
       return this;
     }
 
+    /** A checkpoint to continue from, or a folder whose newest one is taken. */
+    public Builder resumeFromCheckpoint(String folder) {
+      return resumeFromCheckpoint(Path.of(folder));
+    }
+
     /** Whether to continue from the newest checkpoint in {@code outputDir}. */
     public Builder resumeFromCheckpoint(boolean newest) {
       resumeNewest = newest;

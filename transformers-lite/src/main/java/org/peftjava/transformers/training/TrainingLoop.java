@@ -150,14 +150,9 @@ final class TrainingLoop {
               .lossDivisor(divisor)
               .labelSmoothing(smoothing)
               .embeddingNoise(noise)
+              .outputLogits(parts.computeLossFunc() != null)
               .build();
-      Tensor loss =
-          parts
-              .model()
-              .forward(input)
-              .loss()
-              .orElseThrow(
-                  () -> new IllegalStateException("The model returned no loss for labels."));
+      Tensor loss = parts.loss(parts.model().forward(input), batch, divisor);
       loss.backward();
       meter.add(loss);
     }

@@ -5,10 +5,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.Tensor;
 import org.peftjava.torch.optim.Optimizer;
+import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.config.Labels;
 import org.peftjava.transformers.generation.GenerationConfig;
+import org.peftjava.transformers.tokenizer.TokenBatch;
 import org.peftjava.transformers.tokenizer.Tokenizer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,6 +26,7 @@ record TrainingParts(
     DataCollator collator,
     List<TrainerCallback> callbacks,
     @Nullable ComputeMetrics computeMetrics,
+    @Nullable ComputeLossFunc computeLossFunc,
     @Nullable Optimizer optimizer) {
   private static final Logger LOG = LoggerFactory.getLogger(Trainer.class);
 
@@ -32,6 +36,15 @@ record TrainingParts(
     if (tokenizer != null) {
       tokenizer.savePretrained(folder);
     }
+  }
+
+  /** The loss of a batch, by the given function or the model's own. */
+  Tensor loss(ModelOutput output, TokenBatch batch, double items) {
+    return computeLossFunc == null
+        ? output
+            .loss()
+            .orElseThrow(() -> new IllegalStateException("The model returned no loss for labels."))
+        : computeLossFunc.compute(output, batch, items);
   }
 
   Map<String, Double> evaluate(Dataset dataset) {
@@ -63,6 +76,7 @@ record TrainingParts(
         args.perDeviceEvalBatchSize(),
         labelSmoothing(),
         computeMetrics,
+        computeLossFunc,
         args.predictWithGenerate() ? generation : null);
   }
 

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.peftjava.transformers.tokenizer.Side;
@@ -32,10 +35,25 @@ class DatasetTest {
             }
             return ids;
           },
+          DatasetTest::chat,
           OptionalLong.of(2),
           OptionalLong.of(2));
 
   @TempDir private Path folder;
+
+  /** Each message is its content between 7 and 8; what begins an answer is 7. */
+  private static long[] chat(List<Map<String, Object>> messages, boolean addGenerationPrompt) {
+    LongStream.Builder ids = LongStream.builder();
+    for (Map<String, Object> message : messages) {
+      ids.add(7);
+      message.get("content").toString().chars().forEach(ids::add);
+      ids.add(8);
+    }
+    if (addGenerationPrompt) {
+      ids.add(7);
+    }
+    return ids.build().toArray();
+  }
 
   private static List<Example> texts(DatasetOptions options, String... texts) {
     return new Tokenization(LETTERS, options).ofTexts(List.of(texts));
@@ -66,6 +84,44 @@ class DatasetTest {
             IllegalArgumentException.class,
             () -> texts(DatasetOptions.builder().maxLength(3).build(), "x", "abcdef"));
     assertTrue(error.getMessage().startsWith("Text 1 has 8 tokens"), error.getMessage());
+  }
+
+  /** As TRL's SFTTrainer takes them. */
+  @Test
+  void chatsAreWrittenByTheTemplate() throws IOException {
+    assertEquals(
+        List.of(
+            Example.of(7, 'a', 8, 7, 'b', 'c', 8),
+            Example.ofCompletion(new long[] {7, 'a', 8, 7}, new long[] {'b', 'c', 8})),
+        file(
+            "chats.jsonl",
+            """
+            {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "bc"}]}
+            {"prompt": [{"role": "user", "content": "a"}], "completion": [{"role": "assistant", "content": "bc"}]}
+            """));
+    assertRefused(
+        "{\"messages\": [\"a\"]}",
+        "line 1: a chat is a list of objects with \"role\" and \"content\", found STRING in it.");
+    assertRefused(
+        "{\"prompt\": [{\"content\": \"a\"}], \"completion\": [{\"content\": \"b\"}, 3]}",
+        "found NUMBER in it.");
+  }
+
+  private void assertRefused(String line, String why) {
+    var error = assertThrows(IllegalArgumentException.class, () -> file("bad.jsonl", line));
+    assertTrue(error.getMessage().endsWith(why), error.getMessage());
+  }
+
+  /** A template that changes earlier messages, as some do with thoughts. */
+  @Test
+  void aPromptThatTheTemplateChangesIsRefused() {
+    Chats chats =
+        new Chats(
+            (messages, open) -> open ? new long[] {7, 'x', 7} : new long[] {7, 'y', 7, 'b', 8},
+            "There");
+    ArrayNode none = JsonNodeFactory.instance.arrayNode();
+    var error = assertThrows(IllegalArgumentException.class, () -> chats.completion(none, none));
+    assertTrue(error.getMessage().contains("differ at token 1 of 3"), error.getMessage());
   }
 
   @Test

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -19,6 +20,10 @@ import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.Ops;
+import org.peftjava.torch.Tensor;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.AutoModelForMaskedLM;
 import org.peftjava.transformers.AutoModelForSeq2SeqLM;
@@ -40,20 +45,24 @@ class TrainArgumentsTest extends TrainingRuns {
         .properties()
         .forEach(
             row -> tests.add(DynamicTest.dynamicTest(row.getKey(), () -> check(row.getValue()))));
-    assertEquals(10, tests.size());
+    assertEquals(12, tests.size());
     return tests;
   }
 
   private void check(JsonNode row) throws IOException {
     List<Example> data = examples(row);
     try (PretrainedModel model = load(row)) {
-      Trainer trainer =
+      Trainer.Builder builder =
           Trainer.builder()
               .model(model)
               .args(arguments(row.get("arguments")))
               .trainDataset(Dataset.of(data))
-              .evalDataset(Dataset.of(data.subList(0, 4)))
-              .build();
+              .evalDataset(Dataset.of(data.subList(0, 4)));
+      JsonNode weights = row.get("arguments").path("class_weights");
+      if (weights.isArray()) {
+        builder.computeLossFunc(weighted(weights));
+      }
+      Trainer trainer = builder.build();
       trainer.train();
       List<Map<String, Double>> log =
           trainer.state().logHistory().stream().filter(line -> line.containsKey("loss")).toList();
@@ -81,12 +90,35 @@ class TrainArgumentsTest extends TrainingRuns {
     }
   }
 
+  /** Cross entropy whose classes count more or less; labels below 0 do not. */
+  private static ComputeLossFunc weighted(JsonNode given) {
+    float[] weights = new float[given.size()];
+    for (int i = 0; i < weights.length; i++) {
+      weights[i] = given.get(i).floatValue();
+    }
+    return (outputs, batch, numItemsInBatch) -> {
+      long[] labels =
+          Arrays.stream(batch.labels().orElseThrow()).flatMapToLong(Arrays::stream).toArray();
+      float[] each = new float[labels.length];
+      for (int i = 0; i < labels.length; i++) {
+        each[i] = labels[i] < 0 ? 0 : weights[(int) labels[i]];
+        labels[i] = Math.max(0, labels[i]);
+      }
+      Tensor logs =
+          Ops.logSoftmax(
+              outputs.logits().orElseThrow().reshape(-1, weights.length), -1, DType.FLOAT32);
+      Tensor picked = logs.gather(1, Creation.ofLongs(labels, labels.length, 1));
+      return picked.mul(Creation.ofFloats(each, each.length, 1)).sum().div(-numItemsInBatch);
+    };
+  }
+
   private static TrainingArguments arguments(JsonNode given) {
     return TrainingArguments.builder()
         .maxSteps(4)
         .perDeviceTrainBatchSize(2)
         .perDeviceEvalBatchSize(4)
-        .gradientAccumulationSteps(given.has("label_smoothing_factor") ? 2 : 1)
+        .gradientAccumulationSteps(
+            given.has("label_smoothing_factor") || given.has("class_weights") ? 2 : 1)
         .lrSchedulerType(SchedulerType.CONSTANT)
         .learningRate(given.get("learning_rate").asDouble())
         .weightDecay(given.get("weight_decay").asDouble())
