@@ -3,15 +3,22 @@ package org.peftjava.peft;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.peftjava.peft.tuner.Invocations;
 import org.peftjava.peft.tuner.TunedModel;
 import org.peftjava.torch.Creation;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
+import org.peftjava.transformers.generation.GenerateOptions;
+import org.peftjava.transformers.generation.TextIteratorStreamer;
+import org.peftjava.transformers.tokenizer.DecodeOptions;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 import org.peftjava.transformers.tokenizer.TokenIds;
+import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /**
  * What adapters are told of the rows of one batch. Names are Python's.
@@ -51,6 +58,24 @@ public record PassOptions(
     return adapterNames
         .map(names -> MixedRows.during(model, names, told.size(), work))
         .orElseGet(work);
+  }
+
+  /** Generates with these options on a thread of its own, which gives its text piece by piece. */
+  Stream<String> generateStream(
+      TunedModel model,
+      TokenBatch batch,
+      Tokenizer tokenizer,
+      Consumer<DecodeOptions.Builder> decoding,
+      BiFunction<TokenBatch, GenerateOptions, TokenIds> generate) {
+    if (model.adapters().hasRows()) {
+      throw new IllegalStateException(
+          "generateStream computes on a thread of its own, which withAdapterNames does not reach."
+              + " Give it the names: PassOptions.builder().adapterNames(…).");
+    }
+    return TextIteratorStreamer.of(
+        tokenizer,
+        decoding,
+        options -> generate(model, batch, whole -> generate.apply(whole, options)));
   }
 
   private <T> T invoked(TunedModel model, Supplier<T> work) {

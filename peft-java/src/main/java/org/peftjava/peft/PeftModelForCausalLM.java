@@ -3,6 +3,7 @@ package org.peftjava.peft;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.peftjava.peft.io.ModelCard;
 import org.peftjava.peft.prompt.CausalPrompt;
 import org.peftjava.peft.prompt.PromptShape;
@@ -19,8 +20,10 @@ import org.peftjava.transformers.generation.GenerateOptions;
 import org.peftjava.transformers.generation.GenerateOutput;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.model.KvCache;
+import org.peftjava.transformers.tokenizer.DecodeOptions;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 import org.peftjava.transformers.tokenizer.TokenIds;
+import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /**
  * A language model with adapters: trains and generates as the base does.
@@ -65,6 +68,26 @@ public final class PeftModelForCausalLM extends PeftModel
   public TokenIds generate(
       TokenBatch batch, Consumer<GenerationConfig.Builder> settings, PassOptions options) {
     return options.generate(tuned(), batch, whole -> generate(whole, settings));
+  }
+
+  @Override
+  public Stream<String> generateStream(
+      TokenBatch batch,
+      Consumer<GenerationConfig.Builder> settings,
+      Tokenizer tokenizer,
+      Consumer<DecodeOptions.Builder> decoding) {
+    return generateStream(batch, settings, tokenizer, decoding, PassOptions.builder().build());
+  }
+
+  /** The same for a prompt that has an adapter or a task of its own, beside other requests. */
+  public Stream<String> generateStream(
+      TokenBatch batch,
+      Consumer<GenerationConfig.Builder> settings,
+      Tokenizer tokenizer,
+      Consumer<DecodeOptions.Builder> decoding,
+      PassOptions options) {
+    return options.generateStream(
+        tuned(), batch, tokenizer, decoding, (told, with) -> generate(told, settings, with));
   }
 
   /** Where the batch has task ids, adapters that know tasks get them. */

@@ -7,9 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -20,11 +24,14 @@ import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.AutoModelForSeq2SeqLM;
+import org.peftjava.transformers.AutoTokenizer;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.tokenizer.TokenBatch;
+import org.peftjava.transformers.tokenizer.TokenIds;
+import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /** Rows with adapters of their own: golden/mixed_batches. */
 @ExtendWith(LedgerCheck.class)
@@ -104,6 +111,42 @@ class MixedBatchTest {
     assertArrayEquals(
         plain.toFloats(), logits(Collections.nCopies(6, AdapterRows.BASE)).toFloats());
     assertEquals(List.of("default"), model.activeAdapters(), "nothing was activated");
+  }
+
+  private static PassOptions named(String name) {
+    return PassOptions.builder().adapterNames(name).build();
+  }
+
+  /** A server: a stream for each request, each of its own adapter, at once. */
+  @Test
+  void streamsHaveAdaptersOfTheirOwn() {
+    try (Tokenizer tokenizer = AutoTokenizer.fromPretrained(Goldens.path("tokenizer/fast"))) {
+      TokenBatch prompt = TokenBatch.of(new long[][] {{5, 9, 13}});
+      List<String> names = List.of("default", "b", AdapterRows.BASE, "b", "default");
+      List<Stream<String>> streams =
+          names.stream()
+              .map(
+                  name ->
+                      model.generateStream(prompt, searching(1), tokenizer, d -> {}, named(name)))
+              .toList();
+      Set<String> texts = new HashSet<>();
+      for (int i = 0; i < names.size(); i++) {
+        TokenIds whole = model.generate(prompt, searching(1), named(names.get(i)));
+        String text = tokenizer.decode(whole.from(prompt.length()).get(0));
+        try (Stream<String> stream = streams.get(i)) {
+          assertEquals(text, stream.collect(Collectors.joining()), names.get(i));
+        }
+        texts.add(text);
+      }
+      assertEquals(3, texts.size(), texts::toString);
+      assertMessage(
+          "Give it the names",
+          IllegalStateException.class,
+          () ->
+              model.withAdapterNames(
+                  List.of("b"),
+                  () -> model.generateStream(prompt, searching(1), tokenizer, d -> {})));
+    }
   }
 
   private Tensor base(ModelInput input) {

@@ -41,7 +41,12 @@ public final class AdamW implements Optimizer {
 
     /** torch's defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0.01. */
     public static Options defaults() {
-      return new Options(1e-3, 0.9, 0.999, 1e-8, 0.01);
+      return of(1e-3);
+    }
+
+    /** torch's defaults with another learning rate. */
+    public static Options of(double learningRate) {
+      return new Options(learningRate, 0.9, 0.999, 1e-8, 0.01);
     }
 
     private static void check(boolean ok, String rule, double value) {

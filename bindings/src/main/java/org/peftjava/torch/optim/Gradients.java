@@ -24,7 +24,7 @@ public final class Gradients {
    * @param maxNorm above 0; infinite to measure only
    * @return the norm before
    */
-  public static double clipNorm(Collection<Parameter> parameters, double maxNorm) {
+  public static double clipGradNorm(Collection<Parameter> parameters, double maxNorm) {
     if (!(maxNorm > 0)) {
       throw new IllegalArgumentException("maxNorm must be positive, got " + maxNorm + ".");
     }

@@ -173,12 +173,12 @@ class OptimizerTest {
         TensorScope scope = TensorScope.open("test")) {
       a.tensor().setGrad(Creation.ofFloats(new float[] {3, 0}, 2));
       b.tensor().setGrad(Creation.ofFloats(new float[] {0, 4}, 2));
-      assertEquals(5, Gradients.clipNorm(List.of(a, b), Double.POSITIVE_INFINITY), 1e-6);
+      assertEquals(5, Gradients.clipGradNorm(List.of(a, b), Double.POSITIVE_INFINITY), 1e-6);
       assertArrayEquals(new float[] {3, 0}, a.tensor().grad().orElseThrow().toFloats());
-      assertEquals(5, Gradients.clipNorm(List.of(a, b), 2.5), 1e-6);
+      assertEquals(5, Gradients.clipGradNorm(List.of(a, b), 2.5), 1e-6);
       assertArrayEquals(new float[] {1.5f, 0}, a.tensor().grad().orElseThrow().toFloats(), 1e-6f);
       assertArrayEquals(new float[] {0, 2}, b.tensor().grad().orElseThrow().toFloats(), 1e-6f);
-      assertEquals(2.5, Gradients.clipNorm(List.of(a, b), 100), 1e-5);
+      assertEquals(2.5, Gradients.clipGradNorm(List.of(a, b), 100), 1e-5);
     }
   }
 

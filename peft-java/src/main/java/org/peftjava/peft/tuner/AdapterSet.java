@@ -124,6 +124,11 @@ public final class AdapterSet {
   }
 
   /** Which adapter acts for which row, where that is not the same for all. */
+  /** Whether this thread is within a pass or a generation whose rows have adapters of their own. */
+  public boolean hasRows() {
+    return rows().isPresent();
+  }
+
   Optional<RowPlan> rows() {
     return Optional.ofNullable(enabled ? rows.get() : null);
   }

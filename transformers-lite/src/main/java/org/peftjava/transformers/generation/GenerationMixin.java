@@ -73,17 +73,7 @@ public interface GenerationMixin {
       Consumer<GenerationConfig.Builder> settings,
       Tokenizer tokenizer,
       Consumer<DecodeOptions.Builder> decoding) {
-    return new TextIteratorStreamer(
-            (pieces, cancellation) -> {
-              TextStreamer text = new TextStreamer(tokenizer, decoding, pieces);
-              GenerateOptions options =
-                  GenerateOptions.builder()
-                      .tokenizer(tokenizer)
-                      .streamer(text.and(cancellation))
-                      .build();
-              generate(batch, settings, options);
-              text.end();
-            })
-        .stream();
+    return TextIteratorStreamer.of(
+        tokenizer, decoding, options -> generate(batch, settings, options));
   }
 }

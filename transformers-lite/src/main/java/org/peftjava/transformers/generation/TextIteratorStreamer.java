@@ -12,6 +12,8 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.transformers.tokenizer.DecodeOptions;
+import org.peftjava.transformers.tokenizer.Tokenizer;
 
 /**
  * Pieces of text that another thread generates; Python's class of the same name.
@@ -20,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * its present token and waits until its memory is free. A stream that is neither read to its end
  * nor closed lets the generation run to its own end.
  */
-final class TextIteratorStreamer implements Iterator<String>, AutoCloseable {
+public final class TextIteratorStreamer implements Iterator<String>, AutoCloseable {
   private final BlockingQueue<Optional<String>> pieces = new LinkedBlockingQueue<>();
   private final Thread producer;
   private volatile boolean cancelled;
@@ -30,11 +32,34 @@ final class TextIteratorStreamer implements Iterator<String>, AutoCloseable {
 
   /** What generates: takes where pieces go, and a listener that stops it. */
   @FunctionalInterface
-  interface Source {
+  private interface Source {
     void generate(Consumer<String> pieces, TokenListener cancellation);
   }
 
-  TextIteratorStreamer(Source source) {
+  /**
+   * The text that a generation writes, piece by piece.
+   *
+   * @param decoding how tokens become text
+   * @param generation generates with the options that it is given, on a thread of its own
+   */
+  public static Stream<String> of(
+      Tokenizer tokenizer,
+      Consumer<DecodeOptions.Builder> decoding,
+      Consumer<GenerateOptions> generation) {
+    return new TextIteratorStreamer(
+            (pieces, cancellation) -> {
+              TextStreamer text = new TextStreamer(tokenizer, decoding, pieces);
+              generation.accept(
+                  GenerateOptions.builder()
+                      .tokenizer(tokenizer)
+                      .streamer(text.and(cancellation))
+                      .build());
+              text.end();
+            })
+        .stream();
+  }
+
+  private TextIteratorStreamer(Source source) {
     producer = new Thread(() -> produce(source), "generate");
     producer.setDaemon(true);
     producer.start();
@@ -52,7 +77,7 @@ final class TextIteratorStreamer implements Iterator<String>, AutoCloseable {
   }
 
   /** The pieces as a stream, which closes this with it. */
-  Stream<String> stream() {
+  private Stream<String> stream() {
     int traits = Spliterator.ORDERED | Spliterator.NONNULL;
     return StreamSupport.stream(Spliterators.spliteratorUnknownSize(this, traits), false)
         .onClose(this::close);

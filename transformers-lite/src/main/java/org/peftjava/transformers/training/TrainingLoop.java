@@ -128,7 +128,7 @@ final class TrainingLoop {
       forwardBackward(batch, divisor);
     }
     double maxNorm = args.maxGradNorm() > 0 ? args.maxGradNorm() : Double.POSITIVE_INFINITY;
-    gradNorm = Gradients.clipNorm(trainable.values(), maxNorm);
+    gradNorm = Gradients.clipGradNorm(trainable.values(), maxNorm);
     lastRate = schedule.apply(state.globalStep());
     if (!Double.isFinite(gradNorm)) {
       throw nonFinite("The gradient of step " + (state.globalStep() + 1) + " is " + gradNorm);
