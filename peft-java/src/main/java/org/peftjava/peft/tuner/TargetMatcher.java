@@ -1,6 +1,7 @@
 package org.peftjava.peft.tuner;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
@@ -133,6 +134,20 @@ public final class TargetMatcher {
               + " excluded no module of "
               + model.className()
               + ". Check the names.");
+    }
+    List<String> unknown =
+        spec.modulesToSave().stream()
+            .filter(
+                name -> Arrays.stream(TaskType.values()).noneMatch(t -> t.heads().contains(name)))
+            .filter(name -> modules.keySet().stream().noneMatch(path -> path.endsWith(name)))
+            .toList();
+    if (!unknown.isEmpty()) {
+      warnings.add(
+          "modulesToSave "
+              + unknown
+              + " name no module of "
+              + model.className()
+              + " and are ignored. Check the names.");
     }
     return new Match(List.copyOf(paths), List.copyOf(saved), spec.targets(), List.copyOf(warnings));
   }

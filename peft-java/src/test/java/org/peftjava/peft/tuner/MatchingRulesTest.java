@@ -23,6 +23,20 @@ class MatchingRulesTest {
         type -> Optional.of(List.of("q_proj", "v_proj")).filter(names -> type.equals("opt")));
   }
 
+  /** A name of a head is there for other models; a name that nobody knows is a slip. */
+  @Test
+  void aNameInModulesToSaveThatIsNoModuleIsSaid() {
+    TargetModules targets = TargetModules.names("q_proj");
+    TargetMatcher.Match match = match(targets, List.of("lm_hed", "classifier", "embed_tokens"));
+    assertEquals(
+        List.of(
+            "modulesToSave [lm_hed] name no module of "
+                + StubModels.named("opt").className()
+                + " and are ignored. Check the names."),
+        match.warnings());
+    assertEquals(List.of(), match(targets, List.of("score", "embed_tokens")).warnings());
+  }
+
   @Test
   void patternKeysArePythons() {
     int rows = 0;
