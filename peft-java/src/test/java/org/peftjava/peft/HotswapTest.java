@@ -173,6 +173,18 @@ class HotswapTest {
     assertLogits("fresh.first.logits");
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"tuner_velora", "tuner_bdlora", "tuner_kasa", "tuner_dora", "tuner_mica"})
+  void variantsOfLora(String name) {
+    try (TunerCase tuner = new TunerCase(name);
+        PeftModelForCausalLM fresh =
+            Peft.getPeftModel(tuner.base(), PeftConfig.fromPretrained(tuner.adapter()))) {
+      fresh.eval();
+      Hotswap.hotswapAdapter(fresh, tuner.adapter(), DEFAULT);
+      Goldens.assertClose(tuner.expected("adapter.logits"), tuner.logits(fresh), 1e-4, name);
+    }
+  }
+
   @Test
   void statesInWhichNothingCanBeSwapped() {
     assertThrows(

@@ -8,13 +8,17 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.peftjava.torch.Creation;
+import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -22,6 +26,7 @@ import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.CausalLanguageModel;
 import org.peftjava.transformers.ModelInput;
+import org.peftjava.transformers.checkpoint.Safetensors;
 
 /** LoRA on OPT against real PEFT, one folder of golden data for each feature. */
 @ExtendWith(LedgerCheck.class)
@@ -90,6 +95,29 @@ class OptGoldenTest {
                 (key, parameter) ->
                     Goldens.assertClose(
                         golden.get("merged.weight." + key), parameter.tensor(), 2 * forward, key));
+      }
+    }
+  }
+
+  /** PEFT writes them where another adapter of the saved model has these layers. */
+  @Test
+  void biasesOfOtherLayersArePassedOver(@TempDir Path folder) throws IOException {
+    String name = "opt_bias_lora_only";
+    try (TensorScope scope = TensorScope.open("biases");
+        GradMode off = GradMode.noGrad();
+        CausalLM base = AutoModelForCausalLM.fromPretrained(Goldens.path(name + "/base"))) {
+      Map<String, Tensor> golden = Goldens.tensors(name + "/io.safetensors");
+      Map<String, Tensor> values =
+          new LinkedHashMap<>(Goldens.tensors(name + "/adapter/adapter_model.safetensors"));
+      String layer = "base_model.model.model.decoder.layers.0.fc1.";
+      long width = golden.get("merged.weight.model.decoder.layers.0.fc1.bias").numel();
+      values.put(layer + "base_layer.bias", Creation.full(DType.FLOAT32, 9, width));
+      Safetensors.write(folder.resolve("adapter_model.safetensors"), values, Map.of());
+      Files.copy(
+          Goldens.path(name + "/adapter/adapter_config.json"),
+          folder.resolve("adapter_config.json"));
+      try (PeftModelForCausalLM model = PeftModel.fromPretrained(base, folder, options -> {})) {
+        assertLogits("adapter.logits", logits(model, golden), golden, 2e-5);
       }
     }
   }

@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -90,6 +91,22 @@ class TunerContractTest {
         assertEquals(
             tuner.facts().get("startsWithoutEffect").asBoolean(), gap < 1e-5, "gap " + gap);
       }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(BESIDE)
+  void nothingOfADeletedAdapterStays(String name) {
+    try (TunerCase tuner = new TunerCase(name);
+        PeftModelForCausalLM model = tuner.load()) {
+      Set<String> before = Set.copyOf(model.namedState().keySet());
+      model.loadAdapter(tuner.adapter(), options -> options.adapterName("second"));
+      model.deleteAdapter("second");
+      assertEquals(before, model.namedState().keySet());
+      model.loadAdapter(tuner.adapter(), options -> options.adapterName("second"));
+      model.setAdapter("second");
+      model.eval();
+      Goldens.assertClose(tuner.expected("adapter.logits"), tuner.logits(model), 1e-4, name);
     }
   }
 

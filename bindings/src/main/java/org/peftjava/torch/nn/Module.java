@@ -113,9 +113,10 @@ public abstract class Module implements AutoCloseable {
         "A " + getClass().getSimpleName() + " cannot share its parameter '" + name + "'.");
   }
 
-  /** Removes a parameter without closing it, if it exists. */
+  /** Removes a parameter or buffer without closing it, if it exists. */
   protected final void unregister(String name) {
     parameters.remove(name);
+    buffers.remove(name);
   }
 
   /** Removes a child without closing it, and returns it. */

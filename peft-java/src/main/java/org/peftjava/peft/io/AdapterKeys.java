@@ -41,11 +41,13 @@ final class AdapterKeys {
     return result;
   }
 
-  /** What the adapter's file may hold: embeddings of the base model. */
+  /** What the adapter's file may hold: embeddings of the base model, biases of other layers. */
   static Map<String, AdapterTensor> optional(TunedModel model, String adapter) {
     String prefix = prefix(model, adapter);
     Map<String, AdapterTensor> result = prefixed(AdapterState.embeddings(model, false), prefix);
     result.putAll(prefixed(AdapterState.copiedEmbeddings(model), prefix));
+    AdapterState.otherBiases(model, adapter)
+        .forEach((name, entry) -> result.put(prefix + name, entry));
     return result;
   }
 

@@ -135,6 +135,24 @@ public final class AdapterState {
   }
 
   /**
+   * Biases of layers that an adapter leaves alone. With bias="lora_only" PEFT writes those of
+   * layers that have other adapters too; values for them change nothing.
+   */
+  public static Map<String, AdapterTensor> otherBiases(TunedModel model, String adapter) {
+    Map<String, AdapterTensor> result = new LinkedHashMap<>();
+    TunerConfig config = model.configs().get(adapter);
+    if (config != null && Trainability.bias(config) == TunerMethod.BiasTraining.ADAPTED) {
+      Trainability.biases(model, adapter, TunerMethod.BiasTraining.ALL)
+          .forEach(
+              (name, bias) ->
+                  result.put(
+                      name,
+                      new AdapterTensor(bias.shape(), () -> bias.tensor().detach(), value -> {})));
+    }
+    return result;
+  }
+
+  /**
    * The embeddings of the base below full copies: PEFT writes them where tokens were added, and
    * what the model computes without its adapters depends on them.
    */

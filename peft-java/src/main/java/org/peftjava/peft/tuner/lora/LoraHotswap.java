@@ -24,9 +24,14 @@ import org.peftjava.torch.nn.Parameter;
  * afterwards what the adapter is, so that it can be saved.
  */
 public final class LoraHotswap {
-  private static final List<String> SAME = List.of("use_rslora", "lora_dropout", "use_dora");
-  private static final List<String> SAME_HERE =
-      List.of("lora_bias", "modules_to_save", "trainable_token_indices");
+  private static final List<String> SAME =
+      List.of(
+          "use_rslora",
+          "lora_dropout",
+          "use_dora",
+          "lora_bias",
+          "modules_to_save",
+          "trainable_token_indices");
 
   private final TunedModel model;
   private final String name;
@@ -85,9 +90,7 @@ public final class LoraHotswap {
       throw new IllegalArgumentException(
           "Incompatible PEFT types found: LORA and " + other.peftType() + ".");
     }
-    List<String> fields = new ArrayList<>(SAME);
-    fields.addAll(SAME_HERE);
-    for (String field : fields) {
+    for (String field : SAME) {
       Object old = present.fields().get(field);
       Object given = lora.fields().get(field);
       if (!Objects.equals(old, given)) {
@@ -115,7 +118,7 @@ public final class LoraHotswap {
           int given = 0;
           for (Weight weight : adapter.weights()) {
             Tensor value = state.get(path + "." + weight.fileName());
-            if (value != null && rankDim(weight) >= 0) {
+            if (given == 0 && value != null && rankDim(weight) >= 0) {
               given = Math.toIntExact(value.size(rankDim(weight)));
             }
           }
@@ -133,6 +136,10 @@ public final class LoraHotswap {
   public void checkPadding(int targetRank) {
     layers.forEach(
         (path, adapter) -> {
+          if (adapter instanceof BlockLoraAdapter && rank(adapter) != targetRank) {
+            throw new UnsupportedOperationException(
+                "An adapter with blocks (useBdlora) cannot be padded to another rank.");
+          }
           if (rank(adapter) > targetRank) {
             throw new IllegalArgumentException(
                 "Trying to pad the adapter to the target rank "
@@ -194,7 +201,7 @@ public final class LoraHotswap {
             unexpected.remove(key);
             Tensor value = state.get(key);
             if (value != null) {
-              checkShape(key, weight, value, given);
+              checkShape(key, weight, freeDim(adapter, weight), value, given);
             }
           }
         });
@@ -230,9 +237,8 @@ public final class LoraHotswap {
     }
   }
 
-  private static void checkShape(String key, Weight weight, Tensor value, long[] rank) {
+  private static void checkShape(String key, Weight weight, int free, Tensor value, long[] rank) {
     Shape place = weight.parameter().shape();
-    int free = rankDim(weight);
     boolean fits = value.shape().rank() == place.rank();
     for (int dim = 0; fits && dim < place.rank(); dim++) {
       if (dim == free) {
@@ -262,7 +268,7 @@ public final class LoraHotswap {
             place.fillInPlace(0);
             Tensor value = state.get(path + "." + weight.fileName());
             if (value != null) {
-              int free = rankDim(weight);
+              int free = freeDim(adapter, weight);
               (free < 0 ? place : place.narrow(free, 0, value.size(free))).copyInPlace(value);
             }
           }
@@ -278,7 +284,12 @@ public final class LoraHotswap {
     throw new IllegalStateException("A LoRA adapter without matrices.");
   }
 
-  /** The dimension of a weight that is the rank; -1 if none is. */
+  /** The dimension of a weight that may be another one: zeros cannot stand behind blocks. */
+  private static int freeDim(LayerAdapter adapter, Weight weight) {
+    return adapter instanceof BlockLoraAdapter ? -1 : rankDim(weight);
+  }
+
+  /** The dimension of a weight that is the rank, or a part of it; -1 if none is. */
   private static int rankDim(Weight weight) {
     if (weight.leaf().equals("bias")) {
       return -1;
