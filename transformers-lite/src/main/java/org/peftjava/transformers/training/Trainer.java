@@ -271,6 +271,19 @@ public final class Trainer {
     parts.savePretrained(folder);
   }
 
+  /** Prints metrics as a table, such as those of "train", "eval" or "predict". */
+  public void logMetrics(String split, Map<String, Double> metrics) {
+    System.out.println(MetricsReport.table(split, metrics));
+  }
+
+  /**
+   * Writes metrics to {@code <split>_results.json} in the output folder, and adds them to {@code
+   * all_results.json} there.
+   */
+  public void saveMetrics(String split, Map<String, Double> metrics) {
+    MetricsReport.save(parts.args().outputDir(), split, metrics);
+  }
+
   /** Writes {@code trainer_state.json} to the output folder. */
   public void saveState() {
     TrainingArguments args = parts.args();

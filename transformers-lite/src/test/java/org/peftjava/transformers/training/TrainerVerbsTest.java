@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.peftjava.transformers.CausalLM;
+import org.peftjava.transformers.config.PythonJson;
 
 /** What a Python script calls on a trainer: which model is best, what is printed, where it goes. */
 class TrainerVerbsTest extends TrainingRuns {
@@ -116,6 +117,50 @@ class TrainerVerbsTest extends TrainingRuns {
                 + " '0.6667'}"),
         lines[0]);
     assertTrue(lines[1].startsWith("{'train_runtime': '"), lines[1]);
+  }
+
+  /** Printed and written by transformers 5.17's log_metrics and save_metrics. */
+  @Test
+  void metricsAreATableAndFiles() {
+    Map<String, Double> train =
+        Map.of(
+            "train_runtime", 3725.8191,
+            "train_samples_per_second", 104.99147736603956,
+            "train_loss", 6.731147527694702,
+            "epoch", 2.0,
+            "train_steps_per_second", 0.00004,
+            "x", 12345678.25);
+    assertEquals(
+        """
+        ***** train metrics *****
+          epoch                    =         2.0
+          train_loss               =      6.7311
+          train_runtime            =  1:02:05.81
+          train_samples_per_second =    104.9915
+          train_steps_per_second   =         0.0
+          x                        = 12345678.25\
+        """,
+        MetricsReport.table("train", train));
+    try (CausalLM model = TinyModels.opt(0)) {
+      Trainer trainer = trainer(model, arguments().build());
+      trainer.saveMetrics("train", train);
+      trainer.saveMetrics("eval", Map.of("eval_loss", 6.71456, "epoch", 3.0));
+    }
+    assertEquals(
+        PythonJson.parse(
+            """
+            {"epoch": 3.0, "eval_loss": 6.71456, "train_loss": 6.731147527694702,
+             "train_runtime": 3725.8191, "train_samples_per_second": 104.99147736603956,
+             "train_steps_per_second": 4e-05, "x": 12345678.25}\
+            """,
+            folder),
+        PythonJson.read(folder.resolve("all_results.json"), 1 << 20));
+    assertEquals(
+        PythonJson.parse("{\"epoch\": 3.0, \"eval_loss\": 6.71456}", folder),
+        PythonJson.read(folder.resolve("eval_results.json"), 1 << 20));
+    assertEquals(
+        2.0,
+        PythonJson.read(folder.resolve("train_results.json"), 1 << 20).get("epoch").asDouble());
   }
 
   @Test
