@@ -27,6 +27,7 @@ inline Vec keepUpTo(Vec a, int64_t left) {
 #include "elementwise.inl"
 #include "rms_norm.inl"
 #include "gated.inl"
+#include "rotation.inl"
 #include "attention_product.inl"
 #include "attention.inl"
 #include "attention_grad.inl"
@@ -71,6 +72,7 @@ inline KernelTable makeTable(const char* name) {
           PEFTJAVA_BY_TYPES(rmsNormWeightGrad),
           PEFTJAVA_BY_TYPE(siluProduct),
           PEFTJAVA_BY_TYPE(siluProductGrad),
+          PEFTJAVA_BY_TYPE(rotation),
           PEFTJAVA_BY_TYPE(attention),
           PEFTJAVA_BY_TYPE(attentionGrad),
           PEFTJAVA_BY_TYPES(lowRank),

@@ -203,6 +203,13 @@ struct AttentionOperand {
   int64_t batch, head, token;
 };
 
+/// y = x turned by the angles of its tokens, whose cosines and sines all heads share. Index space: rows of all heads.
+struct RotationArgs {
+  int64_t heads, tokens, size;
+  AttentionOperand x, cos, sin, y;
+  bool backward;
+};
+
 constexpr int64_t kWideUnit = 48;  // rows of a weight that a thread takes at a time
 constexpr int64_t kFewRows = 32;  // of x: two tiles, whose sums stay near while a weight is read once
 
@@ -264,6 +271,7 @@ struct KernelTable {
   Range<RmsNormGradArgs> rmsNormWeightGrad[2][2];
   Range<GatedArgs> siluProduct[2];
   Range<GatedGradArgs> siluProductGrad[2];
+  Range<RotationArgs> rotation[2];
   Range<AttentionArgs> attention[2];
   Range<AttentionArgs> attentionGrad[2];
   Range<LowRankArgs> lowRank[2][2];    // x, y

@@ -35,6 +35,16 @@ final class FastPath {
         && tensor.numel() > 0;
   }
 
+  /** The same where only the last dimension need have no gaps. */
+  static boolean coversRows(Tensor tensor) {
+    DType type = tensor.dtype();
+    return NativeKernels.available()
+        && (type == DType.FLOAT32 || type == DType.BFLOAT16)
+        && tensor.isOnCpu()
+        && tensor.numel() > 0
+        && tensor.stride(-1) == 1;
+  }
+
   static ElementType type(Tensor tensor) {
     return tensor.dtype() == DType.BFLOAT16 ? ElementType.BFLOAT16 : ElementType.FLOAT32;
   }

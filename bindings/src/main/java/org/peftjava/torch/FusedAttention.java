@@ -20,6 +20,9 @@ import org.peftjava.torch.kernels.NativeKernels;
  * Ops#scaledDotProductAttention}.
  */
 public final class FusedAttention {
+  /** More numbers than these are copied by several threads. */
+  private static final long FEW_NUMBERS = 1 << 16;
+
   private FusedAttention() {}
 
   /**
@@ -52,7 +55,7 @@ public final class FusedAttention {
   static boolean isAddend(Tensor mask, Tensor q, Tensor k) {
     int rank = mask.rank();
     return (mask.dtype() == DType.FLOAT32 || mask.dtype() == DType.BFLOAT16)
-        && !mask.requiresGrad()
+        && !mask.recordsGrad()
         && mask.isOnCpu()
         && rank >= 2
         && rank <= 4
@@ -110,8 +113,7 @@ public final class FusedAttention {
             dropout,
             dropout > 0 ? Randomness.nextMaskSeed() : 0,
             causal);
-    boolean differentiable =
-        GradMode.isEnabled() && (q.requiresGrad() || k.requiresGrad() || v.requiresGrad());
+    boolean differentiable = q.recordsGrad() || k.recordsGrad() || v.recordsGrad();
     Tensor value = like(q);
     if (!differentiable) {
       AttentionKernel.forward(rule, operands(q, k, v, value, mask, null), FastPath.threads());
@@ -157,15 +159,44 @@ public final class FusedAttention {
         operand(k),
         operand(v),
         operand(y),
-        mask == null ? null : new Mask(type(mask.dtype()), addend(mask)),
+        mask == null ? null : new Mask(type(mask.dtype()), shared(mask)),
         sums == null ? 0 : sums.address());
   }
 
-  private static Operand operand(Tensor x) {
+  /**
+   * Copies keys or values into others of their shape, such as a part of a cache. Outside the graph.
+   *
+   * @param from (b, h, t, d)
+   * @param to (b, h, t, d)
+   */
+  public static void copy(Tensor from, Tensor to) {
+    if (isDense(from)
+        && isDense(to)
+        && NativeKernels.available()
+        && from.numel() <= FEW_NUMBERS
+        && from.dtype() == to.dtype()
+        && from.shape().equals(to.shape())) {
+      AttentionKernel.copy(
+          operand(from),
+          operand(to),
+          from.size(0),
+          from.size(1),
+          from.size(2),
+          from.size(3),
+          from.dtype().byteSize());
+      return;
+    }
+    try (GradMode off = GradMode.noGrad()) {
+      to.copyInPlace(from);
+    }
+  }
+
+  static Operand operand(Tensor x) {
     return new Operand(x.address(), stride(x, -4), stride(x, -3), stride(x, -2));
   }
 
-  private static Operand addend(Tensor mask) {
+  /** A tensor of which sizes of 1 stand for any. */
+  static Operand shared(Tensor mask) {
     return new Operand(mask.address(), shared(mask, -4), shared(mask, -3), shared(mask, -2));
   }
 

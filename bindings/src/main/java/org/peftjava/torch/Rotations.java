@@ -5,11 +5,12 @@ import java.util.List;
 import java.util.Optional;
 import org.peftjava.torch.cuda.KernelLauncher;
 import org.peftjava.torch.cuda.LaunchGrid;
+import org.peftjava.torch.kernels.RotationKernel;
 
 /**
  * Turns element i and element i + d/2 of queries and keys by an angle of their position, as rotary
- * position embeddings do (arXiv:2104.09864). On a card in one pass over memory each way, elsewhere
- * composed.
+ * position embeddings do (arXiv:2104.09864). On the CPU and on cards in one pass over memory each
+ * way, elsewhere composed.
  */
 public final class Rotations {
   private Rotations() {}
@@ -24,25 +25,29 @@ public final class Rotations {
    * @return (b, h, t, d)
    */
   public static Tensor apply(Tensor x, Tensor cos, Tensor sin) {
-    Optional<KernelLauncher> kernels = kernels(x, cos, sin);
-    if (kernels.isEmpty()) {
+    Optional<Turn> kernel = kernel(x, cos, sin);
+    if (kernel.isEmpty()) {
       try (TensorScope scope = TensorScope.open("rotate")) {
         return scope.keep(x.mul(cos).addcmulInPlace(Ops.roll(x, x.size(3) / 2), sin, 1));
       }
     }
+    Turn turn = kernel.get();
     return CustomGradient.of(
-        turned(kernels.get(), x.detach(), cos, sin, false),
+        turn.turned(x, cos, sin, false),
         List.of(x),
         List.of(cos, sin),
-        (gradient, saved) -> {
-          Tensor g = isVector(gradient) ? gradient : gradient.contiguous();
-          return Arrays.asList(turned(kernels.get(), g, saved.get(0), saved.get(1), true));
-        });
+        (gradient, saved) ->
+            Arrays.asList(turn.turned(gradient, saved.get(0), saved.get(1), true)));
   }
 
-  private static Optional<KernelLauncher> kernels(Tensor x, Tensor cos, Tensor sin) {
-    return x.rank() == 4
-            && x.size(3) % 16 == 0
+  /** A kernel: turns x, or turns a gradient back. Outside the graph. */
+  private interface Turn {
+    Tensor turned(Tensor x, Tensor cos, Tensor sin, boolean backward);
+  }
+
+  private static Optional<Turn> kernel(Tensor x, Tensor cos, Tensor sin) {
+    boolean fits =
+        x.rank() == 4
             && cos.dtype() == x.dtype()
             && sin.dtype() == x.dtype()
             && cos.size(3) == x.size(3)
@@ -50,11 +55,45 @@ public final class Rotations {
             && cos.size(1) == 1
             && (cos.size(0) == 1 || cos.size(0) == x.size(0))
             && cos.shape().equals(sin.shape())
-            && !(cos.requiresGrad() || sin.requiresGrad())
-            && CardTensors.suffix(x.dtype()).isPresent()
+            && !(cos.recordsGrad() || sin.recordsGrad());
+    if (!fits) {
+      return Optional.empty();
+    }
+    if (isOnCpu(x) && isOnCpu(cos) && isOnCpu(sin)) {
+      return Optional.of(Rotations::turnedOnCpu);
+    }
+    return x.size(3) % 16 == 0 && CardTensors.suffix(x.dtype()).isPresent()
         ? CardPath.anywhere(x, cos, sin)
             .filter(k -> isVector(x) && isVector(cos) && isVector(sin) && sameStrides(cos, sin))
+            .map(k -> (y, c, s, backward) -> turnedOnCard(k, y, c, s, backward))
         : Optional.empty();
+  }
+
+  private static boolean isOnCpu(Tensor x) {
+    return FastPath.coversRows(x) && x.size(3) % 2 == 0;
+  }
+
+  private static Tensor turnedOnCpu(Tensor given, Tensor cos, Tensor sin, boolean backward) {
+    Tensor x = given.stride(3) == 1 ? given : given.contiguous();
+    Tensor y = like(x);
+    RotationKernel.turn(
+        FastPath.type(x),
+        new RotationKernel.Sizes(x.size(0), x.size(1), x.size(2), x.size(3)),
+        FusedAttention.operand(x),
+        FusedAttention.shared(cos),
+        FusedAttention.shared(sin),
+        FusedAttention.operand(y),
+        backward,
+        FastPath.threads());
+    return y;
+  }
+
+  /** Room for x (b, h, t, d), with the heads of a token side by side in memory. */
+  private static Tensor like(Tensor x) {
+    try (GradMode off = GradMode.noGrad()) {
+      return Creation.empty(x.dtype(), x.device(), x.size(0), x.size(2), x.size(1), x.size(3))
+          .transpose(1, 2);
+    }
   }
 
   /** Whether every vector of the last dimension is gapless and starts at a multiple of 16 bytes. */
@@ -75,12 +114,10 @@ public final class Rotations {
     return x.stride(dimension);
   }
 
-  /** The result, with the heads of a token side by side in memory. */
-  private static Tensor turned(
-      KernelLauncher kernels, Tensor x, Tensor cos, Tensor sin, boolean backward) {
-    long heads = x.size(1);
-    long tokens = x.size(2);
-    Tensor y = Creation.empty(x.dtype(), x.device(), x.size(0), tokens, heads, x.size(3));
+  private static Tensor turnedOnCard(
+      KernelLauncher kernels, Tensor given, Tensor cos, Tensor sin, boolean backward) {
+    Tensor x = isVector(given) ? given.detach() : given.detach().contiguous();
+    Tensor y = like(x);
     long count = x.numel() / 8;
     kernels.launch(
         "rotate" + CardTensors.suffix(x.dtype()).orElseThrow(),
@@ -94,11 +131,11 @@ public final class Rotations {
         cos.size(0) == 1 ? 0 : stride(cos, 0),
         stride(cos, 2),
         y.address(),
-        heads,
-        tokens,
+        x.size(1),
+        x.size(2),
         x.size(3),
         backward ? 1 : 0,
         count);
-    return y.transpose(1, 2);
+    return y;
   }
 }

@@ -1,8 +1,15 @@
 package org.peftjava.torch;
 
+import static java.util.Objects.requireNonNull;
+
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.jspecify.annotations.Nullable;
 
@@ -16,8 +23,11 @@ import org.jspecify.annotations.Nullable;
  * throws {@link TorchException.ClosedTensor}.
  */
 public final class Tensor implements AutoCloseable {
-  private final org.bytedeco.pytorch.Tensor handle;
-  private final Layout layout;
+  private org.bytedeco.pytorch.@Nullable Tensor handle; // null: a view that no operator has used
+  private @Nullable Tensor base; // whose memory such a view reads
+  private int waiting; // such views of this; guarded by this
+  private boolean closing; // with the last of them; guarded by this
+  private Layout layout;
   private final boolean counted;
   private @Nullable TensorScope owner;
   private volatile @Nullable String closedBy;
@@ -27,7 +37,7 @@ public final class Tensor implements AutoCloseable {
     this(handle, new Layout(handle));
   }
 
-  Tensor(org.bytedeco.pytorch.Tensor handle, Layout layout) {
+  Tensor(org.bytedeco.pytorch.@Nullable Tensor handle, Layout layout) {
     this.handle = handle;
     this.layout = layout;
     owner = TensorScope.current();
@@ -42,7 +52,77 @@ public final class Tensor implements AutoCloseable {
 
   org.bytedeco.pytorch.Tensor handle() {
     checkOpen();
-    return handle;
+    org.bytedeco.pytorch.Tensor known = handle;
+    return known == null ? madeHandle() : known;
+  }
+
+  /** A view becomes a tensor of libtorch, of the scope in which it was created. */
+  private synchronized org.bytedeco.pytorch.Tensor madeHandle() {
+    org.bytedeco.pytorch.Tensor made = handle;
+    if (made == null) {
+      made = strided(requireNonNull(requireNonNull(base).handle));
+      handle = made;
+      layout = layout.alone(made);
+      leaveBase();
+    }
+    return made;
+  }
+
+  private org.bytedeco.pytorch.Tensor strided(org.bytedeco.pytorch.Tensor whole) {
+    try (PointerScope pointers = new PointerScope();
+        GradMode off = GradMode.noGrad()) {
+      LongOptional first = new LongOptional(whole.storage_offset() + layout.offset());
+      org.bytedeco.pytorch.Tensor made =
+          Natives.call(() -> whole.as_strided(layout.sizes(), layout.strides(), first));
+      requireNonNull(owner).own(made);
+      return made;
+    }
+  }
+
+  /**
+   * A view of this. Where no gradient is recorded it stays one of Java, which costs next to
+   * nothing, until an operator of libtorch takes it; our kernels only want its address.
+   */
+  private Tensor view(
+      Function<Layout, @Nullable Layout> part, Supplier<org.bytedeco.pytorch.Tensor> operator) {
+    if (staysInJava()) {
+      synchronized (this) {
+        Layout seen = part.apply(layout);
+        if (seen != null) {
+          Tensor result = new Tensor(null, seen);
+          result.base = base == null ? this : base;
+          result.base.enteredByView();
+          return result;
+        }
+      }
+    }
+    return Natives.op(operator);
+  }
+
+  /** Whether views made now do, of memory that stays until the present scope ends. */
+  private boolean staysInJava() {
+    return isOnCpu()
+        && !GradMode.isEnabled()
+        && TensorScope.current() != null
+        && (owner == null || owner.isOfThisThread());
+  }
+
+  private synchronized void enteredByView() {
+    waiting++;
+  }
+
+  /** A view has gone: memory that is no longer wanted itself ends with the last one. */
+  private synchronized void leftByView() {
+    waiting--;
+    if (waiting == 0 && closing) {
+      requireNonNull(handle).deallocate();
+    }
+  }
+
+  /** The tensor whose memory this reads, if this is a view that no operator has used. */
+  @Nullable Tensor base() {
+    checkOpen();
+    return base;
   }
 
   private Layout layout() {
@@ -83,6 +163,7 @@ public final class Tensor implements AutoCloseable {
     closedBy = "with the scope \"" + scope + "\"";
     owner = null;
     TensorLedger.closed(this);
+    leaveBase();
     forgetRecipe();
   }
 
@@ -108,8 +189,19 @@ public final class Tensor implements AutoCloseable {
       if (counted) {
         TensorLedger.closed(this);
       }
-      handle.deallocate();
+      closing = handle != null && waiting > 0;
+      if (handle != null && !closing) {
+        handle.deallocate();
+      }
+      leaveBase();
       forgetRecipe();
+    }
+  }
+
+  private void leaveBase() {
+    if (base != null) {
+      base.leftByView();
+      base = null;
     }
   }
 
@@ -163,7 +255,7 @@ public final class Tensor implements AutoCloseable {
     int index = dim < 0 ? dim + sizes.length : dim;
     return index >= 0 && index < sizes.length
         ? sizes[index]
-        : Natives.call(() -> handle.size(dim)); // which says what is wrong
+        : Natives.call(() -> handle().size(dim)); // which says what is wrong
   }
 
   /** Number of dimensions. */
@@ -190,7 +282,7 @@ public final class Tensor implements AutoCloseable {
     int index = dim < 0 ? dim + strides.length : dim;
     return index >= 0 && index < strides.length
         ? strides[index]
-        : Natives.call(() -> handle.stride(dim));
+        : Natives.call(() -> handle().stride(dim));
   }
 
   /** Whether the elements lie in row-major order without gaps. */
@@ -231,6 +323,11 @@ public final class Tensor implements AutoCloseable {
   /** Whether gradients flow to this tensor. */
   public boolean requiresGrad() {
     return handle().requires_grad();
+  }
+
+  /** The same now: not while gradients are not recorded. */
+  boolean recordsGrad() {
+    return GradMode.isEnabled() && requiresGrad();
   }
 
   /** Makes this leaf collect gradients, or stop. Returns this. */
@@ -293,7 +390,7 @@ public final class Tensor implements AutoCloseable {
 
   /** The same elements in another shape; one size may be -1. Copies only if it must. */
   public Tensor reshape(long... sizes) {
-    return Natives.op(() -> handle().reshape(sizes));
+    return view(of -> of.reshaped(sizes), () -> handle().reshape(sizes));
   }
 
   /**
@@ -311,7 +408,7 @@ public final class Tensor implements AutoCloseable {
 
   /** Exchanges two dimensions. Shares memory. */
   public Tensor transpose(int first, int second) {
-    return Natives.op(() -> handle().transpose(first, second));
+    return view(of -> of.transposed(first, second), () -> handle().transpose(first, second));
   }
 
   /** Transposes a matrix. Shares memory. */
@@ -326,7 +423,7 @@ public final class Tensor implements AutoCloseable {
 
   /** {@code length} slices from {@code start} along one dimension. Shares memory. */
   public Tensor narrow(int dim, long start, long length) {
-    return Natives.op(() -> handle().narrow(dim, start, length));
+    return view(of -> of.narrowed(dim, start, length), () -> handle().narrow(dim, start, length));
   }
 
   /** One slice along one dimension, which disappears. Shares memory. */
@@ -351,6 +448,11 @@ public final class Tensor implements AutoCloseable {
 
   /** Equal parts along one dimension. Share memory. */
   public List<Tensor> chunk(int parts, int dim) {
+    long size = size(dim);
+    if (parts > 0 && size % parts == 0 && staysInJava()) {
+      long each = size / parts;
+      return IntStream.range(0, parts).mapToObj(i -> narrow(dim, i * each, each)).toList();
+    }
     return listOf(Natives.call(() -> handle().chunk(parts, dim)));
   }
 
@@ -518,7 +620,7 @@ public final class Tensor implements AutoCloseable {
 
   /** Index of the largest element along one dimension, int64. */
   public Tensor argmax(int dim) {
-    return Natives.op(() -> handle().argmax(new org.bytedeco.pytorch.LongOptional(dim), false));
+    return Natives.op(() -> handle().argmax(new LongOptional(dim), false));
   }
 
   /** Whether each element equals a number, as booleans. */

@@ -75,7 +75,12 @@ public final class TensorScope implements AutoCloseable {
               + " tensor. Copy the values to a Java array, or open an outer scope: try (var scope ="
               + " TensorScope.open(\"name\")) { … }.");
     }
-    parent.pointers.attach(tensor.handle());
+    Tensor base = tensor.base();
+    if (base == null) {
+      parent.own(tensor.handle());
+    } else {
+      keep(base); // a view in Java stays one, with the memory that it reads
+    }
     parent.members.add(tensor);
     tensor.ownedBy(parent);
     return tensor;
@@ -127,6 +132,15 @@ public final class TensorScope implements AutoCloseable {
 
   void adopt(Tensor tensor) {
     members.add(tensor);
+  }
+
+  /** Takes over what a tensor of this scope has become. */
+  void own(org.bytedeco.pytorch.Tensor handle) {
+    pointers.attach(handle);
+  }
+
+  boolean isOfThisThread() {
+    return Thread.currentThread() == thread;
   }
 
   void release(Tensor tensor) {

@@ -28,13 +28,9 @@ final class WideProduct {
         && x.isOnCpu()
         && FastPath.covers(weight)
         && WideProductKernel.available(FastPath.type(x))
-        && !learns(weight)
+        && !weight.recordsGrad()
         && (bias == null
-            || (isBias(bias, x.dtype(), weight.size(turned ? 0 : 1)) && !learns(bias)));
-  }
-
-  private static boolean learns(Tensor weight) {
-    return weight.requiresGrad() && GradMode.isEnabled();
+            || (isBias(bias, x.dtype(), weight.size(turned ? 0 : 1)) && !bias.recordsGrad()));
   }
 
   private static boolean isBias(Tensor bias, DType type, long size) {

@@ -1,7 +1,7 @@
 package org.peftjava.torch.kernels;
 
+import java.util.Arrays;
 import java.util.List;
-import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,8 +58,8 @@ public final class AttentionKernel {
       }
     }
 
-    private LongStream sizes() {
-      return LongStream.of(batch, heads, keyHeads, queries, keys, size);
+    private long[] sizes() {
+      return new long[] {batch, heads, keyHeads, queries, keys, size};
     }
   }
 
@@ -69,9 +69,19 @@ public final class AttentionKernel {
    */
   public record Operand(long address, long batch, long head, long token) {
     static final Operand NONE = new Operand(0, 0, 0, 0);
+    static final int WORDS = 4;
 
-    private LongStream words() {
-      return LongStream.of(address, batch, head, token);
+    /** Writes what the kernels read, from a place on; returns the next place. */
+    int write(long[] words, int at) {
+      words[at] = address;
+      words[at + 1] = batch;
+      words[at + 2] = head;
+      words[at + 3] = token;
+      return at + WORDS;
+    }
+
+    private Operand inBytes(int bytes) {
+      return new Operand(address, batch * bytes, head * bytes, token * bytes);
     }
   }
 
@@ -111,6 +121,16 @@ public final class AttentionKernel {
     call(rule, operands, List.of(g, gq, gk, gv), threads);
   }
 
+  /** Copies (b, h, t, d) elements of so many bytes from one place to another. */
+  public static void copy(
+      Operand from, Operand to, long b, long h, long t, long d, int elementBytes) {
+    Arguments.call(NAME, 1);
+    Arguments.addresses(NAME, b * h * t * d, from.address(), to.address());
+    long[] words = {b, h, t, d * elementBytes, 0, 0, 0, 0, 0, 0, 0, 0};
+    to.inBytes(elementBytes).write(words, from.inBytes(elementBytes).write(words, 4));
+    KernelLibrary.copyHeads(words);
+  }
+
   private static void call(Rule rule, Operands operands, List<Operand> gradients, int threads) {
     Arguments.call(NAME, threads);
     for (Operand operand : List.of(operands.q(), operands.k(), operands.v(), operands.y())) {
@@ -119,13 +139,17 @@ public final class AttentionKernel {
     for (Operand operand : gradients) {
       Arguments.addresses(NAME, 1, operand.address());
     }
-    long[] words =
-        LongStream.concat(
-                LongStream.concat(rule.sizes(), LongStream.of(operands.logSums())),
-                LongStream.concat(
-                    operands.all().stream().flatMapToLong(Operand::words),
-                    gradients.stream().flatMapToLong(Operand::words)))
-            .toArray();
+    long[] sizes = rule.sizes();
+    List<Operand> all = operands.all();
+    int count = sizes.length + 1;
+    long[] words = Arrays.copyOf(sizes, count + Operand.WORDS * (all.size() + gradients.size()));
+    words[sizes.length] = operands.logSums();
+    for (Operand operand : all) {
+      count = operand.write(words, count);
+    }
+    for (Operand operand : gradients) {
+      count = operand.write(words, count);
+    }
     Mask mask = operands.mask();
     KernelLibrary.attention(
         words,

@@ -304,6 +304,13 @@ final class KernelLibrary {
       long gy, long gate, long up, long ggate, long gup, long count, int type, int threads);
 
   @NoException
+  static native void rotation(
+      @Cast("const int64_t*") long[] words, @Cast("bool") boolean backward, int type, int threads);
+
+  @NoException
+  static native void copyHeads(@Cast("const int64_t*") long[] words);
+
+  @NoException
   static native void fourBitDequantize(
       @Cast("const int64_t*") long[] w, long first, long count, long y, int type, int threads);
 

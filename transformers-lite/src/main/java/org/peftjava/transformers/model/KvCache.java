@@ -7,6 +7,7 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
+import org.peftjava.torch.FusedAttention;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -261,10 +262,7 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
               + fresh.size(0)
               + ". Use one cache per batch.");
     }
-    try (TensorScope scope = TensorScope.open("kv cache write");
-        GradMode off = GradMode.noGrad()) {
-      buffer.narrow(2, length, fresh.size(2)).copyInPlace(fresh);
-    }
+    FusedAttention.copy(fresh, buffer.narrow(2, length, fresh.size(2)));
     return buffer.narrow(2, 0, end);
   }
 
