@@ -55,7 +55,7 @@ public final class FusedAttention {
   static boolean isAddend(Tensor mask, Tensor q, Tensor k) {
     int rank = mask.rank();
     return (mask.dtype() == DType.FLOAT32 || mask.dtype() == DType.BFLOAT16)
-        && !mask.recordsGrad()
+        && !mask.requiresGrad()
         && mask.isOnCpu()
         && rank >= 2
         && rank <= 4

@@ -55,7 +55,7 @@ public final class Rotations {
             && cos.size(1) == 1
             && (cos.size(0) == 1 || cos.size(0) == x.size(0))
             && cos.shape().equals(sin.shape())
-            && !(cos.recordsGrad() || sin.recordsGrad());
+            && !(cos.requiresGrad() || sin.requiresGrad());
     if (!fits) {
       return Optional.empty();
     }

@@ -322,7 +322,9 @@ public final class Tensor implements AutoCloseable {
 
   /** Whether gradients flow to this tensor. */
   public boolean requiresGrad() {
-    return handle().requires_grad();
+    checkOpen();
+    Tensor memory = base; // a view needs one where that does
+    return requireNonNull(memory == null ? handle : memory.handle).requires_grad();
   }
 
   /** The same now: not while gradients are not recorded. */
