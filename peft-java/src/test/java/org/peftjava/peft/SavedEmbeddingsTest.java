@@ -18,6 +18,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.peftjava.peft.tuner.TargetModules;
+import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -123,5 +125,23 @@ class SavedEmbeddingsTest {
         assertThrows(RuntimeException.class, () -> AutoModelForCausalLM.fromPretrained(padded))
             .getMessage();
     assertTrue(message.contains("is [48, 16] in the file, [40, 16] here"), message);
+  }
+
+  /** A pattern is asked for its own adapter's layers, not for those that others adapt. */
+  @Test
+  void aHeadThatAnotherAdapterHasIsNotSaved() {
+    try (TinyOpt opt = new TinyOpt();
+        PeftModelForCausalLM model =
+            Peft.getPeftModel(
+                opt.base(), LoraConfig.builder().r(2).targetModules("lm_head").build())) {
+      model.addAdapter(
+          "pattern",
+          LoraConfig.builder().r(2).targetModules(TargetModules.regex(".*q_proj")).build());
+      assertTrue(
+          Peft.getPeftModelStateDict(model, options -> options.adapterName("pattern"))
+              .keySet()
+              .stream()
+              .noneMatch(key -> key.contains("lm_head")));
+    }
   }
 }

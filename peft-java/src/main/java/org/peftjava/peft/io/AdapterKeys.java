@@ -89,7 +89,7 @@ final class AdapterKeys {
   static Map<String, AdapterTensor> saved(
       TunedModel model, String adapter, TunerConfig config, SaveEmbeddings embeddings) {
     Map<String, AdapterTensor> result = new LinkedHashMap<>(required(model, adapter));
-    boolean targeted = !trainsTokens(config) && targetsEmbeddings(model, config);
+    boolean targeted = !trainsTokens(config) && targetsEmbeddings(model, adapter, config);
     boolean resized = model.base().resizedEmbeddings().getAsBoolean();
     if (embeddings == SaveEmbeddings.YES
         || (embeddings == SaveEmbeddings.AUTO && (targeted || resized))) {
@@ -105,7 +105,8 @@ final class AdapterKeys {
         || config.fields().get("trainable_token_indices") != null;
   }
 
-  private static boolean targetsEmbeddings(TunedModel model, TunerConfig config) {
+  private static boolean targetsEmbeddings(
+      TunedModel model, String adapter, TunerConfig config) {
     if (!config.fields().values().containsKey("target_modules")) {
       return false;
     }
@@ -114,7 +115,11 @@ final class AdapterKeys {
       return EMBEDDINGS.stream().anyMatch(names.names()::contains);
     }
     Pattern end = Pattern.compile("(.*\\.)?(" + String.join("|", EMBEDDINGS) + ")");
-    return model.layers().keySet().stream().anyMatch(path -> end.matcher(path).matches());
+    return model.layers().entrySet().stream()
+        .anyMatch(
+            layer ->
+                end.matcher(layer.getKey()).matches()
+                    && layer.getValue().adapters().containsKey(adapter));
   }
 
   /** Where Python's model with virtual tokens holds the base: in itself, not in a tuner. */
