@@ -105,8 +105,7 @@ final class AdapterKeys {
         || config.fields().get("trainable_token_indices") != null;
   }
 
-  private static boolean targetsEmbeddings(
-      TunedModel model, String adapter, TunerConfig config) {
+  private static boolean targetsEmbeddings(TunedModel model, String adapter, TunerConfig config) {
     if (!config.fields().values().containsKey("target_modules")) {
       return false;
     }
