@@ -59,14 +59,15 @@ public final class Rotations {
     if (!fits) {
       return Optional.empty();
     }
-    if (isOnCpu(x) && isOnCpu(cos) && isOnCpu(sin)) {
-      return Optional.of(Rotations::turnedOnCpu);
-    }
-    return x.size(3) % 16 == 0 && CardTensors.suffix(x.dtype()).isPresent()
-        ? CardPath.anywhere(x, cos, sin)
-            .filter(k -> isVector(x) && isVector(cos) && isVector(sin) && sameStrides(cos, sin))
-            .map(k -> (y, c, s, backward) -> turnedOnCard(k, y, c, s, backward))
-        : Optional.empty();
+    Optional<Turn> onCard =
+        x.size(3) % 16 == 0 && CardTensors.suffix(x.dtype()).isPresent()
+            ? CardPath.anywhere(x, cos, sin)
+                .filter(k -> isVector(x) && isVector(cos) && isVector(sin) && sameStrides(cos, sin))
+                .map(k -> (y, c, s, backward) -> turnedOnCard(k, y, c, s, backward))
+            : Optional.empty();
+    return onCard.isEmpty() && isOnCpu(x) && isOnCpu(cos) && isOnCpu(sin)
+        ? Optional.of(Rotations::turnedOnCpu)
+        : onCard;
   }
 
   private static boolean isOnCpu(Tensor x) {
