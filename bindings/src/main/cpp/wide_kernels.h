@@ -5,21 +5,32 @@
 
 namespace peftjava {
 
+/// Rows of x that are packed at once: what is packed stays small, and the weight is read once for them.
+constexpr int64_t kRowsAtOnce = 1024;
+
 /// y = x w^T + bias, or x w if transposed, on AMX tiles.
 template <typename Weight>
 inline void productOnTiles(const Weight& w, int64_t rows, int64_t columns, bool transposed, const void* x,
                            int64_t xStride, const void* bias, void* y, int64_t yStride, int64_t m, int threads,
                            Range<TilesArgs<Weight>> pack, Range<TilesArgs<Weight>> product) {
+  using Element = typename Weight::Element;
   static thread_local std::vector<char> buffer;
   const int64_t terms = ((transposed ? rows : columns) + 31) / 32 * 32;
-  const int64_t padded = (m + 31) / 32 * 32;
-  auto* tiles = alignedTo64<bf16>(buffer, padded * terms * kPartsOf<typename Weight::Element>);
-  TilesArgs<Weight> args = {w, rows, columns, x, tiles, bias, y, m, xStride, yStride};
-  parallelRange(pack, args, m <= 16 && !transposed ? 1 : padded / 16, grainRows(16 * terms), threads);
-  const int64_t count = transposed ? (columns + 127) / 128 : (rows + 31) / 32;
-  if (m <= kFewRows) return parallelRange(product, args, count, 1, threads);  // a weight's pieces as long as can be
-  const int64_t share = count / (4 * threads);  // four units a thread, of 128 results of w^T at most
-  sharedRange(product, args, count, transposed || share < 1 ? 1 : share < 4 ? share : 4, threads);
+  for (int64_t first = 0; first < m; first += kRowsAtOnce) {
+    const int64_t some = m - first < kRowsAtOnce ? m - first : kRowsAtOnce, padded = (some + 31) / 32 * 32;
+    auto* tiles = alignedTo64<bf16>(buffer, padded * terms * kPartsOf<Element>);
+    TilesArgs<Weight> args = {w,    rows, columns, static_cast<const Element*>(x) + first * xStride,
+                              tiles, bias, static_cast<Element*>(y) + first * yStride,
+                              some, xStride, yStride};
+    parallelRange(pack, args, some <= 16 && !transposed ? 1 : padded / 16, grainRows(16 * terms), threads);
+    const int64_t count = transposed ? (columns + 127) / 128 : (rows + 31) / 32;
+    if (some <= kFewRows) {  // a weight's pieces as long as can be
+      parallelRange(product, args, count, 1, threads);
+      continue;
+    }
+    const int64_t share = count / (4 * threads);  // four units a thread, of 128 results of w^T at most
+    sharedRange(product, args, count, transposed || share < 1 ? 1 : share < 4 ? share : 4, threads);
+  }
 }
 
 /// The same with a dense weight; whether what is in y is the product.
@@ -42,10 +53,9 @@ inline bool hasWideProduct(int type) {
 inline void wideProduct(int64_t x, int64_t w, int64_t bias, int64_t y, int64_t m, int64_t rows, int64_t columns,
                         bool turned, int type, int threads) {
   static thread_local std::vector<char> buffer;
-  constexpr int64_t kAtOnce = 1024;  // rows of x: what is packed stays small, and the weight is read once for them
   const int64_t in = turned ? columns : rows, out = turned ? rows : columns;
-  for (int64_t first = 0; first < m; first += kAtOnce) {
-    const int64_t count = m - first < kAtOnce ? m - first : kAtOnce;
+  for (int64_t first = 0; first < m; first += kRowsAtOnce) {
+    const int64_t count = m - first < kRowsAtOnce ? m - first : kRowsAtOnce;
     if (type == kBFloat16) {
       denseOnTiles(active()->halfTiles, at<const bf16>(x) + first * in, at<const bf16>(w), at<const bf16>(bias),
                    at<bf16>(y) + first * out, count, rows, columns, !turned, threads);

@@ -68,7 +68,8 @@ final class Autograd {
     return vector;
   }
 
-  private static void forgetReturned() {
+  /** Lets go what the last hook returned; the engine has read it. */
+  static void forgetReturned() {
     TensorVector previous = RETURNED.get();
     if (previous != null) {
       previous.releaseReference();

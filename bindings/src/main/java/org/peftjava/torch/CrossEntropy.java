@@ -127,20 +127,19 @@ public final class CrossEntropy {
 
   /** {@code h W^T} in memory that is reused, where that is possible. */
   private static Tensor logits(Tensor h, Tensor weight) {
-    if (!h.isOnCpu()) {
+    boolean widened = h.dtype() != DType.FLOAT32 && MatrixOps.widens(weight);
+    if (!h.isOnCpu() || !(h.dtype() == DType.FLOAT32 || widened)) {
       return MatrixOps.linear(h, weight, null);
     }
     long numel = h.size(0) * weight.size(0);
     Tensor buffer =
         Scratch.floats(Scratch.Purpose.LOGITS, numel).reshape(h.size(0), weight.size(0));
-    if (h.dtype() == DType.FLOAT32 && WideProduct.covers(h, weight, null, true)) {
-      WideProduct.into(buffer, h.contiguous(), weight, null, true);
-    } else if (h.dtype() == DType.FLOAT32) {
-      MatrixOps.addmmInto(buffer, h, weight.t(), 0, 1);
-    } else if (MatrixOps.widens(weight)) {
+    if (widened) {
       MatrixOps.widenedProductInto(buffer, h.to(DType.FLOAT32), weight, true);
+    } else if (WideProduct.covers(h, weight, null, true)) {
+      WideProduct.into(buffer, h.contiguous(), weight, null, true);
     } else {
-      return MatrixOps.linear(h, weight, null);
+      MatrixOps.addmmInto(buffer, h, weight.t(), 0, 1);
     }
     return buffer;
   }

@@ -149,6 +149,7 @@ public final class CustomGradient {
           new FunctionPreHook() {
             @Override
             public TensorVector apply(TensorVector gradients) {
+              Autograd.forgetReturned(); // sums of gradients are made: their terms can go
               try (PointerScope scope = new PointerScope()) {
                 gradient = own(new org.bytedeco.pytorch.Tensor(gradients.get(0)));
               }

@@ -12,6 +12,25 @@ final class ChildJvm {
 
   /** Starts {@code main}; the heap is small and wholly resident, so that what grows is native. */
   static Process start(Class<?> main, String... arguments) throws IOException {
+    return start(List.of(), main, arguments);
+  }
+
+  /**
+   * The same with nothing compiled but the library's own classes: the compiler's memory comes and
+   * goes as it likes.
+   */
+  static Process startInterpreted(List<String> options, Class<?> main, String... arguments)
+      throws IOException {
+    List<String> all = new ArrayList<>(options);
+    all.add("-XX:CompileCommand=quiet");
+    for (String library : List.of("java", "jdk", "sun")) {
+      all.add("-XX:CompileCommand=compileonly," + library + "/*.*");
+    }
+    return start(all, main, arguments);
+  }
+
+  private static Process start(List<String> options, Class<?> main, String... arguments)
+      throws IOException {
     List<String> command =
         new ArrayList<>(
             List.of(
@@ -22,10 +41,9 @@ final class ChildJvm {
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1", // the optimizing compiler takes memory of its own
                 "-Dpeftjava.strict=true",
-                "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-                "-cp",
-                System.getProperty("java.class.path"),
-                main.getName()));
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"));
+    command.addAll(options);
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
     command.addAll(Arrays.asList(arguments));
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().put("MALLOC_ARENA_MAX", "1");

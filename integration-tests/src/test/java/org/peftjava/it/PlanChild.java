@@ -42,34 +42,79 @@ import org.peftjava.transformers.training.OptimizerNames;
 /** Prints a training step's peak of resident memory beside the plan of it. */
 public final class PlanChild {
   private static final long TOKENS = 768;
+  private static final String AVX512 = "-Dpeftjava.kernels.isa=avx512";
+  private static final String NO_BFLOAT16 = "-Dpeftjava.bfloat16.products=off";
 
   private PlanChild() {}
 
-  /** Model and step, by name. */
-  private record Case(PretrainedConfig config, StepOptions options) {}
+  /**
+   * Model and step, by name.
+   *
+   * @param properties of the process, which may make it that of an older processor
+   */
+  private record Case(PretrainedConfig config, StepOptions options, List<String> properties) {
+    private Case(PretrainedConfig config, StepOptions options, String... properties) {
+      this(config, options, List.of(properties));
+    }
+  }
 
   /** Names of all cases. */
   static List<String> names() {
     return List.copyOf(cases().keySet());
   }
 
+  /** What a case's process is started with. */
+  static List<String> properties(String name) {
+    return Objects.requireNonNull(cases().get(name)).properties();
+  }
+
   private static Map<String, Case> cases() {
     StepOptions full = options(DType.FLOAT32).build();
     StepOptions half = options(DType.BFLOAT16).build();
+    StepOptions pairs = forTask(half, TaskType.SEQ_2_SEQ_LM);
     Map<String, Case> cases = new LinkedHashMap<>();
     cases.put("llama float32", new Case(PlanModels.llama(8), full));
     cases.put("llama float32 checkpointed", new Case(PlanModels.llama(8), checkpointed(full)));
+    cases.put("llama float32, avx512", new Case(PlanModels.llama(8), full, AVX512));
     cases.put("llama bfloat16", new Case(PlanModels.llama(2), half));
     cases.put("llama bfloat16 checkpointed", new Case(PlanModels.llama(2), checkpointed(half)));
+    cases.put("llama bfloat16, libtorch", new Case(PlanModels.llama(2), half, AVX512));
+    cases.put("llama bfloat16, widened", new Case(PlanModels.llama(2), half, AVX512, NO_BFLOAT16));
+    cases.put(
+        "llama bfloat16 checkpointed, widened",
+        new Case(PlanModels.llama(2), checkpointed(half), AVX512, NO_BFLOAT16));
+    cases.put(
+        "llama bfloat16, no kernels",
+        new Case(PlanModels.llama(2), half, "-Dpeftjava.kernels=off", NO_BFLOAT16));
+    cases.put("llama bfloat16 queries", new Case(PlanModels.llama(2), with(half, queries())));
+    cases.put("llama bfloat16 head", new Case(PlanModels.llama(2), with(half, head())));
+    cases.put(
+        "llama bfloat16 adapters",
+        new Case(PlanModels.llama(2), half.toBuilder().autocastAdapterDtype(false).build()));
     cases.put("opt float32", new Case(PlanModels.opt(), full));
+    cases.put("opt bfloat16 checkpointed", new Case(PlanModels.opt(), checkpointed(half)));
     cases.put("gpt2 float32 checkpointed", new Case(PlanModels.gpt2(), checkpointed(full)));
+    cases.put("gpt2 bfloat16", new Case(PlanModels.gpt2(), half));
+    cases.put("gemma bfloat16", new Case(PlanModels.gemma(), half));
     cases.put("llama nf4", new Case(PlanModels.llama(8), quantized(true, false, DType.BFLOAT16)));
     cases.put(
         "llama nf4 checkpointed",
         new Case(PlanModels.llama(8), quantized(true, true, DType.FLOAT32)));
+    cases.put(
+        "llama nf4, products in float32",
+        new Case(
+            PlanModels.llama(8), quantized(true, false, DType.BFLOAT16, DType.FLOAT32).build()));
+    cases.put(
+        "llama nf4, libtorch",
+        new Case(PlanModels.llama(8), quantized(true, false, DType.BFLOAT16), AVX512));
     cases.put("bert bfloat16", new Case(PlanModels.bert(), forTask(half, TaskType.SEQ_CLS)));
     cases.put("t5 float32", new Case(PlanModels.t5(), forTask(full, TaskType.SEQ_2_SEQ_LM)));
+    cases.put("t5 bfloat16", new Case(PlanModels.t5(), pairs));
+    cases.put("t5 bfloat16 checkpointed", new Case(PlanModels.t5(), checkpointed(pairs)));
     cases.put("llama int8", new Case(PlanModels.llama(8), quantized(false, false, DType.FLOAT32)));
+    cases.put(
+        "llama int8 bfloat16",
+        new Case(PlanModels.llama(8), quantized(false, false, DType.BFLOAT16)));
     return cases;
   }
 
@@ -80,8 +125,8 @@ public final class PlanChild {
     NativeHeap.returnFreedMemory();
     Case measured = Objects.requireNonNull(cases().get(arguments[1]));
     StepOptions options = measured.options();
-    StepOptions small = options.toBuilder().adapter(lora().build()).build().withSize(1, 16);
-    peak(PlanModels.tiny(), small, folder.resolve("tiny"), 0);
+    StepOptions small = options.withSize(1, 16);
+    peak(PlanModels.tiny(measured.config()), small, folder.resolve("tiny"), 0);
     save(measured.config(), options, folder.resolve("model"));
     collect();
     long before = NativeRuntime.residentBytes();
@@ -92,6 +137,19 @@ public final class PlanChild {
 
   private static StepOptions.Builder options(DType type) {
     return StepOptions.builder().adapter(lora().build()).dtype(type).sequence(TOKENS);
+  }
+
+  private static StepOptions with(StepOptions options, LoraConfigBuilder lora) {
+    return options.toBuilder().adapter(lora.build()).build();
+  }
+
+  private static LoraConfigBuilder queries() {
+    return LoraConfig.builder().r(16).loraDropout(0.05).targetModules("q_proj", "v_proj");
+  }
+
+  /** The head is trained wholly, so all logits are held. */
+  private static LoraConfigBuilder head() {
+    return queries().modulesToSave("lm_head");
   }
 
   private static LoraConfigBuilder lora() {
@@ -111,6 +169,11 @@ public final class PlanChild {
   }
 
   private static StepOptions quantized(boolean four, boolean gc, DType type) {
+    return quantized(four, gc, type, type).build();
+  }
+
+  private static StepOptions.Builder quantized(
+      boolean four, boolean gc, DType type, DType productType) {
     return options(type)
         .gradientCheckpointing(gc)
         .optim(OptimizerNames.ADAMW_8BIT)
@@ -120,15 +183,14 @@ public final class PlanChild {
                 .loadIn8bit(!four)
                 .bnb4bitQuantType(QuantType.NF4)
                 .bnb4bitUseDoubleQuant(true)
-                .bnb4bitComputeDtype(type)
-                .build())
-        .build();
+                .bnb4bitComputeDtype(productType)
+                .build());
   }
 
   private static long peak(PretrainedConfig config, StepOptions options, Path folder, long before) {
     save(config, options, folder);
     try (PretrainedModel base = load(config, options, folder);
-        PretrainedModel model = adapted(base, (LoraConfig) options.adapter());
+        PretrainedModel model = adapted(base, options);
         Optimizer optimizer = optimizer(model, options)) {
       model.gradientCheckpointing(options.gradientCheckpointing());
       model.module().train(true);
@@ -162,10 +224,12 @@ public final class PlanChild {
     };
   }
 
-  private static PretrainedModel adapted(PretrainedModel base, LoraConfig lora) {
+  private static PretrainedModel adapted(PretrainedModel base, StepOptions options) {
+    LoraConfig lora = (LoraConfig) options.adapter();
+    boolean cast = options.autocastAdapterDtype();
     return base instanceof Seq2SeqLM pair
-        ? Peft.getPeftModel(pair, lora)
-        : Peft.getPeftModel((TaskModel) base, lora);
+        ? Peft.getPeftModel(pair, lora, o -> o.autocastAdapterDtype(cast))
+        : Peft.getPeftModel((TaskModel) base, lora, o -> o.autocastAdapterDtype(cast));
   }
 
   private static Optimizer optimizer(PretrainedModel model, StepOptions options) {

@@ -2,6 +2,7 @@ package org.peftjava.it;
 
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.model.bert.BertConfig;
+import org.peftjava.transformers.model.gemma.GemmaConfig;
 import org.peftjava.transformers.model.gpt2.Gpt2Config;
 import org.peftjava.transformers.model.llama.LlamaConfig;
 import org.peftjava.transformers.model.opt.OptConfig;
@@ -9,53 +10,74 @@ import org.peftjava.transformers.model.t5.T5Config;
 
 /** Small models of the families whose memory {@link PlanChild} measures. */
 final class PlanModels {
-  private static final int H = 512;
-  private static final int F = 1408;
-  private static final int VOCABULARY = 4000;
-  private static final int LAYERS = 6;
+  private static final int HEADS = 8;
 
   private PlanModels() {}
 
-  static PretrainedConfig tiny() {
-    return LlamaConfig.builder()
-        .hiddenSize(64)
-        .intermediateSize(128)
-        .numHiddenLayers(1)
-        .numAttentionHeads(2)
-        .vocabSize(64)
-        .build();
+  /**
+   * How large a model is.
+   *
+   * @param feedForward what a gated block is wide; others are four times the hidden size
+   */
+  private record Size(int hidden, int feedForward, int layers, int vocabulary) {
+    static final Size WHOLE = new Size(512, 1408, 6, 4000);
+    static final Size TINY = new Size(64, 128, 2, 64);
+  }
+
+  /** A much smaller model of the family, whose step loads what the other one's needs. */
+  static PretrainedConfig tiny(PretrainedConfig like) {
+    return switch (like.modelType()) {
+      case "opt" -> opt(Size.TINY);
+      case "gpt2" -> gpt2(Size.TINY);
+      case "t5" -> t5(Size.TINY);
+      case "bert" -> bert(Size.TINY);
+      case "gemma" -> gemma(Size.TINY);
+      default -> llama(Size.TINY, 2);
+    };
   }
 
   static PretrainedConfig llama(int keyValueHeads) {
+    return llama(Size.WHOLE, keyValueHeads);
+  }
+
+  private static PretrainedConfig llama(Size size, int keyValueHeads) {
     return LlamaConfig.builder()
-        .hiddenSize(H)
-        .intermediateSize(F)
-        .numHiddenLayers(LAYERS)
-        .numAttentionHeads(8)
+        .hiddenSize(size.hidden)
+        .intermediateSize(size.feedForward)
+        .numHiddenLayers(size.layers)
+        .numAttentionHeads(HEADS)
         .numKeyValueHeads(keyValueHeads)
-        .vocabSize(VOCABULARY)
+        .vocabSize(size.vocabulary)
         .build();
   }
 
   static PretrainedConfig opt() {
+    return opt(Size.WHOLE);
+  }
+
+  private static PretrainedConfig opt(Size size) {
     return OptConfig.builder()
-        .hiddenSize(H)
-        .wordEmbedProjDim(H)
-        .ffnDim(4 * H)
-        .numHiddenLayers(LAYERS)
-        .numAttentionHeads(8)
+        .hiddenSize(size.hidden)
+        .wordEmbedProjDim(size.hidden)
+        .ffnDim(4 * size.hidden)
+        .numHiddenLayers(size.layers)
+        .numAttentionHeads(HEADS)
         .maxPositionEmbeddings(1024)
-        .vocabSize(VOCABULARY)
+        .vocabSize(size.vocabulary)
         .dropout(0)
         .build();
   }
 
   static PretrainedConfig gpt2() {
+    return gpt2(Size.WHOLE);
+  }
+
+  private static PretrainedConfig gpt2(Size size) {
     return Gpt2Config.builder()
-        .nEmbd(H)
-        .nLayer(LAYERS)
-        .nHead(8)
-        .vocabSize(VOCABULARY)
+        .nEmbd(size.hidden)
+        .nLayer(size.layers)
+        .nHead(HEADS)
+        .vocabSize(size.vocabulary)
         .residPdrop(0)
         .attnPdrop(0)
         .embdPdrop(0)
@@ -63,28 +85,53 @@ final class PlanModels {
   }
 
   static PretrainedConfig t5() {
+    return t5(Size.WHOLE);
+  }
+
+  private static PretrainedConfig t5(Size size) {
     return T5Config.builder()
-        .dModel(H)
-        .dKv(H / 8)
-        .dFf(4 * H)
-        .numLayers(LAYERS / 2)
-        .numDecoderLayers(LAYERS / 2)
-        .numHeads(8)
-        .vocabSize(VOCABULARY)
+        .dModel(size.hidden)
+        .dKv(size.hidden / HEADS)
+        .dFf(4 * size.hidden)
+        .numLayers(size.layers / 2)
+        .numDecoderLayers(size.layers / 2)
+        .numHeads(HEADS)
+        .vocabSize(size.vocabulary)
         .dropoutRate(0)
         .decoderStartTokenId(0)
         .build();
   }
 
-  /** With its usual dropout, for which attention keeps its scores. */
   static PretrainedConfig bert() {
+    return bert(Size.WHOLE);
+  }
+
+  /** With its usual dropout. */
+  private static PretrainedConfig bert(Size size) {
     return BertConfig.builder()
-        .hiddenSize(H)
-        .intermediateSize(4 * H)
-        .numHiddenLayers(LAYERS)
-        .numAttentionHeads(8)
+        .hiddenSize(size.hidden)
+        .intermediateSize(4 * size.hidden)
+        .numHiddenLayers(size.layers)
+        .numAttentionHeads(HEADS)
         .maxPositionEmbeddings(1024)
-        .vocabSize(VOCABULARY)
+        .vocabSize(size.vocabulary)
+        .build();
+  }
+
+  static PretrainedConfig gemma() {
+    return gemma(Size.WHOLE);
+  }
+
+  /** With a gate of another activation than Llama's. */
+  private static PretrainedConfig gemma(Size size) {
+    return GemmaConfig.builder()
+        .hiddenSize(size.hidden)
+        .intermediateSize(size.feedForward)
+        .numHiddenLayers(size.layers)
+        .numAttentionHeads(HEADS)
+        .numKeyValueHeads(2)
+        .headDim(size.hidden / HEADS)
+        .vocabSize(size.vocabulary)
         .build();
   }
 }

@@ -154,7 +154,8 @@ final class GpuBench {
               .optim(OptimizerNames.ADAMW_8BIT)
               .gradientCheckpointing(numbers[4] == 1)
               .batch(batch)
-              .sequence(tokens);
+              .sequence(tokens)
+              .device(CARD);
       quantization(dtype, quantized).ifPresent(step::quantizationConfig);
       double planned = MemoryPlan.of(base.config(), step.build()).total() / 1e6;
       String shape = batch + "x" + tokens + (numbers[4] == 1 ? " recomputed" : "");

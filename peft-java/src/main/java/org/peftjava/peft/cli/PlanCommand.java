@@ -18,6 +18,7 @@ import org.peftjava.peft.plan.MemoryPlan;
 import org.peftjava.peft.plan.StepOptions;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.transformers.AutoConfig;
 import org.peftjava.transformers.ByteSize;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
@@ -50,8 +51,15 @@ final class PlanCommand implements Callable<Integer> {
   @Option(
       names = "--card",
       paramLabel = "SIZE",
-      description = "Memory of the card, such as 24GB; 0.8 GB of it are the driver's.")
+      description =
+          "Memory of the card, such as 24GB, 0.8 GB of which are the driver's; or of the machine.")
   private @Nullable String card;
+
+  @Option(
+      names = "--device",
+      paramLabel = "DEVICE",
+      description = "Where the step runs: cuda or cpu (default: ${DEFAULT-VALUE}).")
+  private String device = "cuda";
 
   @Option(
       names = "--seq",
@@ -141,7 +149,8 @@ final class PlanCommand implements Callable<Integer> {
             .optim(optim)
             .gradientCheckpointing(gradientCheckpointing)
             .batch(batch)
-            .sequence(sequence);
+            .sequence(sequence)
+            .device(Device.parse(device));
     quantization.toConfig().ifPresent(builder::quantizationConfig);
     if (targetSequence != null) {
       builder.targetSequence(targetSequence);
@@ -153,14 +162,20 @@ final class PlanCommand implements Callable<Integer> {
   private OptionalLong memory() {
     return card == null
         ? OptionalLong.empty()
-        : OptionalLong.of(ByteSize.parse(card, "--card") - MemoryPlan.CUDA_CONTEXT);
+        : OptionalLong.of(ByteSize.parse(card, "--card") - context());
+  }
+
+  private long context() {
+    return Device.parse(device).isCuda() ? MemoryPlan.CUDA_CONTEXT : 0;
   }
 
   private void print(PrintWriter out, List<FittingStep> steps, OptionalLong memory) {
     MemoryPlan plan = steps.get(0).plan();
     plan.parts().forEach((name, bytes) -> row(out, name, bytes));
     row(out, "total", plan.total());
-    row(out, "total with a card's context", plan.total() + MemoryPlan.CUDA_CONTEXT);
+    if (context() > 0) {
+      row(out, "total with a card's context", plan.total() + context());
+    }
     out.printf(Locale.ROOT, "%-30s %,d%n", "trained numbers", plan.trainedParameters());
     if (memory.isEmpty()) {
       return;
@@ -175,7 +190,7 @@ final class PlanCommand implements Callable<Integer> {
       out.printf(
           Locale.ROOT,
           "%10.2f %16d %14d  %s%n",
-          (step.plan().total() + MemoryPlan.CUDA_CONTEXT) / GB,
+          (step.plan().total() + context()) / GB,
           step.longestSequence(),
           step.largestBatch(),
           step.what().isEmpty() ? "what was asked for" : "also " + step.what());
@@ -186,11 +201,11 @@ final class PlanCommand implements Callable<Integer> {
     out.printf(Locale.ROOT, "%-30s %10.3f GB%n", name, bytes / GB);
   }
 
-  private static void printJson(PrintWriter out, List<FittingStep> steps, OptionalLong memory) {
+  private void printJson(PrintWriter out, List<FittingStep> steps, OptionalLong memory) {
     Map<String, Object> result = new LinkedHashMap<>();
     result.put("parts", steps.get(0).plan().parts());
     result.put("total", steps.get(0).plan().total());
-    result.put("context", MemoryPlan.CUDA_CONTEXT);
+    result.put("context", context());
     result.put("trained_parameters", steps.get(0).plan().trainedParameters());
     if (memory.isPresent()) {
       result.put("fits", steps.get(0).fits(memory.getAsLong()));

@@ -70,13 +70,13 @@ public record FittingStep(
     return new FittingStep(
         what.strip(),
         options,
-        MemoryPlan.of(sizes, config, options),
+        MemoryPlan.of(sizes, options),
         largest(
-            n -> MemoryPlan.of(sizes, config, options.withSize(options.batch(), n)),
+            n -> MemoryPlan.of(sizes, options.withSize(options.batch(), n)),
             memory,
             Math.min(MOST, config.longestSequence())),
         largest(
-            n -> MemoryPlan.of(sizes, config, options.withSize(n, options.sequence())),
+            n -> MemoryPlan.of(sizes, options.withSize(n, options.sequence())),
             memory,
             MOST));
   }

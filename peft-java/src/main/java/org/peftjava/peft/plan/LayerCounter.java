@@ -1,48 +1,48 @@
 package org.peftjava.peft.plan;
 
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import org.peftjava.peft.plan.StackSizes.AttentionKind;
+import java.util.TreeSet;
 import org.peftjava.quant.bnb.BitsAndBytesConfig;
 import org.peftjava.torch.DType;
-import org.peftjava.torch.kernels.NativeKernels;
+import org.peftjava.torch.nn.Activation;
 import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
+import org.peftjava.torch.nn.RmsNorm;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.Seq2SeqLM;
 import org.peftjava.transformers.config.PretrainedConfig;
 
-/** Adds up the layers of a model without an adapter. */
+/** Adds up the layers of a model, and what its adapter adds to them. */
 final class LayerCounter {
   private static final int BLOCK = 64;
-  private static final Pattern LAYER =
-      Pattern.compile("(?:^|.*\\.)(?:layers?|block|h)\\.(\\d+)\\.(.+)");
-  private static final Pattern LAST_PROJECTION =
-      Pattern.compile(
-          "(?:.*\\.)?(?:o_proj|out_proj|c_proj|out_lin|lin2|o|wo|fc2|fc_out|down_proj|dense_4h_to_h"
-              + "|(?:output|attention|self_attention)\\.dense|self_attn\\.dense)");
-  private static final Pattern ATTENTION = Pattern.compile("attn|attention|Attention");
 
-  /** Keys and values that a decoder makes of the encoder's states. */
-  private static final Pattern CROSS =
-      Pattern.compile(".*\\.(?:EncDecAttention\\.[kv]|encoder_attn\\.[kv]_proj)");
+  /** Bytes of a number of an adapter's small product on a card: six parts of bfloat16. */
+  private static final int CARD_LOW = 12;
 
   private final PretrainedConfig config;
   private final StepOptions options;
+  private final StepKernels kernels;
+  private final AttentionSizes attention;
   private final Stack first = new Stack();
   private final Stack decoder = new Stack();
+  private final List<Projection> projections = new ArrayList<>();
   private final boolean pair;
   private final boolean writes;
+  private final String head;
+  private final Set<String> activations = new TreeSet<>();
+  private boolean headHasBias;
+  private boolean rmsNorms;
   private long weights;
   private long embeddings;
   private long widest;
+  private long inner;
   private long fed;
   private long largest;
   private long low;
@@ -52,21 +52,45 @@ final class LayerCounter {
     private long layers;
     private long kept;
     private long crossKept;
+    private long keptInputs;
   }
 
-  LayerCounter(PretrainedConfig config, StepOptions options, PretrainedModel model) {
+  /** A linear layer of a stack. */
+  private record Projection(Stack stack, String path, long in, long out) {
+    private boolean isAttention() {
+      return LayerNames.isAttention(path);
+    }
+
+    private boolean isLast() {
+      return LayerNames.isLast(path);
+    }
+
+    /** The layer and block that it is in. */
+    private String block() {
+      return LayerNames.layer(path).orElse(0) + (isAttention() ? " attention" : "");
+    }
+  }
+
+  LayerCounter(
+      PretrainedConfig config, StepOptions options, StepKernels kernels, PretrainedModel model) {
     this.config = config;
     this.options = options;
+    this.kernels = kernels;
+    attention = new AttentionSizes(config, kernels);
     pair = model instanceof Seq2SeqLM;
     writes = pair || model instanceof CausalLM;
+    head = model.architecture().roles().outputEmbedding();
     count(model);
     first.kept += 2L * config.hiddenSize() * first.layers;
     decoder.kept += 3L * config.hiddenSize() * decoder.layers;
+    if (rmsNorms && kernels.normsWide(options.dtype())) {
+      int more = DType.FLOAT32.byteSize() - options.dtype().byteSize();
+      first.keptInputs += 2L * config.hiddenSize() * first.layers * more;
+    }
   }
 
   private void count(PretrainedModel model) {
     Set<Parameter> seen = Collections.newSetFromMap(new IdentityHashMap<>());
-    String head = model.architecture().roles().outputEmbedding();
     List<String> skipped =
         options
             .quantizationConfig()
@@ -77,16 +101,21 @@ final class LayerCounter {
       String path = entry.getKey();
       Parameter weight = module.ownParameters().get("weight");
       boolean isHead = !path.contains(".");
-      if (module instanceof LinearLayer && weight != null && !isHead) {
+      if (module instanceof LinearLayer linear && weight != null && !isHead) {
         boolean quantized =
             skipped.stream().noneMatch(s -> path.equals(s) || path.endsWith("." + s));
         seen.add(weight);
         weights += quantized ? bytes(weight) : dense(weight);
       }
-      Matcher matcher = LAYER.matcher(path);
-      if (matcher.matches()) {
+      headHasBias |= path.equals(head) && module.ownParameters().containsKey("bias");
+      rmsNorms |= module instanceof RmsNorm;
+      if (module instanceof Activation) {
+        activations.add(module.toString());
+      }
+      long layers = LayerNames.layer(path).orElse(-1) + 1;
+      if (layers > 0) {
         Stack stack = pair && path.contains("decoder.") ? decoder : first;
-        stack.layers = Math.max(stack.layers, Long.parseLong(matcher.group(1)) + 1);
+        stack.layers = Math.max(stack.layers, layers);
         keep(stack, path, module);
       }
     }
@@ -99,74 +128,29 @@ final class LayerCounter {
 
   private void keep(Stack stack, String path, Module module) {
     if (module instanceof LinearLayer layer) {
-      projection(stack, path, layer);
-    } else if (isHeadNorm(path)) {
-      stack.kept += module.ownParameters().isEmpty() ? 0 : headNorm(path);
-    } else if (isSandwichNorm(path)) {
+      Projection projection =
+          new Projection(stack, path, layer.inFeatures(), layer.outFeatures());
+      projections.add(projection);
+      keep(projection);
+    } else if (LayerNames.isHeadNorm(path)) {
+      stack.kept += module.ownParameters().isEmpty() ? 0 : attention.headNorm(path);
+    } else if (LayerNames.isSandwichNorm(path, config)) {
       stack.kept += config.hiddenSize();
     }
   }
 
-  private void projection(Stack stack, String path, LinearLayer layer) {
-    boolean attention = ATTENTION.matcher(path).find();
-    largest = Math.max(largest, layer.inFeatures() * layer.outFeatures());
-    widest = Math.max(widest, Math.max(layer.inFeatures(), layer.outFeatures()));
-    if (LAST_PROJECTION.matcher(path).matches()) {
-      stack.kept += attention ? layer.inFeatures() : 0; // attention's result
-    } else if (CROSS.matcher(path).matches()) {
-      stack.crossKept += layer.outFeatures();
+  private void keep(Projection layer) {
+    largest = Math.max(largest, layer.in * layer.out);
+    widest = Math.max(widest, Math.max(layer.in, layer.out));
+    if (layer.isLast()) {
+      layer.stack.kept += layer.isAttention() ? layer.in : 0; // attention's result
+      inner = layer.isAttention() ? inner : Math.max(inner, layer.in);
+    } else if (LayerNames.isCross(layer.path)) {
+      layer.stack.crossKept += layer.out;
     } else {
-      stack.kept += layer.outFeatures(); // queries, keys and values; gate and up
-      fed += attention ? 0 : layer.outFeatures();
+      layer.stack.kept += layer.out; // queries, keys and values; gate and up
+      fed += layer.isAttention() ? 0 : layer.out;
     }
-  }
-
-  /** Norms of each query or key keep what they norm. */
-  private static boolean isHeadNorm(String path) {
-    return path.endsWith(".q_norm") || path.endsWith(".k_norm");
-  }
-
-  private long headNorm(String path) {
-    long heads = path.endsWith(".q_norm") ? heads() : config.json().getInt("num_key_value_heads");
-    return heads * config.json().getInt("head_dim", (int) (config.hiddenSize() / heads()));
-  }
-
-  private long heads() {
-    for (String name :
-        List.of(
-            "num_attention_heads", "n_head", "num_heads", "n_heads", "encoder_attention_heads")) {
-      if (config.json().has(name)) {
-        return config.json().getInt(name);
-      }
-    }
-    return 1;
-  }
-
-  /** A norm behind a block, in the models that have both. */
-  private boolean isSandwichNorm(String path) {
-    return config.modelType().startsWith("gemma")
-        && (path.endsWith(".post_attention_layernorm")
-            || path.endsWith(".post_feedforward_layernorm"));
-  }
-
-  private AttentionKind attention() {
-    if (config.json().findDouble("attn_logit_softcapping").orElse(0) > 0) {
-      return AttentionKind.BOUNDED;
-    }
-    if (config.json().getBoolean("relative_attention", false)) {
-      return AttentionKind.DROPPED; // DeBERTa: what is added to the scores has a gradient
-    }
-    if (NativeKernels.available()) {
-      return AttentionKind.FUSED; // as on cards, dropout included
-    }
-    for (String name :
-        List.of(
-            "attention_dropout", "attn_pdrop", "attention_probs_dropout_prob", "dropout_rate")) {
-      if (config.json().findDouble(name).orElse(0) > 0) {
-        return AttentionKind.DROPPED;
-      }
-    }
-    return AttentionKind.FUSED;
   }
 
   private long dense(Parameter parameter) {
@@ -189,9 +173,64 @@ final class LayerCounter {
             : 4 * scales);
   }
 
-  /** A trained matrix of this rank, of two of an adapter. */
-  void adapter(long rank) {
-    low += rank;
+  /** Counts a trained matrix, and what the layer that it changes keeps for it. */
+  void adapter(Parameter matrix) {
+    low += matrix.shape().rank() == 2 ? Math.min(matrix.shape().get(0), matrix.shape().get(1)) : 0;
+  }
+
+  /**
+   * Counts the inputs that the layers with trained parameters keep and that would not be kept
+   * otherwise.
+   *
+   * @param trained paths of all trained parameters
+   */
+  void inputs(Set<String> trained) {
+    Set<String> blocks = new TreeSet<>();
+    for (Projection layer : projections) {
+      if (isTrained(layer.path, trained) && !LayerNames.isCross(layer.path)) {
+        boolean once = blocks.add((layer.stack == decoder ? "decoder " : "") + layer.block() + layer.isLast());
+        layer.stack.keptInputs += keptInput(layer, once);
+      }
+    }
+  }
+
+  /** Bytes of a layer's input that are kept for its adapter. */
+  private long keptInput(Projection layer, boolean firstOfItsBlock) {
+    int size = options.dtype().byteSize();
+    boolean own = kernels.dropout > 0 || kernels.adapterType != options.dtype();
+    return switch (kernels.update) {
+      case FUSED -> 0; // made again from what is kept
+      // the same, but for the output of a norm that libtorch computes
+      case ON_CARD -> rmsNorms && firstOfItsBlock && !layer.isLast() ? layer.in * size : 0;
+      case COMPOSED -> {
+        if (own) {
+          yield layer.in * kernels.adapterType.byteSize(); // dropped or cast for this layer alone
+        }
+        boolean keptAnyway = layer.isLast() && layer.isAttention();
+        yield firstOfItsBlock && !keptAnyway ? layer.in * size : 0;
+      }
+    };
+  }
+
+  private static boolean isTrained(String path, Set<String> trained) {
+    return trained.stream().anyMatch(name -> name.startsWith(path + "."));
+  }
+
+  /** Whether the logits of all tokens are held: the head is trained, adapted or has a bias. */
+  boolean holdsLogits(Set<String> trained) {
+    return headHasBias || isTrained(head, trained);
+  }
+
+  /** Whether the last projections of feed-forward blocks are adapted. */
+  boolean adaptsLast(Set<String> trained) {
+    return projections.stream()
+        .anyMatch(p -> p.isLast() && !p.isAttention() && isTrained(p.path, trained));
+  }
+
+  /** Whether the product of gate and activation is one pass. */
+  private boolean gatesInOnePass() {
+    return (kernels.onKernels || kernels.onCard)
+        && activations.stream().allMatch(name -> name.equals("silu") || name.equals("swish"));
   }
 
   List<StackSizes> stacks() {
@@ -205,12 +244,19 @@ final class LayerCounter {
     return new StackSizes(
         stack.layers,
         isDecoder,
-        heads(),
+        attention.heads(),
         stack.kept / stack.layers,
         stack.crossKept / stack.layers,
-        each,
-        attention(),
+        stack.keptInputs / stack.layers,
+        each * (kernels.update == StepKernels.Update.ON_CARD ? CARD_LOW : DType.FLOAT32.byteSize()),
+        attention.kind(),
         config.modelType().equals("bloom") || config.json().has("relative_attention_num_buckets"));
+  }
+
+  /** Feed-forward blocks: their gradients at the moment at which most exist. */
+  FeedForward feedForward(Set<String> trained) {
+    boolean gated = fed / (first.layers + decoder.layers) > inner;
+    return new FeedForward(inner, gated, gatesInOnePass(), adaptsLast(trained));
   }
 
   boolean writes() {
@@ -227,11 +273,6 @@ final class LayerCounter {
 
   long widest() {
     return widest;
-  }
-
-  /** A layer's. */
-  long fed() {
-    return fed / (first.layers + decoder.layers);
   }
 
   long largest() {

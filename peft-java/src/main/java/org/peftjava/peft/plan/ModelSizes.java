@@ -1,6 +1,8 @@
 package org.peftjava.peft.plan;
 
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import org.peftjava.peft.PeftModel;
 import org.peftjava.quant.bnb.AdamW8bit;
 import org.peftjava.torch.Shape;
@@ -11,9 +13,6 @@ import org.peftjava.transformers.training.OptimizerNames;
 
 /**
  * Sizes of a model with its adapter, counted on a module tree without weights.
- *
- * <p>Letters: {@code h} hidden size, {@code q} length of all queries of a token, {@code f} what a
- * feed-forward block is wide.
  */
 final class ModelSizes {
   static final int NESTED_BLOCK = 256;
@@ -30,8 +29,14 @@ final class ModelSizes {
   /** Bytes of these and of the optimizer's state. */
   final long adapter;
 
-  /** Bytes of their gradients. */
+  /** Bytes of the gradients of what is trained in layers. */
   final long gradients;
+
+  /** Of what is trained outside of them: those of a head, which exist from the start. */
+  final long firstGradients;
+
+  /** Those of embeddings, which exist at the end. */
+  final long lastGradients;
 
   /** The layers: one stack, or an encoder's and a decoder's. */
   final List<StackSizes> stacks;
@@ -39,46 +44,91 @@ final class ModelSizes {
   /** Whether the model writes text: it has logits of the vocabulary. */
   final boolean writes;
 
-  /** The widest input or output of a layer with an adapter, and of a feed-forward block. */
-  final long widest;
+  /** Whether the logits of all tokens are held, because something of the head is trained. */
+  final boolean holdsLogits;
 
-  /** Sum of the first projections of a feed-forward block: f, or 2f with a gate. */
-  final long fed;
+  /** The widest input or output of a layer's projections. */
+  final long widest;
 
   /** Elements of the largest linear weight of a layer. */
   final long largest;
 
-  private ModelSizes(LayerCounter counter, long trained, long adapter, long gradients) {
+  final FeedForward feedForward;
+  final long hidden;
+  final long vocabulary;
+
+  /** Numbers of one head of attention. */
+  final long headSize;
+
+  private ModelSizes(
+      PretrainedConfig config, StepKernels kernels, LayerCounter counter, Trained adapter) {
     weights = counter.weights();
     embeddings = counter.embeddings();
-    this.trained = trained;
-    this.adapter = adapter;
-    this.gradients = gradients;
+    trained = adapter.numbers;
+    this.adapter = adapter.bytes;
+    gradients = adapter.gradients;
+    firstGradients = adapter.firstGradients;
+    lastGradients = adapter.lastGradients;
     stacks = counter.stacks();
     writes = counter.writes();
+    holdsLogits = writes && counter.holdsLogits(adapter.paths);
     widest = counter.widest();
-    fed = counter.fed();
     largest = counter.largest();
+    feedForward = counter.feedForward(adapter.paths);
+    hidden = config.hiddenSize();
+    vocabulary = writes ? config.vocabSize() : 0;
+    headSize = new AttentionSizes(config, kernels).headSize();
+  }
+
+  /** What is trained. */
+  private static final class Trained {
+    private final Set<String> paths = new TreeSet<>();
+    private long numbers;
+    private long bytes;
+    private long gradients;
+    private long firstGradients;
+    private long lastGradients;
   }
 
   static ModelSizes of(PretrainedConfig config, StepOptions options) {
+    StepKernels kernels = StepKernels.of(options);
     try (PretrainedModel base =
         PlannedModel.withoutWeights(config, options.adapter().taskType(), options.dtype())) {
-      LayerCounter counter = new LayerCounter(config, options, base);
+      LayerCounter counter = new LayerCounter(config, options, kernels, base);
       try (PeftModel adapted = PlannedModel.adapted(base, options)) {
-        long trained = 0;
-        long bytes = 0;
-        long gradients = 0;
-        for (Parameter parameter : base.module().namedParameters().values()) {
-          if (parameter.requiresGrad()) {
-            trained += parameter.numel();
-            bytes += trainedBytes(parameter, options.optim());
-            gradients += parameter.numel() * parameter.dtype().byteSize();
-            counter.adapter(parameter.shape().rank() == 2 ? smaller(parameter) : 0);
-          }
-        }
-        return new ModelSizes(counter, trained, bytes, gradients);
+        Trained trained = new Trained();
+        String embedding = base.architecture().roles().inputEmbedding();
+        base.module()
+            .namedParameters()
+            .forEach(
+                (path, parameter) -> {
+                  if (parameter.requiresGrad()) {
+                    add(trained, path, parameter, options.optim(), embedding);
+                    counter.adapter(parameter);
+                  }
+                });
+        counter.inputs(trained.paths);
+        return new ModelSizes(config, kernels, counter, trained);
       }
+    }
+  }
+
+  private static void add(
+      Trained trained,
+      String path,
+      Parameter parameter,
+      OptimizerNames optim,
+      String embedding) {
+    long gradient = parameter.numel() * parameter.dtype().byteSize();
+    trained.paths.add(path);
+    trained.numbers += parameter.numel();
+    trained.bytes += trainedBytes(parameter, optim);
+    if (LayerNames.layer(path).isPresent()) {
+      trained.gradients += gradient;
+    } else if (path.contains(embedding + ".")) {
+      trained.lastGradients += gradient;
+    } else {
+      trained.firstGradients += gradient;
     }
   }
 
@@ -90,10 +140,6 @@ final class ModelSizes {
   /** The stack whose hidden states the loss is computed from. */
   StackSizes last() {
     return stacks.get(stacks.size() - 1);
-  }
-
-  private static long smaller(Parameter parameter) {
-    return Math.min(parameter.shape().get(0), parameter.shape().get(1));
   }
 
   /** Weight and state. */

@@ -8,7 +8,8 @@ package org.peftjava.peft.plan;
  * @param heads of its attention
  * @param kept numbers that one layer keeps a token
  * @param crossKept numbers that it keeps for each token of the encoder
- * @param low adapters' small results, numbers a token and layer
+ * @param keptInputs bytes of inputs that one layer keeps a token for its adapters alone
+ * @param low bytes of adapters' small results, a token and layer
  * @param attention how scores are computed
  * @param biased whether each head adds numbers of its own to its scores, which all layers share
  */
@@ -18,6 +19,7 @@ record StackSizes(
     long heads,
     long kept,
     long crossKept,
+    long keptInputs,
     long low,
     AttentionKind attention,
     boolean biased) {
@@ -53,8 +55,8 @@ record StackSizes(
   /** Bytes that one layer keeps. */
   long layerBytes(StepOptions options) {
     int size = options.dtype().byteSize();
-    long statistics = WIDE * (heads * (decoder ? 2 : 1) + 4 + low);
-    return tokens(options) * (kept * size + statistics)
+    long statistics = WIDE * (heads * (decoder ? 2 : 1) + 4) + low;
+    return tokens(options) * (kept * size + keptInputs + statistics)
         + (decoder ? options.tokens() * crossKept * size : 0)
         + scores(options) * keptBytesOfAScore(size);
   }

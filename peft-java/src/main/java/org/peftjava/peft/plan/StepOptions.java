@@ -7,6 +7,7 @@ import org.peftjava.peft.tuner.TunerConfig;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.quant.bnb.BitsAndBytesConfig;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.transformers.training.OptimizerNames;
 
 /**
@@ -21,6 +22,8 @@ import org.peftjava.transformers.training.OptimizerNames;
  * @param batch rows of one pass
  * @param sequence tokens of a row
  * @param targetSequence tokens of a row that an encoder-decoder writes; unused by other models
+ * @param device where the step runs, which decides what its kernels take room for; a card need not
+ *     be there
  */
 public record StepOptions(
     TunerConfig adapter,
@@ -31,7 +34,8 @@ public record StepOptions(
     boolean gradientCheckpointing,
     long batch,
     long sequence,
-    long targetSequence) {
+    long targetSequence,
+    Device device) {
   /** Checks the sizes. */
   public StepOptions {
     if (batch < 1 || sequence < 1 || targetSequence < 1) {
@@ -50,7 +54,7 @@ public record StepOptions(
     }
   }
 
-  /** LoRA of rank 8 over bfloat16 weights, AdamW, one row of 2048 tokens. */
+  /** LoRA of rank 8 over bfloat16 weights, AdamW, one row of 2048 tokens, on the default device. */
   public static Builder builder() {
     return new Builder();
   }
@@ -82,6 +86,7 @@ public record StepOptions(
     builder.batch = batch;
     builder.sequence = sequence;
     builder.targetSequence = OptionalLong.of(targetSequence);
+    builder.device = device;
     return builder;
   }
 
@@ -96,6 +101,7 @@ public record StepOptions(
     private long batch = 1;
     private long sequence = 2048;
     private OptionalLong targetSequence = OptionalLong.empty();
+    private Device device = Device.defaultDevice();
 
     private Builder() {}
 
@@ -163,6 +169,13 @@ public record StepOptions(
       return this;
     }
 
+    /** Where the step runs. */
+    @CanIgnoreReturnValue
+    public Builder device(Device value) {
+      device = value;
+      return this;
+    }
+
     /** The options. */
     public StepOptions build() {
       return new StepOptions(
@@ -174,7 +187,8 @@ public record StepOptions(
           gradientCheckpointing,
           batch,
           sequence,
-          targetSequence.orElse(sequence));
+          targetSequence.orElse(sequence),
+          device);
     }
   }
 }
