@@ -22,7 +22,7 @@ class MemoryPlanIT {
   @TempDir Path folder;
 
   static List<String> names() {
-    return PlanChild.names();
+    return PlanCases.names();
   }
 
   @ParameterizedTest
@@ -43,7 +43,7 @@ class MemoryPlanIT {
     Path empty = Files.createTempDirectory(folder, "case");
     Process child =
         ChildJvm.startInterpreted(
-            PlanChild.properties(name), PlanChild.class, empty.toString(), name);
+            PlanCases.properties(name), PlanChild.class, empty.toString(), name);
     child.inputReader().lines().forEach(output::add);
     assertEquals(0, child.waitFor(), () -> String.join("\n", output));
     List<String> numbers = List.of(output.get(output.size() - 1).split(" ", -1));

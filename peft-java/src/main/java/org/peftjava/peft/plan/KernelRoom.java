@@ -15,7 +15,7 @@ final class KernelRoom {
    * A thread's sums of 512 rows and 256 results, and weights of 512 terms for them, forward and
    * backward; amx_tiles.inl.
    */
-  private static final long TILES = 2 * 512 * 256 * 4 + 256 * 512 * 2;
+  private static final long TILES = 2L * 512 * 256 * 4 + 256L * 512 * 2;
 
   private KernelRoom() {}
 
