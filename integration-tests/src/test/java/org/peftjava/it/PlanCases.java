@@ -94,7 +94,11 @@ final class PlanCases {
   }
 
   private static StepOptions.Builder options(DType type) {
-    return StepOptions.builder().adapter(lora().build()).dtype(type).sequence(TOKENS).device(Device.CPU);
+    return StepOptions.builder()
+        .adapter(lora().build())
+        .dtype(type)
+        .sequence(TOKENS)
+        .device(Device.CPU);
   }
 
   private static StepOptions with(StepOptions options, LoraConfigBuilder lora) {

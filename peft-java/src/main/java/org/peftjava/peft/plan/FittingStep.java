@@ -75,10 +75,7 @@ public record FittingStep(
             n -> MemoryPlan.of(sizes, options.withSize(options.batch(), n)),
             memory,
             Math.min(MOST, config.longestSequence())),
-        largest(
-            n -> MemoryPlan.of(sizes, options.withSize(n, options.sequence())),
-            memory,
-            MOST));
+        largest(n -> MemoryPlan.of(sizes, options.withSize(n, options.sequence())), memory, MOST));
   }
 
   /** Whether the step that was asked for fits. */

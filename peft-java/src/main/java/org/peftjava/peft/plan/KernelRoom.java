@@ -26,9 +26,7 @@ final class KernelRoom {
     }
     long tokens = sizes.stacks.stream().mapToLong(s -> s.tokens(options)).max().orElse(0);
     long layers =
-        Math.min(tokens, ROWS_AT_ONCE)
-            * sizes.widest
-            * kernels.packedBytes(kernels.productType);
+        Math.min(tokens, ROWS_AT_ONCE) * sizes.widest * kernels.packedBytes(kernels.productType);
     long head = sizes.writes && !sizes.holdsLogits ? head(sizes, options, kernels) : 0;
     // Kernels of different kinds of weights pack into different memory.
     long packed = kernels.densedInCaches ? layers + head : Math.max(layers, head);
@@ -57,7 +55,8 @@ final class KernelRoom {
 
   /** Scores and their gradients; keys, values and the sums of their gradients, of one head. */
   private static long attention(ModelSizes sizes, StepOptions options) {
-    long keys = Math.max(options.sequence(), sizes.stacks.size() > 1 ? options.targetSequence() : 0);
+    long keys =
+        Math.max(options.sequence(), sizes.stacks.size() > 1 ? options.targetSequence() : 0);
     long scores = 2 * QUERIES_AT_ONCE * keys + 3 * QUERIES_AT_ONCE * sizes.headSize;
     long copies = 5 * (keys + QUERIES_AT_ONCE) * sizes.headSize;
     return DType.FLOAT32.byteSize() * (scores + copies + keys);

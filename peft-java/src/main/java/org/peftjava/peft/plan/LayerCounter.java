@@ -128,8 +128,7 @@ final class LayerCounter {
 
   private void keep(Stack stack, String path, Module module) {
     if (module instanceof LinearLayer layer) {
-      Projection projection =
-          new Projection(stack, path, layer.inFeatures(), layer.outFeatures());
+      Projection projection = new Projection(stack, path, layer.inFeatures(), layer.outFeatures());
       projections.add(projection);
       keep(projection);
     } else if (LayerNames.isHeadNorm(path)) {
@@ -188,7 +187,8 @@ final class LayerCounter {
     Set<String> blocks = new TreeSet<>();
     for (Projection layer : projections) {
       if (isTrained(layer.path, trained) && !LayerNames.isCross(layer.path)) {
-        boolean once = blocks.add((layer.stack == decoder ? "decoder " : "") + layer.block() + layer.isLast());
+        boolean once =
+            blocks.add((layer.stack == decoder ? "decoder " : "") + layer.block() + layer.isLast());
         layer.stack.keptInputs += keptInput(layer, once);
       }
     }

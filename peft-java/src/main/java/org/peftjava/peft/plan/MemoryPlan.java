@@ -11,13 +11,13 @@ import org.peftjava.transformers.config.PretrainedConfig;
  * encoder's and a decoder's.
  *
  * <p>{@code weights + embeddings + adapter + T (L s h + a)} with gradient checkpointing, {@code T L
- * a} without, and what exists for the moment: the gradients of one feed-forward block, or the logits
- * of some rows, whichever is more, with what the kernels of the device keep for themselves; {@code
- * a} grows with T where attention's scores are kept, for their bound on cards (Gemma 2; our kernel
- * on the CPU keeps none), or for dropout where that kernel is not built; what T5 and BLOOM add to
- * all layers' scores comes once. Letters: {@code T} tokens, {@code L} layers, {@code h} hidden size,
- * {@code s} bytes of a number of the hidden states, {@code a} bytes that a layer keeps a token.
- * Tests hold it within 10 % of measured peaks.
+ * a} without, and what exists for the moment: the gradients of one feed-forward block, or the
+ * logits of some rows, whichever is more, with what the kernels of the device keep for themselves;
+ * {@code a} grows with T where attention's scores are kept, for their bound on cards (Gemma 2; our
+ * kernel on the CPU keeps none), or for dropout where that kernel is not built; what T5 and BLOOM
+ * add to all layers' scores comes once. Letters: {@code T} tokens, {@code L} layers, {@code h}
+ * hidden size, {@code s} bytes of a number of the hidden states, {@code a} bytes that a layer keeps
+ * a token. Tests hold it within 10 % of measured peaks.
  *
  * @param weights bytes of the layers' linear weights, as they are stored
  * @param embeddings token embedding, head, norms and biases

@@ -11,9 +11,7 @@ import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.config.PretrainedConfig;
 import org.peftjava.transformers.training.OptimizerNames;
 
-/**
- * Sizes of a model with its adapter, counted on a module tree without weights.
- */
+/** Sizes of a model with its adapter, counted on a module tree without weights. */
 final class ModelSizes {
   static final int NESTED_BLOCK = 256;
 
@@ -114,11 +112,7 @@ final class ModelSizes {
   }
 
   private static void add(
-      Trained trained,
-      String path,
-      Parameter parameter,
-      OptimizerNames optim,
-      String embedding) {
+      Trained trained, String path, Parameter parameter, OptimizerNames optim, String embedding) {
     long gradient = parameter.numel() * parameter.dtype().byteSize();
     trained.paths.add(path);
     trained.numbers += parameter.numel();

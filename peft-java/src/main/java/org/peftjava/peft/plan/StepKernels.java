@@ -8,7 +8,9 @@ import org.peftjava.torch.kernels.NativeKernels;
 import org.peftjava.torch.kernels.WideProductKernel;
 import org.peftjava.torch.runtime.NativeRuntime;
 
-/** How a step is computed where it runs, which decides what its operators keep and take room for. */
+/**
+ * How a step is computed where it runs, which decides what its operators keep and take room for.
+ */
 final class StepKernels {
   /** How an adapter's small matrices are multiplied. */
   enum Update {

@@ -37,8 +37,7 @@ record StepPeak(long gradients, long activations, long loss, long temporaries) {
       before = kept + 2 * hidden; // what its last norm reads and gives
     }
     long grown =
-        Math.max(
-            sizes.gradients / sizes.layers(), sizes.gradients + sizes.lastGradients - shrinks);
+        Math.max(sizes.gradients / sizes.layers(), sizes.gradients + sizes.lastGradients - shrinks);
     return most.with(grown + sizes.firstGradients, sizes, options, before, kernels);
   }
 
@@ -48,11 +47,7 @@ record StepPeak(long gradients, long activations, long loss, long temporaries) {
 
   /** The same with logits and with gradients of what is trained. */
   private StepPeak with(
-      long grown,
-      ModelSizes sizes,
-      StepOptions options,
-      long keptAtTheLoss,
-      StepKernels kernels) {
+      long grown, ModelSizes sizes, StepOptions options, long keptAtTheLoss, StepKernels kernels) {
     DType type = options.dtype();
     long tokens = sizes.last().tokens(options);
     long rows = sizes.holdsLogits ? tokens : Math.min(MemoryPlan.LOSS_ROWS, tokens);
