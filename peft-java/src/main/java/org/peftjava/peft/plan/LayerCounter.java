@@ -101,7 +101,7 @@ final class LayerCounter {
       String path = entry.getKey();
       Parameter weight = module.ownParameters().get("weight");
       boolean isHead = !path.contains(".");
-      if (module instanceof LinearLayer linear && weight != null && !isHead) {
+      if (module instanceof LinearLayer && weight != null && !isHead) {
         boolean quantized =
             skipped.stream().noneMatch(s -> path.equals(s) || path.endsWith("." + s));
         seen.add(weight);
