@@ -18,5 +18,5 @@ public interface ComputeLossFunc {
    * @param numItemsInBatch what the sum over the batch is divided by: the labels that count in all
    *     batches of the optimizer's step; 1 in an evaluation, which wants the sum
    */
-  Tensor compute(ModelOutput outputs, TokenBatch batch, double numItemsInBatch);
+  Tensor loss(ModelOutput outputs, TokenBatch batch, double numItemsInBatch);
 }

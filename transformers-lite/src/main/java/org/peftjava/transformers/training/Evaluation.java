@@ -98,7 +98,7 @@ final class Evaluation {
         Optional<Tensor> loss =
             computeLossFunc == null
                 ? output.loss()
-                : Optional.of(computeLossFunc.compute(output, batch, 1));
+                : Optional.of(computeLossFunc.loss(output, batch, 1));
         lossSum += loss.map(Tensor::toDouble).orElse(0.0);
         targets += count;
         if (predicts && generation != null) {

@@ -44,7 +44,7 @@ record TrainingParts(
         ? output
             .loss()
             .orElseThrow(() -> new IllegalStateException("The model returned no loss for labels."))
-        : computeLossFunc.compute(output, batch, items);
+        : computeLossFunc.loss(output, batch, items);
   }
 
   Map<String, Double> evaluate(Dataset dataset) {
