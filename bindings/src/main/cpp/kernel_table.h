@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "heads.h"
 #include "quant_args.h"
 
 namespace peftjava {
@@ -195,19 +196,6 @@ struct GatedGradArgs {
   const void* up;
   void* ggate;
   void* gup;
-};
-
-/// Rows of heads: where element 0 of (batch, head, token) is, in elements from the start. Gapless along the last.
-struct AttentionOperand {
-  const void* data;
-  int64_t batch, head, token;
-};
-
-/// y = x turned by the angles of its tokens, whose cosines and sines all heads share. Index space: rows of all heads.
-struct RotationArgs {
-  int64_t heads, tokens, size;
-  AttentionOperand x, cos, sin, y;
-  bool backward;
 };
 
 constexpr int64_t kWideUnit = 48;  // rows of a weight that a thread takes at a time
