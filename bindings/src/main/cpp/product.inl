@@ -101,7 +101,8 @@ inline void transposedRange(const ProductArgs& a, int64_t begin, int64_t end) {
   const T* bias = static_cast<const T*>(a.bias);
   for (int64_t column = begin; column < end; column += kColumns) {
     int64_t width = end - column < kColumns ? end - column : kColumns;
-    for (int64_t i = 0; i < M * kColumns; i += kLanes) store(sums + i, splat(0.0f));
+    for (int m = 0; m < M; m++)
+      for (int64_t c = 0; c < width; c += kLanes) store(sums + m * kColumns + c, splat(0.0f));
     int64_t k = 0;
     for (; k + kRows <= a.k; k += kRows) addWeightRows<T, M, kRows>(a, k, column, width, sums, kColumns);
     for (; k < a.k; k++) addWeightRows<T, M, 1>(a, k, column, width, sums, kColumns);

@@ -52,6 +52,9 @@ public record StepOptions(
       throw new IllegalArgumentException(
           "dtype is " + dtype + ". Expected float32, bfloat16 or float16.");
     }
+    if (!device.isCuda() && !device.equals(Device.CPU)) {
+      throw new IllegalArgumentException("device is " + device + ". Expected cpu or cuda.");
+    }
   }
 
   /** LoRA of rank 8 over bfloat16 weights, AdamW, one row of 2048 tokens, on the default device. */

@@ -123,12 +123,12 @@ public final class AdapterSet {
     };
   }
 
-  /** Which adapter acts for which row, where that is not the same for all. */
   /** Whether this thread is within a pass or a generation whose rows have adapters of their own. */
   public boolean hasRows() {
     return rows().isPresent();
   }
 
+  /** Which adapter acts for which row, where that is not the same for all. */
   Optional<RowPlan> rows() {
     return Optional.ofNullable(enabled ? rows.get() : null);
   }

@@ -133,6 +133,7 @@ class PlanCommandTest {
   @Test
   void wrongUsage() {
     fails("'--optim': expected one of [adamw_torch, adamw_8bit, ", "--optim", "adam");
+    fails("device is meta. Expected cpu or cuda", "--device", "meta");
     fails("Expected at least 1 row", "--target-seq", 0);
     fails("--card is \"24\"", "--card", "24");
     fails("Expected at least 1 row", "--batch", 0);

@@ -23,9 +23,15 @@ public record RotaryContext(
    * One type's mask and rotations.
    *
    * @param rotation by places in the row: the angle between two tokens is what counts
-   * @param counted by positions without padding, for what stands beside the text
+   * @param counted what gives those by positions without padding; null if they are the same
    */
-  public record Shared(AttentionMask mask, Rotation rotation, Supplier<Rotation> counted) {
+  public record Shared(
+      AttentionMask mask, Rotation rotation, @Nullable Supplier<Rotation> counted) {
+    /** By positions without padding, for what stands beside the text. */
+    Rotation besideText() {
+      return counted == null ? rotation : counted.get();
+    }
+
     private List<Tensor> tensors() {
       List<Tensor> all = new ArrayList<>(List.of(rotation.cos(), rotation.sin()));
       all.addAll(mask.tensors());

@@ -158,7 +158,7 @@ public final class RotaryDecoder extends Backbone {
         new RotaryContext.Shared(
             causal,
             fullRotary.forward(input, dtype, device),
-            () -> fullRotary.counted(input, dtype, device));
+            fullRotary.counted(input, dtype, device));
     RotaryContext.Shared sliding = slides ? sliding(input, dtype, device, full) : full;
     return new RotaryContext(full, sliding, input.past(), input.trace());
   }
@@ -179,7 +179,7 @@ public final class RotaryDecoder extends Backbone {
         : new RotaryContext.Shared(
             mask,
             slidingRotary.forward(input, dtype, device),
-            () -> slidingRotary.counted(input, dtype, device));
+            slidingRotary.counted(input, dtype, device));
   }
 
   @Override

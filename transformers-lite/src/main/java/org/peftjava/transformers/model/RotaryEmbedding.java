@@ -2,6 +2,8 @@ package org.peftjava.transformers.model;
 
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
@@ -51,12 +53,14 @@ final class RotaryEmbedding extends Module {
     return new Rotation(table.get(0), table.get(1)).narrow(start, input.tokens());
   }
 
-  /** The rotations at the positions that are counted from the mask, as {@link Positions}. */
-  Rotation counted(BackboneInput input, DType dtype, Device device) {
-    if (input.attentionMask() == null || input.positionIds() != null) {
-      return forward(input, dtype, device);
-    }
-    return forward(input.at(Positions.of(input, Long.MAX_VALUE)), dtype, device);
+  /**
+   * What gives the rotations at the positions that are counted from the mask, as {@link Positions};
+   * null if {@link #forward} does.
+   */
+  @Nullable Supplier<Rotation> counted(BackboneInput input, DType dtype, Device device) {
+    return input.attentionMask() == null || input.positionIds() != null
+        ? null
+        : () -> forward(input.at(Positions.of(input, Long.MAX_VALUE)), dtype, device);
   }
 
   /** The longest row's length; only scalings that look at it need to know it. */

@@ -83,7 +83,7 @@ public record RotaryHeads(
    */
   public Tensor askBeside(
       Tensor query, Tensor key, Tensor value, Tensor gate, RotaryContext context) {
-    return Attention.gated(turned(query, context.of(type).counted().get()), key, value, gate);
+    return Attention.gated(turned(query, context.of(type).besideText()), key, value, gate);
   }
 
   /**

@@ -10,7 +10,6 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
-import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
 import org.peftjava.transformers.Seq2SeqLanguageModel;
@@ -90,7 +89,7 @@ final class Evaluation {
         // Divided by 1: the sum over the tokens.
         ModelOutput output =
             model.forward(
-                ModelInput.of(batch, model.device()).toBuilder()
+                TrainingParts.input(model, batch, computeLossFunc == null)
                     .lossDivisor(1)
                     .labelSmoothing(labelSmoothing)
                     .outputLogits(computeLossFunc != null || (predicts && generation == null))

@@ -146,11 +146,10 @@ final class TrainingLoop {
   private void forwardBackward(TokenBatch batch, double divisor) {
     try (TensorScope scope = TensorScope.openGraph("micro step")) {
       ModelInput input =
-          ModelInput.of(batch, parts.model().device()).toBuilder()
+          TrainingParts.input(parts.model(), batch, parts.computeLossFunc() == null)
               .lossDivisor(divisor)
               .labelSmoothing(smoothing)
               .embeddingNoise(noise)
-              .outputLogits(parts.computeLossFunc() != null)
               .build();
       Tensor loss = parts.loss(parts.model().forward(input), batch, divisor);
       loss.backward();

@@ -7,8 +7,10 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.optim.Optimizer;
+import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.PretrainedModel;
+import org.peftjava.transformers.Seq2SeqLanguageModel;
 import org.peftjava.transformers.config.Labels;
 import org.peftjava.transformers.generation.GenerationConfig;
 import org.peftjava.transformers.tokenizer.TokenBatch;
@@ -36,6 +38,17 @@ record TrainingParts(
     if (tokenizer != null) {
       tokenizer.savePretrained(folder);
     }
+  }
+
+  /**
+   * What a model is given for a batch. For a loss that is not the model's own it shows its logits,
+   * and computes none itself; encoder-decoders need the labels all the same.
+   */
+  static ModelInput.Builder input(PretrainedModel model, TokenBatch batch, boolean ownLoss) {
+    ModelInput.Builder input = ModelInput.of(batch, model.device()).toBuilder();
+    return ownLoss || model instanceof Seq2SeqLanguageModel
+        ? input.outputLogits(!ownLoss)
+        : input.labels(null);
   }
 
   /** The loss of a batch, by the given function or the model's own. */
