@@ -12,18 +12,31 @@ inline void loadParts(const Weight&, const bf16* p, int64_t left, __m512i (&part
   part[0] = _mm512_maskz_loadu_epi16(mask, p);
 }
 
+/// The nearest number of bfloat16 to each.
+inline Vec rounded(Vec a) {
+  __m512i bits = _mm512_add_epi32(_mm512_castps_si512(a.v), _mm512_set1_epi32(0x8000));
+  return {_mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
+}
+
+/// 32 numbers that are of bfloat16.
+inline __m512i halves(Vec low, Vec high) {
+  alignas(64) static constexpr uint16_t kUpper[32] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
+                                                      33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+  return _mm512_permutex2var_epi16(_mm512_castps_si512(low.v), _mm512_load_si512(kUpper), _mm512_castps_si512(high.v));
+}
+
 inline void loadParts(const DenseArray<float>& w, const float* p, int64_t left, __m512i (&part)[3]) {
-  const Vec most = splat(3.38e38f);
   Vec low = left > 0 ? loadUpTo(p, left) : splat(0.0f);
   Vec high = left > kLanes ? loadUpTo(p + kLanes, left - kLanes) : splat(0.0f);
-  if (_mm512_cmp_ps_mask(larger(absolute(low), absolute(high)).v, most.v, _CMP_NLE_UQ) |
-      _mm512_cmp_ps_mask(low.v, low.v, _CMP_UNORD_Q))
-    __atomic_store_n(w.unfit, 1, __ATOMIC_RELAXED);
-  for (int i = 0; i < 3; i++) {
-    part[i] = (__m512i)_mm512_cvtne2ps_pbh(high.v, low.v);
-    low = low - widen(_mm512_castsi512_si256(part[i]));
-    high = high - widen(_mm512_extracti64x4_epi64(part[i], 1));
+  for (int i = 0; i < 2; i++) {
+    const Vec lowPart = rounded(low), highPart = rounded(high);
+    part[i] = halves(lowPart, highPart);
+    low = low - lowPart;
+    high = high - highPart;
   }
+  part[2] = halves(low, high);
+  // What an infinite part leaves is no number.
+  if (_mm512_cmp_ps_mask(low.v, high.v, _CMP_UNORD_Q)) __atomic_store_n(w.unfit, 1, __ATOMIC_RELAXED);
 }
 
 template <typename T>

@@ -31,15 +31,15 @@ inline void addGroup(const TilesArgs<DenseArray<bf16>>& a, int64_t row, bool bot
   written();
   for (int64_t step = 0; step < steps; step++, w += 32) {
     for (int64_t line = 0; shortRows && line < 2048; line += 64) prefetch(next + step * 2048 + line);
-    _tile_loadd(4, w, stride);
-    _tile_loadd(5, a.tiles + tileOffset<1>(0, 2, step, steps), 64);
-    _tile_loadd(7, w + 16 * a.columns, stride);
-    _tile_dpbf16ps(0, 4, 5);
-    _tile_dpbf16ps(2, 7, 5);
+    loadTile<4>(w, stride);
+    loadTile<5>(a.tiles + tileOffset<1>(0, 2, step, steps), 64);
+    loadTile<7>(w + 16 * a.columns, stride);
+    addProduct<0, 4, 5>();
+    addProduct<2, 7, 5>();
     if (both) {
-      _tile_loadd(6, a.tiles + tileOffset<1>(1, 2, step, steps), 64);
-      _tile_dpbf16ps(1, 4, 6);
-      _tile_dpbf16ps(3, 7, 6);
+      loadTile<6>(a.tiles + tileOffset<1>(1, 2, step, steps), 64);
+      addProduct<1, 4, 6>();
+      addProduct<3, 7, 6>();
     }
   }
 }
@@ -80,15 +80,15 @@ inline void columnTiles(const TilesArgs<DenseArray<bf16>>& a, int64_t n, int64_t
 /// Up to 16 rows of C (1 x 2 tiles) = or += A times the tiles 6 and 7.
 inline void addPair(const bf16* a, float* c, bool add) {
   if (add) {
-    _tile_loadd(0, c, 64);
-    _tile_loadd(1, c + 256, 64);
+    loadTile<0>(c, 64);
+    loadTile<1>(c + 256, 64);
   } else {
     _tile_zero(0);
     _tile_zero(1);
   }
-  _tile_loadd(4, a, 64);
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
+  loadTile<4>(a, 64);
+  addProduct<0, 4, 6>();
+  addProduct<1, 4, 7>();
   _tile_stored(0, c, 64);
   _tile_stored(1, c + 256, 64);
 }
@@ -109,8 +109,8 @@ inline void tilesBackwardFew(const TilesArgs<DenseArray<bf16>>& a, int64_t begin
       for (int64_t column = 0; column < width; column += 32) {
         columnTiles(a, step * 32, first + column, weight);
         written();
-        _tile_loadd(6, weight, 64);
-        _tile_loadd(7, weight + kTile, 64);
+        loadTile<6>(weight, 64);
+        loadTile<7>(weight + kTile, 64);
         addPair(a0, sums + column * 32, step != 0);
         if (a.m > 16) addPair(a1, sums + column * 32 + 512, step != 0);
       }

@@ -34,14 +34,14 @@ inline void copyByteTiles(const BytesProductArgs& a, int64_t row, int64_t step, 
 
 inline void byteTileStep(const int8_t* a0, const int8_t* a1, int64_t stride, const int8_t* b0,
                          const int8_t* b1) {
-  _tile_loadd(4, a0, stride);
-  _tile_loadd(5, b0, 64);
-  _tile_loadd(6, b1, 64);
-  _tile_loadd(7, a1, stride);
-  _tile_dpbssd(0, 4, 5);
-  _tile_dpbssd(1, 4, 6);
-  _tile_dpbssd(2, 7, 5);
-  _tile_dpbssd(3, 7, 6);
+  loadTile<4>(a0, stride);
+  loadTile<5>(b0, 64);
+  loadTile<6>(b1, 64);
+  loadTile<7>(a1, stride);
+  addByteProduct<0, 4, 5>();
+  addByteProduct<1, 4, 6>();
+  addByteProduct<2, 7, 5>();
+  addByteProduct<3, 7, 6>();
 }
 
 template <typename T>
@@ -76,10 +76,7 @@ void bytesTiles(const BytesProductArgs& a, int64_t begin, int64_t end) {
         const int64_t row = group * 32;
         const int8_t* b = a.tiles + tile * steps * kByteTile;
         const int64_t direct = row + 32 <= a.n ? wholeSteps : 0;
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
+        zeroSums();
         for (int64_t s = 0; s < steps; s++) {
           const int8_t* b0 = b + s * kByteTile;
           const int8_t* b1 = b0 + steps * kByteTile;
@@ -91,10 +88,7 @@ void bytesTiles(const BytesProductArgs& a, int64_t begin, int64_t end) {
             byteTileStep(copy, copy + kByteTile, 64, b0, b1);
           }
         }
-        _tile_stored(0, c, 64);
-        _tile_stored(1, c + 256, 64);
-        _tile_stored(2, c + 512, 64);
-        _tile_stored(3, c + 768, 64);
+        storeSums(c);
         writeByteTiles<T>(a, row, tile, c);
       }
   }

@@ -35,8 +35,8 @@ inline void tilesForward(const TilesArgs<Weight>& a, int64_t begin, int64_t end)
                         a.tiles + tileOffset<kParts>(tile + 1, tiles, step, allSteps), steps, c, step != 0);
         }
       }
-      for (int64_t group = first; group < last; group++)
-        for (int64_t tile = tile0; tile < tile1; tile += 2)
+      for (int64_t tile = tile0; tile < tile1; tile += 2)
+        for (int64_t group = first; group < last; group++)  // a row's pieces one after the other
           writeTilesForward(a, group * 32, tile,
                             sums + ((group - first) * (chunk / 2) + (tile - tile0) / 2) * 1024);
     }
