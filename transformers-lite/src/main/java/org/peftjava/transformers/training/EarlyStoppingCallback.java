@@ -43,15 +43,19 @@ public final class EarlyStoppingCallback implements TrainerCallback {
     worse = 0;
   }
 
+  /** An evaluation before the first step counts against the best one, but never is it. */
   @Override
   public void onEvaluate(TrainingProgress progress, Map<String, Double> metrics) {
-    double value = BestModel.metric(progress.args(), metrics);
+    Double value = metrics.get(BestModel.metricName(progress.args()));
+    if (value == null) {
+      return; // an evaluation of another dataset
+    }
     boolean greater = progress.args().greaterIsBetter();
     boolean better =
         best.isEmpty() || (greater ? value > best.getAsDouble() : value < best.getAsDouble());
     boolean counts = best.isEmpty() || Math.abs(value - best.getAsDouble()) > threshold;
     worse = better && counts ? 0 : worse + 1;
-    best = better ? OptionalDouble.of(value) : best;
+    best = better && progress.sessionSteps() > 0 ? OptionalDouble.of(value) : best;
     if (worse >= patience) {
       progress.control().requestTrainingStop();
     }

@@ -18,7 +18,8 @@ import org.peftjava.transformers.checkpoint.WeightSource;
 /**
  * Saves and restores one run. A checkpoint holds the model or adapter, {@code
  * optimizer.safetensors}, {@code trainer_state.json}, {@link TrainingSnapshot} and, if the model
- * has a {@link TrainingHook}, its state; the schedule needs no file of its own.
+ * has a {@link TrainingHook}, its state; the schedule needs no file of its own. With {@code
+ * saveOnlyModel} it holds the first, {@code trainer_state.json} and a mark.
  */
 final class RunCheckpoints {
   private static final String OPTIMIZER = "optimizer.safetensors";
@@ -60,33 +61,41 @@ final class RunCheckpoints {
                 state.bestModelCheckpoint(folders.folder(best).toString());
               }
             });
-    TrainingSnapshot snapshot =
-        new TrainingSnapshot(
-            runId,
-            Randomness.save(),
-            (float) meter.unlogged(),
-            meter.loggedLoss(),
-            meter.loggedStep(),
-            schedule.stateDict(),
-            dataOrder);
     Path saved =
         folders.write(
             step,
             folder -> {
               parts.savePretrained(folder);
-              try (TensorScope scope = TensorScope.open("save optimizer")) {
-                Map<String, Tensor> tensors = optimizer.stateDict();
-                Safetensors.write(folder.resolve(OPTIMIZER), tensors, Map.of("format", "pt"));
-              }
-              parts.model().trainingHook().ifPresent(hook -> save(hook, folder));
               TrainerStateJson.write(folder.resolve(STATE), state, args);
-              snapshot.write(folder);
+              if (args.saveOnlyModel()) {
+                TrainingSnapshot.writeModelOnly(folder, runId);
+              } else {
+                saveRun(folder, optimizer, schedule, meter);
+              }
             });
     newest = Optional.of(saved);
     if (args.saveTotalLimit() > 0) {
       folders.rotate(args.saveTotalLimit(), runId, state.bestModelCheckpoint().map(Path::of));
     }
     return saved;
+  }
+
+  /** What a resumed run needs beside the model. */
+  private void saveRun(Path folder, Optimizer optimizer, RunSchedule schedule, LossMeter meter) {
+    try (TensorScope scope = TensorScope.open("save optimizer")) {
+      Map<String, Tensor> tensors = optimizer.stateDict();
+      Safetensors.write(folder.resolve(OPTIMIZER), tensors, Map.of("format", "pt"));
+    }
+    parts.model().trainingHook().ifPresent(hook -> save(hook, folder));
+    new TrainingSnapshot(
+            runId,
+            Randomness.save(),
+            (float) meter.unlogged(),
+            meter.loggedLoss(),
+            meter.loggedStep(),
+            schedule.stateDict(),
+            dataOrder)
+        .write(folder);
   }
 
   private static void save(TrainingHook hook, Path folder) {
@@ -104,6 +113,18 @@ final class RunCheckpoints {
       Map<String, Tensor> tensors = new TreeMap<>();
       source.names().forEach(name -> tensors.put(name, source.tensor(name)));
       taker.accept(tensors);
+    }
+  }
+
+  /** Fails with a clear sentence if a run cannot be resumed from a checkpoint. */
+  static void check(Path given) {
+    Path folder = TrainingCheckpoints.resolve(given);
+    if (TrainingSnapshot.isModelOnly(folder)) {
+      throw new IllegalArgumentException(
+          folder
+              + " was written with saveOnlyModel: it holds the model, but no optimizer, schedule"
+              + " and random state to resume from. Load the model from it and start a new run, or"
+              + " resume from a checkpoint that was written without saveOnlyModel.");
     }
   }
 

@@ -88,6 +88,7 @@ public final class Trainer {
   private TrainOutput train(Dataset data, Module module, Optional<Path> checkpoint) {
     TrainingArguments args = parts.args();
     checkEvaluation();
+    checkpoint.ifPresent(RunCheckpoints::check);
     new DataCheck("training", parts.model()).check(data);
     TrainingPlan plan = TrainingPlan.of(args, data.size());
     RunCheckpoints checkpoints = new RunCheckpoints(parts, data.size());
@@ -138,14 +139,16 @@ public final class Trainer {
   }
 
   private void checkEvaluation() {
-    Dataset data = parts.evalDataset();
+    EvalData data = parts.evalData();
+    TrainingArguments args = parts.args();
     if (data != null) {
-      new DataCheck("evaluation", parts.model()).check(data);
-    } else if (parts.args().evalStrategy() != IntervalStrategy.NO) {
+      data.check(parts);
+    } else if (args.evalStrategy() != IntervalStrategy.NO || args.evalOnStart()) {
+      boolean start = args.evalStrategy() == IntervalStrategy.NO;
       throw new IllegalArgumentException(
-          "evalStrategy is "
-              + parts.args().evalStrategy()
-              + ", but there is nothing to evaluate on. Set evalDataset(…), or evalStrategy(NO).");
+          (start ? "evalOnStart is set" : "evalStrategy is " + args.evalStrategy())
+              + ", but there is nothing to evaluate on. Set evalDataset(…), or "
+              + (start ? "evalOnStart(false)." : "evalStrategy(NO)."));
     }
   }
 
@@ -172,14 +175,30 @@ public final class Trainer {
 
   /**
    * Runs the evaluation dataset: {@code eval_loss}, for language models {@code eval_perplexity},
-   * own metrics.
+   * own metrics. Of several datasets with names it gives the metrics of all: {@code
+   * eval_<name>_loss} and so on.
    */
   public Map<String, Double> evaluate() {
-    Dataset data = parts.evalDataset();
+    EvalData data = parts.evalData();
     if (data == null) {
       throw new IllegalStateException("evaluate() needs a dataset. Set evalDataset(…).");
     }
-    return evaluate(data);
+    return evaluate(data, "eval");
+  }
+
+  /** Runs other datasets by name: {@code eval_<name>_loss} and so on. */
+  public Map<String, Double> evaluate(Map<String, ? extends Dataset> datasets) {
+    return evaluate(datasets, "eval");
+  }
+
+  /** The same; the names of metrics get a prefix, such as {@code test_<name>_loss}. */
+  public Map<String, Double> evaluate(
+      Map<String, ? extends Dataset> datasets, String metricKeyPrefix) {
+    return evaluate(EvalData.of(datasets), metricKeyPrefix);
+  }
+
+  private Map<String, Double> evaluate(EvalData data, String metricKeyPrefix) {
+    return data.measure(metricKeyPrefix, (prefix, dataset) -> evaluate(dataset, prefix));
   }
 
   /** Runs another dataset. */
@@ -296,7 +315,7 @@ public final class Trainer {
     private @Nullable PretrainedModel model;
     private TrainingArguments args = TrainingArguments.builder().build();
     private @Nullable Dataset trainDataset;
-    private @Nullable Dataset evalDataset;
+    private @Nullable EvalData evalData;
     private @Nullable Tokenizer tokenizer;
     private @Nullable DataCollator dataCollator;
     private @Nullable ComputeMetrics computeMetrics;
@@ -325,7 +344,17 @@ public final class Trainer {
 
     /** What is evaluated on. */
     public Builder evalDataset(Dataset value) {
-      evalDataset = value;
+      evalData = EvalData.of(value);
+      return this;
+    }
+
+    /**
+     * What is evaluated on, several datasets by name: one after the other, with metrics {@code
+     * eval_<name>_loss} and so on, a log line and a call of {@code onEvaluate} for each. {@code
+     * metricForBestModel} is to name one of them, such as "eval_name_loss".
+     */
+    public Builder evalDataset(Map<String, ? extends Dataset> values) {
+      evalData = EvalData.of(values);
       return this;
     }
 
@@ -393,7 +422,7 @@ public final class Trainer {
               model,
               args,
               trainDataset,
-              evalDataset,
+              evalData,
               tokenizer,
               collator,
               new CopyOnWriteArrayList<>(callbacks),

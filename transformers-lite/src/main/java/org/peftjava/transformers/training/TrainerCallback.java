@@ -39,7 +39,10 @@ public interface TrainerCallback {
    */
   default void onLog(TrainingProgress progress, Map<String, Double> logs) {}
 
-  /** After an evaluation, with {@code eval_loss}, {@code eval_perplexity} and other metrics. */
+  /**
+   * After an evaluation, with {@code eval_loss}, {@code eval_perplexity} and other metrics; of
+   * several datasets, once for each, with {@code eval_<name>_loss} and so on.
+   */
   default void onEvaluate(TrainingProgress progress, Map<String, Double> metrics) {}
 
   /** After a checkpoint is complete. */

@@ -73,7 +73,7 @@ public final class TrainerState {
     return bestMetric == null ? OptionalDouble.empty() : OptionalDouble.of(bestMetric);
   }
 
-  /** The step of the best evaluation. */
+  /** The step of the best evaluation, of a run that saves. */
   public OptionalInt bestGlobalStep() {
     return bestGlobalStep == null ? OptionalInt.empty() : OptionalInt.of(bestGlobalStep);
   }
@@ -121,15 +121,15 @@ public final class TrainerState {
     return Collections.unmodifiableMap(line);
   }
 
-  /** Notes a metric; returns whether it is the best so far. */
-  boolean isNewBest(double metric, boolean greaterIsBetter) {
+  /** Notes a metric, and its step if that may be saved; returns whether it is the best so far. */
+  boolean isNewBest(double metric, boolean greaterIsBetter, boolean saves) {
     boolean better =
         bestMetric == null
             ? !Double.isNaN(metric)
             : greaterIsBetter ? metric > bestMetric : metric < bestMetric;
     if (better) {
       bestMetric = metric;
-      bestGlobalStep = globalStep;
+      bestGlobalStep = saves ? Integer.valueOf(globalStep) : bestGlobalStep;
     }
     return better;
   }

@@ -37,11 +37,18 @@ import java.util.OptionalLong;
  * @param loggingFirstStep whether the first step is logged too
  * @param evalStrategy when the evaluation dataset is run
  * @param evalSteps steps between two evaluations; 0 for {@code loggingSteps}
+ * @param evalDelay steps, or passes over the data if {@code evalStrategy} is EPOCH, before which no
+ *     evaluation is due
+ * @param evalOnStart whether the evaluation dataset is run before the first step too; what it gives
+ *     is logged, but is no candidate for the best model, and schedules do not see it
  * @param saveStrategy when a checkpoint is written
  * @param saveSteps steps between two checkpoints
  * @param saveTotalLimit checkpoints of this run to keep, the newest and the best; 0 for all
+ * @param saveOnlyModel whether checkpoints hold the model or adapter alone, not what a run needs to
+ *     be resumed
  * @param loadBestModelAtEnd whether training ends with the weights of the best evaluation
- * @param metricForBestModel the evaluation metric that decides what is best
+ * @param metricForBestModel the evaluation metric that decides what is best: "loss" if it is not
+ *     said and something depends on it; empty if nothing does
  * @param greaterIsBetter whether a greater metric is better
  * @param labelSmoothingFactor the share of each label that is shared out among all classes
  * @param neftuneNoiseAlpha how much noise token embeddings get in training (NEFTune); empty for
@@ -82,11 +89,14 @@ public record TrainingArguments(
     boolean loggingFirstStep,
     IntervalStrategy evalStrategy,
     int evalSteps,
+    double evalDelay,
+    boolean evalOnStart,
     SaveStrategy saveStrategy,
     int saveSteps,
     int saveTotalLimit,
+    boolean saveOnlyModel,
     boolean loadBestModelAtEnd,
-    String metricForBestModel,
+    Optional<String> metricForBestModel,
     boolean greaterIsBetter,
     double labelSmoothingFactor,
     OptionalDouble neftuneNoiseAlpha,
@@ -109,6 +119,7 @@ public record TrainingArguments(
     ArgumentChecks.positive("loggingSteps", loggingSteps);
     ArgumentChecks.positive("evalSteps", evalSteps);
     ArgumentChecks.positive("saveSteps", saveSteps);
+    ArgumentChecks.notNegative("evalDelay", evalDelay);
     ArgumentChecks.notNegative("learningRate", learningRate);
     ArgumentChecks.notNegative("weightDecay", weightDecay);
     ArgumentChecks.notNegative("maxGradNorm", maxGradNorm);
@@ -120,6 +131,9 @@ public record TrainingArguments(
     ArgumentChecks.measured(lrSchedulerType, evalStrategy);
     lrSchedulerKwargs = Map.copyOf(lrSchedulerKwargs);
     ArgumentChecks.best(loadBestModelAtEnd, saveStrategy, evalStrategy, saveSteps, evalSteps);
+    if (loadBestModelAtEnd || saveStrategy == SaveStrategy.BEST || lrSchedulerType.needsMetric()) {
+      metricForBestModel = metricForBestModel.or(() -> Optional.of(BestModel.LOSS));
+    }
   }
 
   /** Python's defaults. */
@@ -156,11 +170,14 @@ public record TrainingArguments(
     private boolean loggingFirstStep;
     private IntervalStrategy evalStrategy = IntervalStrategy.NO;
     private int evalSteps;
+    private double evalDelay;
+    private boolean evalOnStart;
     private SaveStrategy saveStrategy = SaveStrategy.STEPS;
     private int saveSteps = 500;
     private int saveTotalLimit;
+    private boolean saveOnlyModel;
     private boolean loadBestModelAtEnd;
-    private String metricForBestModel = "loss";
+    private Optional<String> metricForBestModel = Optional.empty();
     private Optional<Boolean> greaterIsBetter = Optional.empty();
     private double labelSmoothingFactor;
     private OptionalDouble neftuneNoiseAlpha = OptionalDouble.empty();
@@ -324,6 +341,21 @@ public record TrainingArguments(
       return this;
     }
 
+    /**
+     * Steps, or passes over the data if {@code evalStrategy} is EPOCH, before which no evaluation
+     * is due.
+     */
+    public Builder evalDelay(double value) {
+      evalDelay = value;
+      return this;
+    }
+
+    /** Whether the evaluation dataset is run before the first step too. */
+    public Builder evalOnStart(boolean value) {
+      evalOnStart = value;
+      return this;
+    }
+
     /** When a checkpoint is written. */
     public Builder saveStrategy(SaveStrategy value) {
       saveStrategy = value;
@@ -342,15 +374,27 @@ public record TrainingArguments(
       return this;
     }
 
+    /**
+     * Whether checkpoints hold the model or adapter alone, which takes a third of the space where
+     * everything is trained. They can be loaded, but no run can be resumed from them.
+     */
+    public Builder saveOnlyModel(boolean value) {
+      saveOnlyModel = value;
+      return this;
+    }
+
     /** Whether training ends with the weights of the best evaluation. */
     public Builder loadBestModelAtEnd(boolean value) {
       loadBestModelAtEnd = value;
       return this;
     }
 
-    /** The evaluation metric that decides what is best. */
+    /**
+     * The evaluation metric that decides what is best, with or without "eval_"; of one of several
+     * evaluation datasets "eval_name_loss".
+     */
     public Builder metricForBestModel(String value) {
-      metricForBestModel = value;
+      metricForBestModel = Optional.of(value);
       return this;
     }
 
@@ -474,12 +518,16 @@ public record TrainingArguments(
           loggingFirstStep,
           evalStrategy,
           evalSteps,
+          evalDelay,
+          evalOnStart,
           saveStrategy,
           saveSteps,
           saveTotalLimit,
+          saveOnlyModel,
           loadBestModelAtEnd,
           metricForBestModel,
-          greaterIsBetter.orElseGet(() -> ArgumentChecks.isGain(metricForBestModel)),
+          greaterIsBetter.orElseGet(
+              () -> ArgumentChecks.isGain(metricForBestModel.orElse(BestModel.LOSS))),
           labelSmoothingFactor,
           neftuneNoiseAlpha,
           predictWithGenerate,

@@ -5,9 +5,11 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.BiConsumer;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
@@ -79,6 +81,9 @@ final class TrainingLoop {
   TrainOutput run() {
     state.plan(plan.maxSteps(), plan.epochs());
     tell(TrainerCallback::onTrainBegin);
+    if (args.evalOnStart()) {
+      evaluate(parts.evalData());
+    }
     BatchOrder order = new BatchOrder(data, args);
     int epoch = state.globalStep() / plan.stepsPerEpoch();
     while (!finished()) {
@@ -98,7 +103,7 @@ final class TrainingLoop {
       tell(TrainerCallback::onStepBegin);
       optimizerStep(batches.subList(step * accumulation, end));
       state.stepDone(epoch + (double) end / plan.batchesPerEpoch());
-      askAfterStep();
+      DefaultFlow.afterStep(args, state, control);
       tell(TrainerCallback::onStepEnd);
       meetRequests();
     }
@@ -108,7 +113,7 @@ final class TrainingLoop {
       }
     } else {
       tell(TrainerCallback::onEpochEnd);
-      askAfterEpoch();
+      DefaultFlow.afterEpoch(args, state, control);
       meetRequests();
     }
   }
@@ -157,39 +162,16 @@ final class TrainingLoop {
     }
   }
 
-  private void askAfterStep() {
-    int step = state.globalStep();
-    boolean last = step >= plan.maxSteps();
-    if ((step == 1 && args.loggingFirstStep())
-        || (args.loggingStrategy() == IntervalStrategy.STEPS && step % args.loggingSteps() == 0)) {
-      control.requestLog();
-    }
-    if (args.evalStrategy() == IntervalStrategy.STEPS && (last || step % args.evalSteps() == 0)) {
-      control.requestEvaluate();
-    }
-    if (args.saveStrategy() == SaveStrategy.STEPS && (last || step % args.saveSteps() == 0)) {
-      control.requestSave();
-    }
-  }
-
-  private void askAfterEpoch() {
-    if (args.loggingStrategy() == IntervalStrategy.EPOCH) {
-      control.requestLog();
-    }
-    if (args.evalStrategy() == IntervalStrategy.EPOCH) {
-      control.requestEvaluate();
-    }
-    if (args.saveStrategy() == SaveStrategy.EPOCH) {
-      control.requestSave();
-    }
-  }
-
   private void meetRequests() {
     if (control.takeLog() && state.globalStep() > meter.loggedStep()) {
       logStep();
     }
-    if (control.takeEvaluate() && parts.evalDataset() != null) {
-      evaluate(parts.evalDataset());
+    if (control.takeEvaluate() && parts.evalData() != null) {
+      Map<String, Double> metrics = evaluate(parts.evalData());
+      schedule.evaluated(metrics);
+      if (BestModel.note(args, state, metrics) && args.saveStrategy() == SaveStrategy.BEST) {
+        control.requestSave();
+      }
     }
     if (control.takeSave()) {
       save();
@@ -210,17 +192,16 @@ final class TrainingLoop {
     log(line);
   }
 
-  private void evaluate(Dataset dataset) {
-    Map<String, Double> metrics = log(parts.evaluate(dataset));
-    tell((callback, progress) -> callback.onEvaluate(progress, metrics));
-    schedule.evaluated(metrics);
-    if (args.loadBestModelAtEnd() || args.saveStrategy() == SaveStrategy.BEST) {
-      double metric = BestModel.metric(args, metrics);
-      boolean best = state.isNewBest(metric, args.greaterIsBetter());
-      if (best && args.saveStrategy() == SaveStrategy.BEST) {
-        control.requestSave();
-      }
-    }
+  /** Each dataset, with a log line of its own; returns the metrics of all. */
+  private Map<String, Double> evaluate(@Nullable EvalData data) {
+    return Objects.requireNonNull(data, "Trainer checks it")
+        .measure(
+            "eval",
+            (prefix, dataset) -> {
+              Map<String, Double> metrics = log(parts.evaluation(o -> {}).run(dataset, prefix));
+              tell((callback, progress) -> callback.onEvaluate(progress, metrics));
+              return metrics;
+            });
   }
 
   private void save() {
@@ -275,7 +256,8 @@ final class TrainingLoop {
             + state.globalStep()
             + "; newest checkpoint: "
             + checkpoints.newest().map(Path::toString).orElse("none")
-            + ". Lower learningRate, use a warm-up, or train in float32, and resume.";
+            + ". Lower learningRate, use a warm-up, or train in float32, and "
+            + (args.saveOnlyModel() ? "start again from it." : "resume.");
     return new NonFiniteLossException(state.globalStep(), message);
   }
 }

@@ -23,7 +23,7 @@ record TrainingParts(
     PretrainedModel model,
     TrainingArguments args,
     @Nullable Dataset trainDataset,
-    @Nullable Dataset evalDataset,
+    @Nullable EvalData evalData,
     @Nullable Tokenizer tokenizer,
     DataCollator collator,
     List<TrainerCallback> callbacks,
@@ -58,10 +58,6 @@ record TrainingParts(
             .loss()
             .orElseThrow(() -> new IllegalStateException("The model returned no loss for labels."))
         : computeLossFunc.loss(output, batch, items);
-  }
-
-  Map<String, Double> evaluate(Dataset dataset) {
-    return evaluation(settings -> {}).run(dataset, "eval");
   }
 
   /** Tells whoever reads the log. */

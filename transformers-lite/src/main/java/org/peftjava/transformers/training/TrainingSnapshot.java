@@ -44,6 +44,8 @@ record TrainingSnapshot(
   private static final String LOSS = "unlogged_loss";
   private static final String DATA_ORDER = "data_order.";
   private static final String SCHEDULE = "lr_scheduler.";
+  private static final String RUN = "run_id";
+  private static final String MODEL_ONLY = "save_only_model";
 
   static boolean isIn(Path folder) {
     return Files.isRegularFile(folder.resolve(FILE), LinkOption.NOFOLLOW_LINKS);
@@ -53,16 +55,30 @@ record TrainingSnapshot(
     if (!isIn(folder)) {
       return false;
     }
+    return runId.equals(metadata(folder).get(RUN)); // a damaged one is not ours to delete
+  }
+
+  /** Whether a checkpoint has nothing that a run could be resumed from. */
+  static boolean isModelOnly(Path folder) {
+    return metadata(folder).containsKey(MODEL_ONLY);
+  }
+
+  private static Map<String, String> metadata(Path folder) {
     try (WeightSource source = Safetensors.open(folder.resolve(FILE))) {
-      return runId.equals(source.metadata().get("run_id"));
+      return source.metadata();
     } catch (InvalidFileException | UncheckedIOException e) {
-      return false; // damaged: not ours to delete
+      return Map.of();
     }
+  }
+
+  /** Marks a checkpoint that holds the model only. */
+  static void writeModelOnly(Path folder, String runId) {
+    Safetensors.write(folder.resolve(FILE), Map.of(), Map.of(RUN, runId, MODEL_ONLY, "true"));
   }
 
   void write(Path folder) {
     Map<String, String> metadata = new LinkedHashMap<>();
-    metadata.put("run_id", runId);
+    metadata.put(RUN, runId);
     metadata.put("mask_seed", Long.toString(random.seed()));
     metadata.put("mask_counter", Long.toString(random.counter()));
     metadata.put("logged_loss", Double.toString(loggedLoss));
@@ -90,7 +106,7 @@ record TrainingSnapshot(
       named(metadata, SCHEDULE)
           .forEach((name, value) -> schedule.put(name, Double.parseDouble(value)));
       return new TrainingSnapshot(
-          text(metadata, "run_id"),
+          text(metadata, RUN),
           new Randomness.State(
               Long.parseLong(text(metadata, "mask_seed")),
               Long.parseLong(text(metadata, "mask_counter")),

@@ -60,6 +60,10 @@ abstract class TrainingRuns {
   }
 
   List<String> names() {
+    return names(folder);
+  }
+
+  static List<String> names(Path folder) {
     try (Stream<Path> entries = Files.list(folder)) {
       return entries.map(path -> path.getFileName().toString()).sorted().toList();
     } catch (IOException e) {
