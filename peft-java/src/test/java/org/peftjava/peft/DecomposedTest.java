@@ -159,7 +159,6 @@ class DecomposedTest {
       List<TunerConfig> wrong =
           List.of(
               OSFConfig.builder().targetModules("q_proj").effectiveRank(16).build(),
-              OSFConfig.builder().targetModules("q_proj").effectiveRank(0).build(),
               OSFConfig.builder().targetModules("q_proj").rankPattern(Map.of("q", 1.0)).build());
       for (TunerConfig config : wrong) {
         String message =
@@ -168,6 +167,8 @@ class DecomposedTest {
                 .getMessage();
         assertTrue(message.contains("singular values"), message);
       }
+      assertThrows(
+          IllegalArgumentException.class, () -> OSFConfig.builder().effectiveRank(0).build());
       assertThrows(
           IllegalArgumentException.class, () -> FrodConfig.builder().sparseRate(1.5).build());
       assertEquals(0.25, FrodConfig.builder().sparseRate(0.25).build().sparseRate());

@@ -153,6 +153,18 @@ public final class ConfigFields {
     return Collections.unmodifiableMap(result);
   }
 
+  /** Fails unless each number of a field is a positive whole one that fits an int. */
+  public void checkCounts(String name) {
+    numbers(name)
+        .forEach(
+            (key, value) -> {
+              if (!(value instanceof Long count) || count < 1 || count > Integer.MAX_VALUE) {
+                throw invalid(
+                    name, "must hold positive whole numbers, but \"" + key + "\" has " + value);
+              }
+            });
+  }
+
   /** An error about one field: what is wrong, with the value, and what was expected. */
   public IllegalArgumentException invalid(String name, String expectation) {
     return new IllegalArgumentException(

@@ -210,6 +210,11 @@ public final class ConfigSchema {
       return field(name, Map.of()).rule(fields -> fields.numbers(name));
     }
 
+    /** The same of positive whole numbers. */
+    public Builder counts(String name) {
+      return field(name, Map.of()).rule(fields -> fields.checkCounts(name));
+    }
+
     /** A rule over all fields; it throws {@link ConfigFields#invalid}. */
     public Builder rule(Consumer<ConfigFields> rule) {
       rules.add(rule);

@@ -14,7 +14,7 @@ public final class C3AConfig extends LayerTunerConfig {
           .numberedTargets()
           .bias()
           .integer("block_size", 256, 1)
-          .pattern("block_size_pattern")
+          .counts("block_size_pattern")
           .field("init_weights", "xavier_uniform")
           .rule(C3AInit::of)
           .build();

@@ -17,7 +17,7 @@ public final class DeloraConfig extends LayerTunerConfig {
           .dropout("module_dropout", 0)
           .bias()
           .flag("init_weights", true)
-          .pattern("rank_pattern")
+          .counts("rank_pattern")
           .pattern("lambda_pattern")
           .build();
 

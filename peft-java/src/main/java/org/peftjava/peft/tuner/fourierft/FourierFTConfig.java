@@ -19,7 +19,7 @@ public final class FourierFTConfig extends LayerTunerConfig {
           .number("scaling", 150)
           .integer("random_loc_seed", 777, 0)
           .flag("fan_in_fan_out", false)
-          .pattern("n_frequency_pattern")
+          .counts("n_frequency_pattern")
           .flag("init_weights", false)
           .bias()
           .build();

@@ -18,7 +18,7 @@ public final class LoHaConfig extends LayerTunerConfig {
           .dropout("module_dropout", 0)
           .flag("use_effective_conv2d", false)
           .flag("init_weights", true)
-          .pattern("rank_pattern")
+          .counts("rank_pattern")
           .pattern("alpha_pattern")
           .build();
 

@@ -21,7 +21,7 @@ public final class LoKrConfig extends LayerTunerConfig {
           .integer("decompose_factor", -1, -1)
           .flag("rank_dropout_scale", false)
           .flagOr("init_weights", true, "lycoris")
-          .pattern("rank_pattern")
+          .counts("rank_pattern")
           .pattern("alpha_pattern")
           .build();
 

@@ -112,14 +112,7 @@ final class LoraConfigRules {
     if (fields.integer("r") <= 0) {
       throw fields.invalid("r", "must be positive");
     }
-    fields
-        .numbers("rank_pattern")
-        .forEach(
-            (key, rank) -> {
-              if (rank.longValue() <= 0 || rank instanceof Double) {
-                throw fields.invalid("rank_pattern", "must hold positive whole numbers");
-              }
-            });
+    fields.checkCounts("rank_pattern");
     double dropout = fields.number("lora_dropout");
     if (!(dropout >= 0 && dropout < 1)) {
       throw fields.invalid("lora_dropout", "must be in [0, 1)");

@@ -47,9 +47,13 @@ public final class OSFConfig extends LayerTunerConfig {
    */
   int keptOf(String path, long all) {
     Object value = fields().get("effective_rank");
+    String field = "effective_rank";
+    String from = "";
     for (Map.Entry<String, Number> entry : fields().numbers("rank_pattern").entrySet()) {
       if (PythonRegex.compile(entry.getKey(), "rankPattern").isFoundIn(path)) {
         value = entry.getValue();
+        field = "rank_pattern";
+        from = " for \"" + entry.getKey() + "\"";
         break;
       }
     }
@@ -63,13 +67,14 @@ public final class OSFConfig extends LayerTunerConfig {
     if (kept < 1 || kept >= all) {
       throw fields()
           .invalid(
-              "effective_rank",
+              field,
               "must keep at least one of the "
                   + all
                   + " singular values of \""
                   + path
                   + "\" and leave one to train; there it would keep "
-                  + kept);
+                  + kept
+                  + from);
     }
     return (int) kept;
   }
@@ -81,9 +86,19 @@ public final class OSFConfig extends LayerTunerConfig {
 
   private static void checkRanks(ConfigFields fields) {
     if (fields.isSet("effective_rank")) {
-      fields.number("effective_rank");
+      checkPositive(fields, "effective_rank", fields.number("effective_rank"), "");
     }
-    fields.numbers("rank_pattern");
+    fields
+        .numbers("rank_pattern")
+        .forEach(
+            (key, value) ->
+                checkPositive(fields, "rank_pattern", value.doubleValue(), " for \"" + key + "\""));
+  }
+
+  private static void checkPositive(ConfigFields fields, String name, double value, String where) {
+    if (!(value > 0)) {
+      throw fields.invalid(name, "must be a number or share of singular values above 0" + where);
+    }
   }
 
   /** Whether a fresh adapter changes nothing. */

@@ -18,7 +18,7 @@ public final class WaveFTConfig extends LayerTunerConfig {
           .flag("use_idwt", true)
           .integer("random_loc_seed", 777, 0)
           .flag("fan_in_fan_out", false)
-          .pattern("n_frequency_pattern")
+          .counts("n_frequency_pattern")
           .flag("proportional_parameters", false)
           .flag("init_weights", true)
           .bias()
