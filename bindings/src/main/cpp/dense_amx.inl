@@ -25,9 +25,7 @@ inline __m512i halves(Vec low, Vec high) {
   return _mm512_permutex2var_epi16(_mm512_castps_si512(low.v), _mm512_load_si512(kUpper), _mm512_castps_si512(high.v));
 }
 
-inline void loadParts(const DenseArray<float>& w, const float* p, int64_t left, __m512i (&part)[3]) {
-  Vec low = left > 0 ? loadUpTo(p, left) : splat(0.0f);
-  Vec high = left > kLanes ? loadUpTo(p + kLanes, left - kLanes) : splat(0.0f);
+inline void splitParts(Vec low, Vec high, int* unfit, __m512i (&part)[3]) {
   for (int i = 0; i < 2; i++) {
     const Vec lowPart = rounded(low), highPart = rounded(high);
     part[i] = halves(lowPart, highPart);
@@ -36,7 +34,14 @@ inline void loadParts(const DenseArray<float>& w, const float* p, int64_t left, 
   }
   part[2] = halves(low, high);
   // What an infinite part leaves is no number.
-  if (_mm512_cmp_ps_mask(low.v, high.v, _CMP_UNORD_Q)) __atomic_store_n(w.unfit, 1, __ATOMIC_RELAXED);
+  if (_mm512_cmp_ps_mask(low.v, high.v, _CMP_UNORD_Q)) __atomic_store_n(unfit, 1, __ATOMIC_RELAXED);
+}
+
+template <typename Weight>
+inline void loadParts(const Weight& w, const float* p, int64_t left, __m512i (&part)[3]) {
+  Vec low = left > 0 ? loadUpTo(p, left) : splat(0.0f);
+  Vec high = left > kLanes ? loadUpTo(p + kLanes, left - kLanes) : splat(0.0f);
+  splitParts(low, high, w.unfit, part);
 }
 
 template <typename T>

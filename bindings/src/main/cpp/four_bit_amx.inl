@@ -133,3 +133,44 @@ inline void writeRun(const FourBitTilesArgs& a, int64_t column, int64_t tile,
     }
 }
 
+// For products of float32, numbers are in parts and in their order.
+
+inline const char* rowAddress(const FourBitFloatTilesArgs& a, int64_t row, int64_t column) {
+  return reinterpret_cast<const char*>(a.w.packed + (row * a.columns + column) / 2);
+}
+
+/// The 32 numbers from the element `first` on, which share a scale.
+inline void lookupParts(const FourBitFloats& w, Table16 table, int64_t first, float scale, __m512i (&part)[3]) {
+  const uint8_t* packed = w.packed + first / 2;
+  const Vec factor = splat(scale);
+  splitParts(lookup(table, nibbles(packed)) * factor, lookup(table, nibbles(packed + kLanes / 2)) * factor, w.unfit,
+             part);
+}
+
+inline void fillRow(const FourBitFloatTilesArgs& a, int64_t row, int64_t column, int64_t steps, bf16* to,
+                    const char* next) {
+  const int64_t first = row * a.columns + column;
+  const Table16 table = loadTable(a.w.values);
+  float scales[stepsOf(3) / 2];
+  halfScales(a.w, first, steps / 2, scales);
+  for (int64_t s = 0; s < steps; s++) {
+    __m512i part[3];
+    if (s % 4 == 0) prefetch(next + s * 16);
+    lookupParts(a.w, table, first + s * 32, scales[s / 2], part);
+    for (int p = 0; p < 3; p++) _mm512_store_si512(to + (s * 3 + p) * kTile, part[p]);
+  }
+}
+
+inline void loadRun(const FourBitFloatTilesArgs& a, int64_t row, int64_t column, __m512i (&run)[3][4],
+                    const char* next) {
+  prefetch(next);
+  const int64_t first = row * a.columns + column;
+  const Table16 table = loadTable(a.w.values);
+  float scales[2];
+  halfScales(a.w, first, 2, scales);
+  for (int e = 0; e < 4; e++) {
+    __m512i part[3];
+    lookupParts(a.w, table, first + 32 * e, scales[e / 2], part);
+    for (int p = 0; p < 3; p++) run[p][e] = part[p];
+  }
+}

@@ -280,6 +280,8 @@ struct KernelTable {
   // Without AMX null; by x w^T and x w. bytesTiles has products of int8 numbers, byteTiles of bfloat16 ones.
   Range<FourBitTilesArgs> fourBitTilesPack[2] = {};
   Range<FourBitTilesArgs> fourBitTiles[2] = {};
+  Range<FourBitFloatTilesArgs> fourBitFloatTilesPack[2] = {};
+  Range<FourBitFloatTilesArgs> fourBitFloatTiles[2] = {};
   Range<BytesProductArgs> bytesTilesPack = nullptr;
   Range<BytesProductArgs> bytesTiles[2] = {};  // y
   Range<ByteTilesArgs> byteTilesPack[2] = {};

@@ -21,6 +21,12 @@ struct FourBitArray {
   int blockShift;  // log2 of the elements of a block, at least 5
 };
 
+/// The same for products of float32.
+struct FourBitFloats : FourBitArray {
+  using Element = float;
+  int* unfit;  // see DenseArray
+};
+
 /// y = the numbers [first, first + count). Index space: pieces of kFourBitPiece elements.
 struct FourBitDequantizeArgs {
   FourBitArray w;
@@ -87,6 +93,7 @@ struct TilesArgs {
 template <typename T>
 constexpr int kPartsOf = sizeof(T) == 4 ? 3 : 1;
 using FourBitTilesArgs = TilesArgs<FourBitArray>;
+using FourBitFloatTilesArgs = TilesArgs<FourBitFloats>;
 using ByteTilesArgs = TilesArgs<ByteArray>;
 template <typename T>
 using DenseTilesArgs = TilesArgs<DenseArray<T>>;

@@ -82,11 +82,20 @@ inline void fourBitProduct(const int64_t* w, int64_t rows, int64_t columns, bool
 /// Whether fourBitTiles can be called.
 inline bool hasTiles() { return active()->fourBitTiles[0] != nullptr; }
 
-inline void fourBitTiles(const int64_t* w, int64_t rows, int64_t columns, bool transposed,
+/// Whether what is in y is the product: false if numbers of float32 have no parts.
+inline bool fourBitTiles(const int64_t* w, int64_t rows, int64_t columns, bool transposed,
                          int64_t x, int64_t xStride, int64_t bias, int64_t y, int64_t yStride,
-                         int64_t m, int threads) {
-  productOnTiles(fourBitArray(w), rows, columns, transposed, at(x), xStride, at(bias), at(y), yStride, m, threads,
-                 active()->fourBitTilesPack[transposed], active()->fourBitTiles[transposed]);
+                         int64_t m, int type, int threads) {
+  if (type == kBFloat16) {
+    productOnTiles(fourBitArray(w), rows, columns, transposed, at(x), xStride, at(bias), at(y), yStride, m, threads,
+                   active()->fourBitTilesPack[transposed], active()->fourBitTiles[transposed]);
+    return true;
+  }
+  int unfit = 0;
+  productOnTiles(FourBitFloats{fourBitArray(w), &unfit}, rows, columns, transposed, at(x), xStride, at(bias), at(y),
+                 yStride, m, threads, active()->fourBitFloatTilesPack[transposed],
+                 active()->fourBitFloatTiles[transposed]);
+  return unfit == 0;
 }
 
 /// AdamW8bitKernel.java's parameters: eight words each, in the order of adamw8bitPieces.

@@ -95,6 +95,7 @@ inline void useTileProducts(Range<TilesArgs<Weight>> (&pack)[2], Range<TilesArgs
 
 inline void useTiles(KernelTable& table) {
   useTileProducts(table.fourBitTilesPack, table.fourBitTiles);
+  useTileProducts(table.fourBitFloatTilesPack, table.fourBitFloatTiles);
   useTileProducts(table.byteTilesPack, table.byteTiles);
   useTileProducts(table.floatTiles.pack, table.floatTiles.product);
   useTileProducts(table.halfTiles.pack, table.halfTiles.product);

@@ -1,12 +1,13 @@
 package org.peftjava.torch.kernels;
 
 /**
- * Products of many bfloat16 rows with a 4-bit weight on AMX tiles.
+ * Products of many rows with a 4-bit weight on AMX tiles.
  *
  * <p>The weight is made dense piece by piece in the processor's caches and never in memory, so that
- * the product costs about what one with a dense bfloat16 weight costs. Weights are rounded to
- * bfloat16 as {@link FourBitKernel#dequantize} rounds them, except that numbers below 1e-38 count
- * as 0; sums are in float32.
+ * the product costs about what one with a dense weight costs. For bfloat16, weights are rounded as
+ * {@link FourBitKernel#dequantize} rounds them; for float32, numbers are in three parts of bfloat16
+ * each, and errors are no larger than those of float32 products. Numbers below 1e-38 count as 0;
+ * sums are in float32.
  */
 public final class FourBitTileKernel {
   private static final String NAME = "FourBitTileKernel";
@@ -26,16 +27,20 @@ public final class FourBitTileKernel {
 
   /**
    * Writes {@code y[m, n] = sum_k x[m, k] w[n, k] + bias[n]}, or transposed {@code y[m, k] = sum_n
-   * x[m, n] w[n, k]}. All but w is bfloat16.
+   * x[m, n] w[n, k]}.
    *
+   * @param type of x, bias and y
    * @param transposed whether rows of w are summed up, as for the gradient of x
    * @param x (m, columns of w; rows if transposed) with {@code xStride} elements from row to row
    * @param bias (rows of w), or 0 for none; 0 if transposed
    * @param y (m, rows of w; columns if transposed) with {@code yStride}; must not overlap {@code x}
+   * @return false if x or w has float32 numbers without parts (infinite, NaN, above 3.38e38): y is
+   *     not the product then
    */
-  public static void product(
+  public static boolean product(
       FourBitMatrix w,
       boolean transposed,
+      ElementType type,
       long x,
       long xStride,
       long bias,
@@ -65,7 +70,7 @@ public final class FourBitTileKernel {
     Arguments.addresses(NAME, m * out, y);
     Arguments.stride(NAME, "xStride", xStride, in);
     Arguments.stride(NAME, "yStride", yStride, out);
-    KernelLibrary.fourBitTiles(
+    return KernelLibrary.fourBitTiles(
         w.descriptor(),
         w.rows(),
         w.columns(),
@@ -76,6 +81,7 @@ public final class FourBitTileKernel {
         y,
         yStride,
         m,
+        type.code(),
         threads);
   }
 }

@@ -345,7 +345,7 @@ final class KernelLibrary {
   @NoException
   static native @Cast("bool") boolean hasTiles();
 
-  static native void fourBitTiles(
+  static native @Cast("bool") boolean fourBitTiles(
       @Cast("const int64_t*") long[] w,
       long rows,
       long columns,
@@ -356,6 +356,7 @@ final class KernelLibrary {
       long y,
       long yStride,
       long m,
+      int type,
       int threads);
 
   @NoException

@@ -10,11 +10,10 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@link FourBitTileKernel} where there is AMX; that it is refused elsewhere. */
 class FourBitTileKernelTest extends KernelTestBase {
-  private static final ElementType TYPE = ElementType.BFLOAT16;
-
   @ParameterizedTest
   @MethodSource("isas")
   void equalsTheSumInDoublesOrIsRefused(KernelIsa isa) {
@@ -29,34 +28,50 @@ class FourBitTileKernelTest extends KernelTestBase {
       try (FourBitCase w = new FourBitCase(rows, columns, blockSize, random.nextBoolean(), round)) {
         assertEquals(isa == KernelIsa.AMX, FourBitTileKernel.covers(w.matrix()));
         if (isa == KernelIsa.AMX) {
-          compare(w, rows, columns, m, false);
-          compare(w, rows, columns, m, true);
+          for (ElementType type : ElementType.values()) {
+            compare(type, w, rows, columns, m, false);
+            compare(type, w, rows, columns, m, true);
+          }
         } else {
           assertThrows(
               IllegalArgumentException.class,
-              () -> FourBitTileKernel.product(w.matrix(), false, 8, columns, 0, 8, rows, m, 1));
+              () ->
+                  FourBitTileKernel.product(
+                      w.matrix(), false, ElementType.BFLOAT16, 8, columns, 0, 8, rows, m, 1));
         }
       }
     }
   }
 
-  private static void compare(FourBitCase w, int rows, int columns, int m, boolean transposed) {
+  private static void compare(
+      ElementType type, FourBitCase w, int rows, int columns, int m, boolean transposed) {
     int in = transposed ? rows : columns;
     int out = transposed ? columns : rows;
     int xStride = in + 3;
     int yStride = out + 2;
-    float[] xs = rounded(TYPE, NativeArray.gaussian(m * xStride, 1, m));
-    float[] biases = rounded(TYPE, NativeArray.gaussian(out, 2, m + 1));
-    try (NativeArray x = NativeArray.of(TYPE, xs);
-        NativeArray bias = NativeArray.of(TYPE, biases);
-        NativeArray y = NativeArray.empty(TYPE, m * yStride);
-        NativeArray again = NativeArray.empty(TYPE, m * yStride)) {
+    float[] xs = rounded(type, NativeArray.gaussian(m * xStride, 1, m));
+    float[] biases = rounded(type, NativeArray.gaussian(out, 2, m + 1));
+    try (NativeArray x = NativeArray.of(type, xs);
+        NativeArray bias = NativeArray.of(type, biases);
+        NativeArray y = NativeArray.empty(type, m * yStride);
+        NativeArray again = NativeArray.empty(type, m * yStride)) {
       long biasAddress = transposed ? 0 : bias.address();
-      FourBitTileKernel.product(
-          w.matrix(), transposed, x.address(), xStride, biasAddress, y.address(), yStride, m, 1);
+      assertTrue(
+          FourBitTileKernel.product(
+              w.matrix(),
+              transposed,
+              type,
+              x.address(),
+              xStride,
+              biasAddress,
+              y.address(),
+              yStride,
+              m,
+              1));
       FourBitTileKernel.product(
           w.matrix(),
           transposed,
+          type,
           x.address(),
           xStride,
           biasAddress,
@@ -67,7 +82,7 @@ class FourBitTileKernelTest extends KernelTestBase {
       assertArrayEquals(y.toBits(), again.toBits(), "depends on threads");
       float[] weights = new float[rows * columns];
       for (int i = 0; i < weights.length; i++) {
-        weights[i] = Bf16.round(TYPE, w.get(i));
+        weights[i] = Bf16.round(type, w.get(i));
       }
       for (int row = 0; row < m; row++) {
         for (int o = 0; o < yStride; o++) {
@@ -84,10 +99,42 @@ class FourBitTileKernelTest extends KernelTestBase {
             sum += term;
             magnitude += Math.abs(term);
           }
-          double tolerance = 1e-6 * magnitude + Bf16.epsilon(TYPE) * Math.abs(sum);
+          double tolerance =
+              (type == ElementType.FLOAT32 ? 2e-7 : 1e-6) * magnitude
+                  + Bf16.epsilon(type) * Math.abs(sum);
           assertClose(sum, y.get(row * yStride + o), tolerance, rows + "x" + columns + " at " + o);
         }
       }
+    }
+  }
+
+  /** What has no parts is said, and only that. */
+  @ParameterizedTest
+  @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY, -3.4e38f, 1e38f})
+  void saysIfANumberHasNoParts(float number) {
+    List<KernelIsa> all = NativeKernels.supportedIsas();
+    NativeKernels.useIsa(all.get(all.size() - 1));
+    float[] xs = NativeArray.gaussian(9 * 128, 1, 5);
+    xs[200] = number;
+    try (FourBitCase w = new FourBitCase(40, 128, 64, true, 2);
+        NativeArray x = NativeArray.of(ElementType.FLOAT32, xs);
+        NativeArray y = NativeArray.empty(ElementType.FLOAT32, 9 * 40)) {
+      boolean covered = FourBitTileKernel.covers(w.matrix());
+      assertEquals(NativeKernels.isa().orElseThrow() == KernelIsa.AMX, covered);
+      assertEquals(
+          covered && number == 1e38f,
+          covered
+              && FourBitTileKernel.product(
+                  w.matrix(),
+                  false,
+                  ElementType.FLOAT32,
+                  x.address(),
+                  128,
+                  0,
+                  y.address(),
+                  40,
+                  9,
+                  1));
     }
   }
 
@@ -102,7 +149,9 @@ class FourBitTileKernelTest extends KernelTestBase {
         String message =
             assertThrows(
                     IllegalArgumentException.class,
-                    () -> FourBitTileKernel.product(w.matrix(), false, 8, 128, 0, 8, 4, 4, 1))
+                    () ->
+                        FourBitTileKernel.product(
+                            w.matrix(), false, ElementType.BFLOAT16, 8, 128, 0, 8, 4, 4, 1))
                 .getMessage();
         assertTrue(message.endsWith("columns. Check covers(w)."), message);
       }

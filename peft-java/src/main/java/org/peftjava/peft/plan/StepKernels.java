@@ -60,7 +60,14 @@ final class StepKernels {
             .map(BitsAndBytesConfig::bnb4bitComputeDtype)
             .orElse(dtype);
     densedInCaches =
-        tiles && options.quantizationConfig().isPresent() && productType == DType.BFLOAT16;
+        tiles
+            && options
+                .quantizationConfig()
+                .filter(
+                    c ->
+                        productType == DType.BFLOAT16
+                            || (c.loadIn4bit() && productType == DType.FLOAT32))
+                .isPresent();
     boolean slow = !onCard && !densedInCaches && !NativeRuntime.hasBfloat16Products();
     widens =
         dtype.isHalfPrecision()

@@ -18,8 +18,8 @@ import org.peftjava.torch.runtime.NativeRuntime;
  * {@link BlockwiseQuantizer}, without a dense matrix where that is faster.
  *
  * <p>A few rows, as in decoding, are multiplied with float32 weights straight from the codes. More
- * rows of bfloat16 are multiplied with weights that are made dense in the processor's caches, where
- * it has AMX. For all else the answer is empty: make the matrix dense.
+ * rows are multiplied with weights that are made dense in the processor's caches, where it has AMX.
+ * For all else the answer is empty: make the matrix dense.
  */
 final class NativeFourBit implements FourBitBackEnd {
   private final FourBitMatrix matrix;
@@ -88,8 +88,9 @@ final class NativeFourBit implements FourBitBackEnd {
     long in = transposed ? matrix.rows() : matrix.columns();
     long out = transposed ? matrix.columns() : matrix.rows();
     long m = x.numel() / in;
-    boolean tiles = x.dtype() == DType.BFLOAT16 && FourBitTileKernel.covers(matrix);
-    boolean few = m <= (tiles ? (transposed ? 0 : 3) : FourBitKernel.MAX_ROWS);
+    boolean tiles = FourBitTileKernel.covers(matrix);
+    boolean halfTiles = tiles && x.dtype() == DType.BFLOAT16;
+    boolean few = m <= (halfTiles ? (transposed ? 0 : 3) : FourBitKernel.MAX_ROWS);
     if (type.isEmpty()
         || x.numel() == 0
         || !(few || tiles)
@@ -112,9 +113,19 @@ final class NativeFourBit implements FourBitBackEnd {
           out,
           (int) m,
           threads);
-    } else {
-      FourBitTileKernel.product(
-          matrix, transposed, x.address(), in, biasAddress, y.address(), out, m, threads);
+    } else if (!FourBitTileKernel.product(
+        matrix,
+        transposed,
+        type.get(),
+        x.address(),
+        in,
+        biasAddress,
+        y.address(),
+        out,
+        m,
+        threads)) {
+      y.close();
+      return Optional.empty();
     }
     return Optional.of(y);
   }
