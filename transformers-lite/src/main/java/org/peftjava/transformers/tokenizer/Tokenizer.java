@@ -31,6 +31,7 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles, PushTo
     this.folder = folder;
     this.state = state;
     try {
+      AddedTokenCheck.check(state.json());
       backend = new NativeTokenizer(state.json().toString());
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
@@ -172,6 +173,8 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles, PushTo
    * embeddings as {@link #length()} says afterwards.
    *
    * @return how many were not there as they are now
+   * @throws IllegalArgumentException if one is looked for in normalized texts, but the tokenizer's
+   *     normalizer leaves nothing of it
    */
   public int addTokens(List<AddedToken> tokens) {
     return add(tokens, Map.of());
@@ -197,6 +200,7 @@ public final class Tokenizer implements AutoCloseable, SpecialTokenRoles, PushTo
 
   private synchronized int add(List<AddedToken> tokens, Map<String, String> roles) {
     TokenizerState next = state.with(tokens, roles, folder);
+    AddedTokenCheck.check(next.json());
     backend.replace(next.json().toString());
     int count = AddedTokenList.add(state.json().deepCopy(), state.vocabulary(), tokens);
     state = next;
