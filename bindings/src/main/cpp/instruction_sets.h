@@ -97,7 +97,28 @@ using namespace avx512;
 #include "int8_vnni.inl"
 
 #include "int8_product.inl"
+
+inline __m512i codesOf(__m512i words) { return _mm512_and_si512(words, _mm512_set1_epi8(15)); }
+inline __m512i digitsOf(__m512i table, __m512i codes) { return _mm512_shuffle_epi8(table, codes); }
+#include "four_bit_integers.inl"
 }  // namespace vnni
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute push(                                                                    \
+    __attribute__((target("avx512vbmi,avx512vnni,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), \
+    apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512vbmi,avx512vnni,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+#endif
+namespace vbmi {
+using namespace avx512;
+/// This look-up takes no notice of higher bits: the table is there four times.
+inline __m512i codesOf(__m512i words) { return words; }
+inline __m512i digitsOf(__m512i table, __m512i codes) { return _mm512_permutexvar_epi8(codes, table); }
+#include "four_bit_integers.inl"
+}  // namespace vbmi
 #if defined(__clang__)
 #pragma clang attribute pop
 #else
@@ -154,6 +175,7 @@ inline int highestLevel() {
   bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
 #if PEFTJAVA_AMX
   static const bool amx = vnni && __builtin_cpu_supports("avx512bf16") &&
+                          __builtin_cpu_supports("avx512vbmi") &&
                           __builtin_cpu_supports("amx-tile") &&
                           __builtin_cpu_supports("amx-bf16") &&
                           __builtin_cpu_supports("amx-int8") && tilesGranted();
@@ -170,6 +192,8 @@ inline KernelTable withVnni(const char* name) {
   KernelTable table = avx512::makeWideTable(name);
   table.bytesProduct[kFloat32] = vnni::bytesProduct<float>;
   table.bytesProduct[kBFloat16] = vnni::bytesProduct<bf16>;
+  table.fourBitIntegersPack = vnni::packIntegers;
+  table.fourBitIntegers = vnni::fourBitIntegers;
   return table;
 }
 #endif
@@ -183,6 +207,7 @@ inline const KernelTable& tableOf(int level) {
 #if PEFTJAVA_AMX
   static const KernelTable amxTable = [] {
     KernelTable table = withVnni("amx");
+    table.fourBitIntegers = vbmi::fourBitIntegers;
     avx512::useTiles(table);
     avx512::useByteTiles(table);
     return table;

@@ -277,6 +277,9 @@ struct KernelTable {
   // Null below AVX-512
   Range<WideProductArgs> widePack = nullptr;
   Range<WideProductArgs> wideProduct[2] = {};  // x W, x W^T
+  // Null without byte products (VNNI)
+  bool (*fourBitIntegersPack)(const FourBitIntegersArgs&) = nullptr;  // false: x has a number that is not finite
+  Range<FourBitIntegersArgs> fourBitIntegers = nullptr;
   // Without AMX null; by x w^T and x w. bytesTiles has products of int8 numbers, byteTiles of bfloat16 ones.
   Range<FourBitTilesArgs> fourBitTilesPack[2] = {};
   Range<FourBitTilesArgs> fourBitTiles[2] = {};

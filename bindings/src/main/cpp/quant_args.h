@@ -61,6 +61,27 @@ struct FourBitProductArgs {
   int64_t xStride, yStride;
 };
 
+/// The same product by x of bfloat16 in integers, w x^T; see four_bit_integers.inl. Columns in whole blocks, which have 32
+/// elements at least. Index space: rows of w.
+struct FourBitIntegersArgs {
+  static constexpr int kRows = 4;  // m at most
+  FourBitArray w;
+  int64_t rows, columns;
+  const void* x;
+  const void* bias;  // null: none
+  void* y;
+  int m;
+  int64_t xStride, yStride;
+  float codeScale;  // of w.values, see integerCodeScale
+  int8_t* packed;   // x once packed: rows of packedStride bytes
+  int64_t packedStride;
+
+  /// Digits for whole runs of 128, two numbers for each block in whole vectors, one more.
+  static int64_t packedBytes(int64_t columns, int blockShift) {
+    return (columns + 127) / 128 * 256 + ((columns >> blockShift) + 15) / 16 * 128 + 64;
+  }
+};
+
 /// Rows of int8 codes without gaps, with a scale each: code absmax / 127.
 struct ByteArray {
   using Element = bf16;

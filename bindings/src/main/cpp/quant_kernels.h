@@ -54,9 +54,38 @@ inline void packX(const T* x, int64_t xStride, int m, int64_t k, int64_t lanes, 
   }
 }
 
+/// What makes codes' numbers integers below 2^15; 0 if nothing does. FP4 has multiples of 1 / 192.
+inline float integerCodeScale(const float* values) {
+  float largest = 0.0f;
+  for (int i = 0; i < 16; i++) {
+    const float value = std::fabs(values[i]);
+    if (!(value < 1e9f)) return 0.0f;
+    if (value > largest) largest = value;
+  }
+  return largest < 1e-9f ? 0.0f : 169.0f * 192.0f / largest;
+}
+
+/// x w^T + bias in integers; false if these numbers cannot be.
+inline bool fourBitIntegers(const FourBitArray& w, int64_t rows, int64_t columns, const bf16* x, int64_t xStride,
+                            const bf16* bias, bf16* y, int64_t yStride, int m, int threads) {
+  static thread_local std::vector<char> buffer;
+  if (active()->fourBitIntegers == nullptr || m > FourBitIntegersArgs::kRows || (columns & ((1 << w.blockShift) - 1)) != 0)
+    return false;
+  const int64_t stride = FourBitIntegersArgs::packedBytes(columns, w.blockShift);
+  FourBitIntegersArgs args = {w, rows, columns, x, bias, y, m, xStride, yStride, integerCodeScale(w.values),
+                              alignedTo64<int8_t>(buffer, stride * m), stride};
+  if (args.codeScale == 0.0f || !active()->fourBitIntegersPack(args)) return false;
+  parallelRange(active()->fourBitIntegers, args, rows, grainRows(columns), threads);
+  return true;
+}
+
 inline void fourBitProduct(const int64_t* w, int64_t rows, int64_t columns, bool transposed,
                            int64_t x, int64_t xStride, int64_t bias, int64_t y, int64_t yStride,
                            int m, int type, int threads) {
+  if (type == kBFloat16 && !transposed &&
+      fourBitIntegers(fourBitArray(w), rows, columns, at<const bf16>(x), xStride, at<const bf16>(bias), at<bf16>(y),
+                      yStride, m, threads))
+    return;
   static thread_local std::vector<char> buffer;
   const int64_t run = 8 * active()->lanes;
   const int64_t k = transposed ? rows : columns;
