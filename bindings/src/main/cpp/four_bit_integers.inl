@@ -87,17 +87,24 @@ inline bool packIntegers(const FourBitIntegersArgs& a) {
   return true;
 }
 
-/// The scales of up to 16 blocks, zeros behind.
-inline __m512 scalesOf(const FourBitArray& w, int64_t first, int64_t count) {
+/// The scales of up to 16 blocks from each first + r stride on, zeros behind.
+template <int R>
+inline void scalesOf(const FourBitArray& w, const NestedValues& values, int64_t first, int64_t stride, int64_t count,
+                     __m512 (&to)[R]) {
   const __mmask16 lanes = firstLanes(count < 16 ? static_cast<int>(count) : 16);
-  if (w.absmax != nullptr) return _mm512_maskz_loadu_ps(lanes, w.absmax + first);
-  const float* nested = w.nestedAbsmax + (first >> 8);
-  const int64_t left = 256 - (first & 255);
-  __m512 factor = _mm512_set1_ps(nested[0]);
-  if (left < 16 && left < count)
-    factor = _mm512_mask_broadcastss_ps(factor, static_cast<__mmask16>(0xffff << left), _mm_load_ss(nested + 1));
-  __m512i codes = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes, w.absmax8 + first));
-  return _mm512_fmadd_ps(_mm512_i32gather_ps(codes, w.nestedValues, 4), factor, _mm512_set1_ps(w.offset));
+  if (w.absmax != nullptr) {
+    for (int r = 0; r < R; r++) to[r] = _mm512_maskz_loadu_ps(lanes, w.absmax + first + r * stride);
+    return;
+  }
+  values.get<R>(w.absmax8 + first, stride, lanes, to);
+  for (int r = 0; r < R; r++, first += stride) {
+    const float* nested = w.nestedAbsmax + (first >> 8);
+    const int64_t left = 256 - (first & 255);
+    __m512 factor = _mm512_set1_ps(nested[0]);
+    if (left < 16 && left < count)
+      factor = _mm512_mask_broadcastss_ps(factor, static_cast<__mmask16>(0xffff << left), _mm_load_ss(nested + 1));
+    to[r] = _mm512_fmadd_ps(to[r], factor, _mm512_set1_ps(w.offset));
+  }
 }
 
 /// The digits of the 16 codes' numbers, for look-ups.
@@ -157,11 +164,9 @@ inline __m128 sumEach(__m512 a, __m512 b, __m512 c, __m512 d) {
   return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
-/// R rows of the weight that are `step` apart: where each of them is in a page of its own and they are read on and on, the
-/// hardware fetches ahead. With neighbours it does not, and what is asked for here does not make up for it.
+/// R rows of the weight that are `step` apart, see kBytesAhead.
 template <int R>
 struct IntegerRows {
-  static constexpr int64_t kAhead = 2048;  // bytes
   int64_t row, step;
   const uint8_t* packed;  // the next run of the first one
   int64_t stepBytes;
@@ -169,7 +174,7 @@ struct IntegerRows {
   void load(int64_t left, __m512i (&words)[R]) {
     for (int r = 0; r < R; r++) {
       const uint8_t* at = packed + r * stepBytes;
-      prefetch(reinterpret_cast<const char*>(at + kAhead));
+      prefetch(reinterpret_cast<const char*>(at + kBytesAhead));
       words[r] = left >= 128 ? loadWords(at).v : loadWordsPart(at, static_cast<int>(left) / 8).v;
     }
     packed += 64;
@@ -180,21 +185,21 @@ template <int M, int R>
 inline void writeIntegerRows(const FourBitIntegersArgs& a, const IntegerRows<R>& rows, const __m512 (&sum)[R][M]) {
   const __m512 none = _mm512_setzero_ps();
   const bf16* bias = static_cast<const bf16*>(a.bias);
+  alignas(16) bf16 four[4] = {}, result[4];
+  for (int r = 0; r < R && bias != nullptr; r++) four[r] = bias[rows.row + r * rows.step];
+  const Vec shift = loadPart(four, 4);
   for (int m = 0; m < M; m++) {
-    bf16* y = static_cast<bf16*>(a.y) + m * a.yStride;
-    const float factor = *packedRow(a, m).factor;
-    float sums[4];  // in this order for any R
-    _mm_storeu_ps(sums, sumEach(sum[0][m], R > 1 ? sum[R > 1 ? 1 : 0][m] : none,
-                                R > 2 ? sum[R > 2 ? 2 : 0][m] : none, R > 3 ? sum[R > 3 ? 3 : 0][m] : none));
-    for (int r = 0; r < R; r++) {
-      const int64_t row = rows.row + r * rows.step;
-      put(y + row, sums[r] * factor + (bias == nullptr ? 0.0f : toFloat(bias[row])));
-    }
+    __m128 sums = sumEach(sum[0][m], R > 1 ? sum[R > 1 ? 1 : 0][m] : none, R > 2 ? sum[R > 2 ? 2 : 0][m] : none,
+                          R > 3 ? sum[R > 3 ? 3 : 0][m] : none);
+    storePart(result, fma(Vec{_mm512_castps128_ps512(sums)}, splat(*packedRow(a, m).factor), shift), 4);
+    bf16* y = static_cast<bf16*>(a.y) + m * a.yStride + rows.row;
+    for (int r = 0; r < R; r++) y[r * rows.step] = result[r];
   }
 }
 
 template <int M, int R, bool Blocks64>
-inline void integerRows(const FourBitIntegersArgs& a, const DigitTables& tables, int64_t row, int64_t step) {
+inline void integerRows(const FourBitIntegersArgs& a, const DigitTables& tables, const NestedValues& values,
+                        int64_t row, int64_t step) {
   const int64_t rowBytes = a.columns / 2, blocks = a.columns >> a.w.blockShift;
   const int shift = Blocks64 ? 3 : a.w.blockShift - 3;  // from lanes to blocks
   IntegerRows<R> rows = {row, step, a.w.packed + row * rowBytes, step * rowBytes};
@@ -211,10 +216,11 @@ inline void integerRows(const FourBitIntegersArgs& a, const DigitTables& tables,
   }
   int64_t left = a.columns;
   for (int64_t b = 0; b < blocks; b += 16) {
+    __m512 weight[R];
+    scalesOf<R>(a.w, values, row * blocks + b, step * blocks, blocks - b, weight);
     for (int r = 0; r < R; r++) {
-      const __m512 weight = scalesOf(a.w, (row + r * step) * blocks + b, blocks - b);
       for (int m = 0; m < M; m++) {
-        scale[r][m] = _mm512_mul_ps(weight, _mm512_loadu_ps(scales[m] + b));
+        scale[r][m] = _mm512_mul_ps(weight[r], _mm512_loadu_ps(scales[m] + b));
         sum[r][m] = _mm512_fmadd_ps(scale[r][m], _mm512_loadu_ps(shifts[m] + b), sum[r][m]);
       }
     }
@@ -240,11 +246,12 @@ PEFTJAVA_UNROLL_8
 
 template <int M, bool Blocks64>
 inline void integerRange(const FourBitIntegersArgs& a, int64_t begin, int64_t end) {
-  constexpr int R = M <= 2 ? 4 : 2;  // as many sums as there are registers
+  constexpr int R = M <= 2 ? 4 : 3;  // as many sums as there are registers
   const DigitTables tables = digitTables(a);
+  const NestedValues values(a.w);
   const int64_t step = (end - begin) / R;
-  for (int64_t row = begin; row < begin + step; row++) integerRows<M, R, Blocks64>(a, tables, row, step);
-  for (int64_t row = begin + R * step; row < end; row++) integerRows<M, 1, Blocks64>(a, tables, row, 1);
+  for (int64_t row = begin; row < begin + step; row++) integerRows<M, R, Blocks64>(a, tables, values, row, step);
+  for (int64_t row = begin + R * step; row < end; row++) integerRows<M, 1, Blocks64>(a, tables, values, row, 1);
 }
 
 template <int M>

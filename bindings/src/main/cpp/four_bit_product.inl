@@ -100,27 +100,33 @@ PEFTJAVA_UNROLL_8
     for (int r = 0; r < R; r++) sum[r][0] = fma(part[r], scale[r], sum[r][0]);
 }
 
-/// Whole blocks of 64 in a row, the usual case, have a scale each in the buffer; else each group of 32.
+/// How far ahead of itself a product asks for the bytes of each of the rows that it is at. It takes rows from all over its
+/// range: where they are in pages of their own and read on and on, the hardware fetches ahead as well.
+constexpr int64_t kBytesAhead = 2048;
+
+/// R rows that are `step` apart. Whole blocks of 64 in a row, the usual case, have a scale each in the buffer; else
+/// each group of 32.
 template <typename T, int M, int R, bool Blocks64>
-inline void fourBitRows(const FourBitProductArgs& a, Table16 table, int64_t row, float* buffer) {
-  const int64_t groups = a.columns / 32, stride = Blocks64 ? a.columns / 64 : groups + kLanes;
-  if (Blocks64) {
-    blockScales(a.w, row * stride, R * stride, buffer);
-  } else {
-    for (int r = 0; r < R; r++)
-      groupScales(a.w, (row + r) * groups, groups, buffer + r * stride);
+inline void fourBitRows(const FourBitProductArgs& a, Table16 table, int64_t row, int64_t step, float* buffer) {
+  const int64_t groups = a.columns / 32, stride = groups + kLanes;
+  for (int r = 0; r < R; r++) {
+    if (Blocks64) {
+      blockScales(a.w, (row + r * step) * (groups / 2), groups / 2, buffer + r * stride);
+    } else {
+      groupScales(a.w, (row + r * step) * groups, groups, buffer + r * stride);
+    }
   }
   const uint8_t* packed = a.w.packed + row * a.columns / 2;
   Vec sum[R][M], scale[R];
   Words words[R];
   for (int r = 0; r < R; r++)
     for (int m = 0; m < M; m++) sum[r][m] = splat(0.0f);
-  const int64_t rowBytes = a.columns / 2;
+  const int64_t stepBytes = step * a.columns / 2;
   int64_t k = 0;
   for (; k + kRun <= a.columns; k += kRun) {
     for (int r = 0; r < R; r++) {
-      const uint8_t* at = packed + r * rowBytes + k / 2;
-      prefetch(reinterpret_cast<const char*>(at + R * rowBytes));
+      const uint8_t* at = packed + r * stepBytes + k / 2;
+      prefetch(reinterpret_cast<const char*>(at + kBytesAhead));
       words[r] = loadWords(at);
       scale[r] = Blocks64 ? spread8(buffer + r * stride + k / 64)
                           : spread4(buffer + r * stride + k / 32);
@@ -129,13 +135,13 @@ inline void fourBitRows(const FourBitProductArgs& a, Table16 table, int64_t row,
   }
   if (k < a.columns) {
     for (int r = 0; r < R; r++) {
-      words[r] = loadWordsPart(packed + r * rowBytes + k / 2, static_cast<int>(a.columns - k) / 8);
+      words[r] = loadWordsPart(packed + r * stepBytes + k / 2, static_cast<int>(a.columns - k) / 8);
       scale[r] = Blocks64 ? spread8(buffer + r * stride + k / 64)
                           : spread4(buffer + r * stride + k / 32);
     }
     addRun<M, R>(a, table, words, a.x + k, scale, sum);
   }
-  for (int r = 0; r < R; r++) writeRow<T, M>(a, row + r, sum[r]);
+  for (int r = 0; r < R; r++) writeRow<T, M>(a, row + r * step, sum[r]);
 }
 
 template <typename T, int M, bool Blocks64>
@@ -143,9 +149,11 @@ void fourBitRange(const FourBitProductArgs& a, int64_t begin, int64_t end) {
   constexpr int R = rowsAtOnce(M);
   const Table16 table = loadTable(a.w.values);
   std::vector<float> buffer(static_cast<size_t>(R * (a.columns / 32 + kLanes)));
-  int64_t row = begin;
-  for (; row + R <= end; row += R) fourBitRows<T, M, R, Blocks64>(a, table, row, buffer.data());
-  for (; row < end; row++) fourBitRows<T, M, 1, Blocks64>(a, table, row, buffer.data());
+  const int64_t step = (end - begin) / R;
+  for (int64_t row = begin; row < begin + step; row++)
+    fourBitRows<T, M, R, Blocks64>(a, table, row, step, buffer.data());
+  for (int64_t row = begin + R * step; row < end; row++)
+    fourBitRows<T, M, 1, Blocks64>(a, table, row, 1, buffer.data());
 }
 
 /// For columns that are no multiple of 32: x is in its own order, zeros behind.

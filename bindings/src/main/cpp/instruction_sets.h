@@ -98,8 +98,8 @@ using namespace avx512;
 
 #include "int8_product.inl"
 
-inline __m512i codesOf(__m512i words) { return _mm512_and_si512(words, _mm512_set1_epi8(15)); }
-inline __m512i digitsOf(__m512i table, __m512i codes) { return _mm512_shuffle_epi8(table, codes); }
+#include "four_bit_vnni.inl"
+
 #include "four_bit_integers.inl"
 }  // namespace vnni
 #if defined(__clang__)
@@ -114,9 +114,8 @@ inline __m512i digitsOf(__m512i table, __m512i codes) { return _mm512_shuffle_ep
 #endif
 namespace vbmi {
 using namespace avx512;
-/// This look-up takes no notice of higher bits: the table is there four times.
-inline __m512i codesOf(__m512i words) { return words; }
-inline __m512i digitsOf(__m512i table, __m512i codes) { return _mm512_permutexvar_epi8(codes, table); }
+#include "four_bit_vbmi.inl"
+
 #include "four_bit_integers.inl"
 }  // namespace vbmi
 #if defined(__clang__)

@@ -9,10 +9,15 @@ final class FourBitCase implements AutoCloseable {
     -1.0f, -0.6961928f, -0.52507305f, -0.3949175f, -0.28444138f, -0.18477343f, -0.091050036f, 0.0f,
     0.0795803f, 0.1609302f, 0.2461123f, 0.33791524f, 0.44070983f, 0.562617f, 0.72295684f, 1.0f
   };
+  static final float[] FP4 = {
+    0, 1f / 192, 2f / 3, 1, 1f / 3, 0.5f, 1f / 6, 0.25f, 0, -1f / 192, -2f / 3, -1, -1f / 3, -0.5f,
+    -1f / 6, -0.25f
+  };
   private static final float OFFSET = 0.37f;
 
   private final int blockSize;
   private final boolean nested;
+  private final float[] values;
   private final byte[] packed;
   private final byte[] codes;
   private final float[] scales;
@@ -25,7 +30,12 @@ final class FourBitCase implements AutoCloseable {
   private final FourBitMatrix matrix;
 
   FourBitCase(int rows, int columns, int blockSize, boolean nested, long seed) {
+    this(NF4, rows, columns, blockSize, nested, seed);
+  }
+
+  FourBitCase(float[] values, int rows, int columns, int blockSize, boolean nested, long seed) {
     Random random = new Random(seed);
+    this.values = values;
     this.blockSize = blockSize;
     this.nested = nested;
     int count = rows * columns;
@@ -37,7 +47,7 @@ final class FourBitCase implements AutoCloseable {
     scales = NativeArray.gaussian(nested ? (blocks + 255) / 256 : blocks, 0.3, seed);
     nestedValues = NativeArray.gaussian(256, 1, seed + 1);
     packedMemory = NativeArray.ofBytes(packed);
-    valuesMemory = NativeArray.of(ElementType.FLOAT32, NF4);
+    valuesMemory = NativeArray.of(ElementType.FLOAT32, values);
     absmaxMemory =
         nested ? NativeArray.ofBytes(codes) : NativeArray.of(ElementType.FLOAT32, scales);
     nestedAbsmaxMemory = NativeArray.of(ElementType.FLOAT32, scales);
@@ -74,10 +84,17 @@ final class FourBitCase implements AutoCloseable {
   /** Element i in float32. */
   float get(int i) {
     int code = (packed[i / 2] >> (i % 2 == 0 ? 4 : 0)) & 15;
+    return values[code] * scale(i);
+  }
+
+  /** The scale of element i. */
+  float scale(int i) {
     int block = i / blockSize;
-    float scale =
-        nested ? nestedValues[codes[block] & 255] * scales[block / 256] + OFFSET : scales[block];
-    return NF4[code] * scale;
+    return nested ? nestedValues[codes[block] & 255] * scales[block / 256] + OFFSET : scales[block];
+  }
+
+  int blockSize() {
+    return blockSize;
   }
 
   @Override

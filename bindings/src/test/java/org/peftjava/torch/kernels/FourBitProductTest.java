@@ -22,8 +22,13 @@ class FourBitProductTest extends KernelTestBase {
       int blockSize = 32 << random.nextInt(8);
       try (FourBitCase w = new FourBitCase(rows, columns, blockSize, random.nextBoolean(), round)) {
         int m = 1 + random.nextInt(FourBitKernel.MAX_ROWS);
-        compare(w, rows, columns, m, type, false, round % 2 == 0);
-        compare(w, rows, columns, m, type, true, round % 2 == 0);
+        boolean integers =
+            type == ElementType.BFLOAT16
+                && isa.compareTo(KernelIsa.AVX512_VNNI) >= 0
+                && m <= 4
+                && columns % blockSize == 0;
+        compare(w, rows, columns, m, type, false, round % 2 == 0, integers);
+        compare(w, rows, columns, m, type, true, round % 2 == 0, false);
       }
     }
   }
@@ -35,7 +40,8 @@ class FourBitProductTest extends KernelTestBase {
       int m,
       ElementType type,
       boolean transposed,
-      boolean withBias) {
+      boolean withBias,
+      boolean integers) {
     int in = transposed ? rows : columns;
     int out = transposed ? columns : rows;
     int xStride = in + 3;
@@ -71,6 +77,9 @@ class FourBitProductTest extends KernelTestBase {
             magnitude += Math.abs(term);
           }
           double tolerance = 1e-6 * magnitude + Bf16.epsilon(type) * Math.abs(sum);
+          if (integers) {
+            tolerance += FourBitIntegersTest.bound(w, o * columns, xs, row * xStride, columns);
+          }
           assertClose(sum, y.get(row * yStride + o), tolerance, rows + "x" + columns + " at " + o);
         }
       }
@@ -81,9 +90,9 @@ class FourBitProductTest extends KernelTestBase {
   @MethodSource("isasAndTypes")
   void doesNotDependOnThreads(KernelIsa isa, ElementType type) {
     NativeKernels.useIsa(isa);
-    int m = 5;
-    for (int columns : new int[] {288, 331}) {
+    for (int columns : new int[] {288, 331, 448}) {
       int rows = 513;
+      int m = columns == 448 ? 1 : 5;
       try (FourBitCase w = new FourBitCase(rows, columns, 64, true, 7)) {
         for (boolean transposed : new boolean[] {false, true}) {
           int in = transposed ? rows : columns;
