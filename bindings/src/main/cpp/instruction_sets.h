@@ -202,7 +202,12 @@ inline const KernelTable& tableOf(int level) {
 #if PEFTJAVA_X86_LEVELS
   static const KernelTable avx2Table = avx2::makeTable("avx2");
   static const KernelTable avx512Table = avx512::makeWideTable("avx512");
-  static const KernelTable vnniTable = withVnni("avx512_vnni");
+  static const KernelTable vnniTable = [] {
+    KernelTable table = withVnni("avx512_vnni");
+    // With AMX they are in that table, and this one keeps what processors without VBMI have, for tests.
+    if (__builtin_cpu_supports("avx512vbmi") && highestLevel() != kAmx) table.fourBitIntegers = vbmi::fourBitIntegers;
+    return table;
+  }();
 #if PEFTJAVA_AMX
   static const KernelTable amxTable = [] {
     KernelTable table = withVnni("amx");

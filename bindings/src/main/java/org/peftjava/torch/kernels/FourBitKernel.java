@@ -4,7 +4,8 @@ package org.peftjava.torch.kernels;
  * Blockwise 4-bit numbers (NF4, FP4): from dense numbers and back, to the bit as bitsandbytes' rule
  * has it, and products of a few rows straight from the codes.
  *
- * <p>Everything is computed in float32 and rounded once. Papers: arXiv:2305.14314,
+ * <p>Everything is computed in float32 and rounded once, but for products of up to four rows of
+ * bfloat16 on processors with VNNI: see {@link #product}. Papers: arXiv:2305.14314,
  * arXiv:1511.04561.
  */
 public final class FourBitKernel {
@@ -80,6 +81,11 @@ public final class FourBitKernel {
   /**
    * Writes {@code y[m, n] = sum_k x[m, k] w[n, k] + bias[n]}, or transposed {@code y[m, k] = sum_n
    * x[m, n] w[n, k] + bias[k]}, with weights in float32 that are never written out.
+   *
+   * <p>Where there is VNNI, up to four rows of bfloat16 are multiplied (not transposed) in
+   * integers: a number of {@code x} is rounded to 2^-15 of the largest of its block, the number of
+   * a code to 2^-16 of the largest. Sums err by a tenth of what rounding the weight to bfloat16
+   * would change.
    *
    * @param transposed whether rows of w are summed up, as for the gradient of x
    * @param x (m, columns of w; rows if transposed) with {@code xStride} elements from row to row

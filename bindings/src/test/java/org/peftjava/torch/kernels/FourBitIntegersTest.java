@@ -66,7 +66,7 @@ class FourBitIntegersTest extends KernelTestBase {
 
   /**
    * A bias that takes away the sum shows what is wrong with it: at most an eighth of what is wrong
-   * after the weight is rounded to bfloat16, or a third where some numbers of x are a thousand
+   * after the weight is rounded to bfloat16, or half of it where some numbers of x are a thousand
    * times as large as the rest.
    */
   @ParameterizedTest
@@ -86,15 +86,14 @@ class FourBitIntegersTest extends KernelTestBase {
             for (int i = 7; i < xs.length; i += 301) {
               xs[i] = Bf16.round(1000 * xs[i]);
             }
-            check(w, xs, rows, columns, m, 3);
+            check(w, xs, rows, columns, m, 2);
           }
         }
       }
     }
   }
 
-  private static void check(
-      FourBitCase w, float[] xs, int rows, int columns, int m, int times) {
+  private static void check(FourBitCase w, float[] xs, int rows, int columns, int m, int times) {
     double ours = 0;
     double theirs = 0;
     for (int row = 0; row < m; row++) {

@@ -17,9 +17,10 @@ import org.peftjava.torch.runtime.NativeRuntime;
  * The arithmetic of one 4-bit weight in native kernels, on the CPU: the same numbers as those of
  * {@link BlockwiseQuantizer}, without a dense matrix where that is faster.
  *
- * <p>A few rows, as in decoding, are multiplied with float32 weights straight from the codes. More
- * rows are multiplied with weights that are made dense in the processor's caches, where it has AMX.
- * For all else the answer is empty: make the matrix dense.
+ * <p>A few rows, as in decoding, are multiplied straight from the codes, with weights in float32
+ * or, for bfloat16, in integers that are as good. More rows are multiplied with weights that are
+ * made dense in the processor's caches, where it has AMX. For all else the answer is empty: make
+ * the matrix dense.
  */
 final class NativeFourBit implements FourBitBackEnd {
   private final FourBitMatrix matrix;
