@@ -18,7 +18,11 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.peft.tuner.AdapterRows;
+import org.peftjava.peft.tuner.TaskType;
+import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -62,6 +66,35 @@ class MixedBatchTest {
     model.close();
     base.close();
     scope.close();
+  }
+
+  /** Some kinds change their rows where they are; rows that do not follow each other are copies. */
+  @ParameterizedTest
+  @ValueSource(strings = {"use_dora", "lora_bias", "monteclora_config"})
+  void rowsThatStandApartAreThoseOfTheirAdapters(String kind) {
+    LoraConfig config =
+        LoraConfig.builder()
+            .r(2)
+            .loraAlpha(3)
+            .targetModules("q_proj", "down_proj")
+            .taskType(TaskType.CAUSAL_LM)
+            .initLoraWeights(false)
+            .build()
+            .with(kind, kind.endsWith("config") ? Map.of() : true);
+    model.addAdapter("other", config);
+    model.eval();
+    List<String> names = new ArrayList<>();
+    for (int i = 0; i < ROWS.size(); i++) {
+      names.add(List.of("default", "other", "__base__").get(i % 3));
+    }
+    assertTrue(names.lastIndexOf("other") > 1, "more than one block of rows");
+    Tensor mixed = logits(names);
+    for (int i = 0; i < names.size(); i++) {
+      Tensor alone = logits(Collections.nCopies(names.size(), names.get(i)));
+      Goldens.assertClose(alone.select(0, i), mixed.select(0, i), 1e-5, kind + " in row " + i);
+    }
+    Tensor base = logits(Collections.nCopies(names.size(), "__base__"));
+    assertTrue(TinyOpt.gap(base.select(0, 1), mixed.select(0, 1)) > 1e-2, "the adapter acts");
   }
 
   private long[][] rows(String key) {

@@ -1,5 +1,6 @@
 package org.peftjava.peft;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
@@ -8,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -15,10 +17,13 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.peft.tuner.lora.LoraConfig;
+import org.peftjava.quant.bnb.BitsAndBytesConfig;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Tensor;
@@ -104,6 +109,55 @@ class PeftMergingTest {
       assertTrue(
           TinyOpt.gap(before, after) < 1e-6, "layers that were merged before the broken one");
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aBrokenAdapterLeavesQuantizedWeightsAsTheyAre(boolean safe) {
+    BitsAndBytesConfig.builder()
+        .loadIn4bit(true)
+        .bnb4bitComputeDtype(DType.FLOAT32)
+        .build()
+        .applyTo(base);
+    try (PeftModelForCausalLM model =
+        Peft.getPeftModel(base, TinyOpt.QV.toBuilder().initLoraWeights(false).build())) {
+      fill(model, "layers.1.self_attn.v_proj.lora_B.default", Double.POSITIVE_INFINITY);
+      assertNothingChanges(model, () -> model.mergeAdapter(options -> options.safeMerge(safe)));
+      fill(model, "layers.1.self_attn.v_proj.lora_B.default", 0.1);
+      model.addAdapter("broken", TinyOpt.QV);
+      fill(model, "layers.1.self_attn.v_proj.lora_A.broken", Double.NaN);
+      assertNothingChanges(
+          model,
+          () -> model.mergeAdapter(o -> o.adapterNames("default", "broken").safeMerge(safe)));
+    }
+  }
+
+  private static void fill(PeftModelForCausalLM model, String layer, double value) {
+    model
+        .namedParameters()
+        .get("base_model.model.model.decoder." + layer + ".weight")
+        .tensor()
+        .detach()
+        .fillInPlace(value);
+  }
+
+  private void assertNothingChanges(PeftModelForCausalLM model, Executable merge) {
+    Map<String, byte[]> before = bytes();
+    assertTrue(
+        assertThrows(IllegalStateException.class, merge).getMessage().contains("not finite"));
+    Map<String, byte[]> after = bytes();
+    before.forEach((name, value) -> assertArrayEquals(value, after.get(name), name));
+    assertEquals(List.of(), model.getModelStatus().mergedAdapters());
+  }
+
+  private Map<String, byte[]> bytes() {
+    Map<String, byte[]> result = new LinkedHashMap<>();
+    base.namedState()
+        .forEach(
+            (name, value) ->
+                result.put(
+                    name, value.tensor().detach().contiguous().viewAs(DType.UINT8).toBytes()));
+    return result;
   }
 
   @Test

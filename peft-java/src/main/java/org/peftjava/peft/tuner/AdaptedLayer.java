@@ -196,13 +196,6 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     }
     try (TensorScope scope = TensorScope.open("merge");
         GradMode off = GradMode.noGrad()) {
-      if (adapter.needsBias() && baseBias().isEmpty()) {
-        throw new IllegalStateException(
-            "Cannot merge adapter \""
-                + name
-                + "\": it has a bias, but a layer that it adapts has none to add it to."
-                + " Use it unmerged.");
-      }
       if (adapter.changesParameters()) {
         tie.untie(original(), shared);
         if (!adapter.addToParameters(1, safe)) {
@@ -224,7 +217,7 @@ public abstract sealed class AdaptedLayer extends Module implements LayerWrapper
     }
   }
 
-  private static IllegalStateException notFinite(String name) {
+  static IllegalStateException notFinite(String name) {
     return new IllegalStateException(
         "Merging adapter \""
             + name

@@ -7,6 +7,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.peftjava.quant.QuantizedLinear;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Parameter;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,6 +50,7 @@ final class AdapterMerging {
     Map<String, AdaptedLayer> layers = model.layers();
     List<String> together = Stream.concat(set.merged().stream(), wanted.stream()).toList();
     layers.values().forEach(layer -> layer.checkTogether(together));
+    wanted.forEach(name -> layers.values().forEach(layer -> check(name, layer, safe)));
     wanted.forEach(name -> mergeOne(name, layers, shared, safe));
   }
 
@@ -61,6 +65,40 @@ final class AdapterMerging {
       unmerge();
     }
     return Nests.inOrder(model, all);
+  }
+
+  /**
+   * Finds what cannot be merged while nothing has changed yet: weights that are quantized again do
+   * not come back exactly.
+   */
+  private static void check(String name, AdaptedLayer layer, boolean safe) {
+    LayerAdapter adapter = layer.adapters().get(name);
+    if (adapter == null) {
+      return;
+    }
+    if (adapter.needsBias() && layer.baseBias().isEmpty()) {
+      throw new IllegalStateException(
+          "Cannot merge adapter \""
+              + name
+              + "\": it has a bias, but a layer that it adapts has none to add it to."
+              + " Use it unmerged.");
+    }
+    if (safe || layer.original() instanceof QuantizedLinear) {
+      try (TensorScope scope = TensorScope.open("check adapter");
+          GradMode off = GradMode.noGrad()) {
+        if (!adapter.weights().stream().allMatch(weight -> hasMaximum(weight.parameter()))) {
+          throw AdaptedLayer.notFinite(name);
+        }
+      }
+    }
+  }
+
+  /** Whether no value is NaN or infinite; some adapters mean something by minus infinity. */
+  private static boolean hasMaximum(Parameter parameter) {
+    return !parameter.isMaterialized()
+        || parameter.numel() == 0
+        || !parameter.dtype().isFloatingPoint()
+        || parameter.tensor().detach().max().isFinite();
   }
 
   private void mergeOne(

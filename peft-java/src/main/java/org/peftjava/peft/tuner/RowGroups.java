@@ -23,7 +23,8 @@ record RowGroups(long count, List<RowGroup> groups) {
   /**
    * x (n, ...) with the rows of each group changed, in its type.
    *
-   * @param change gives the new rows of a group, or the same tensor for no change
+   * @param change gives the new rows of a group, or the same tensor: for no change, or overwritten
+   *     if x is fresh
    * @param isFresh whether nobody else uses x, so that its memory may be overwritten
    */
   Tensor change(Tensor x, boolean isFresh, BiFunction<RowGroup, Tensor, Tensor> change) {
@@ -36,7 +37,7 @@ record RowGroups(long count, List<RowGroup> groups) {
     for (RowGroup group : groups) {
       Tensor part = group.of(result);
       Tensor changed = change.apply(group, part);
-      if (changed != part) {
+      if (changed != part || isFresh) { // a fresh part may have been changed where it is
         result = result == x && !isFresh ? x.copy() : result;
         group.put(result, changed);
       }
