@@ -192,6 +192,11 @@ public abstract class QuantizedLinear extends Module implements LinearLayer {
 
   /** A change is added in float32 and quantized again. */
   @Override
+  public boolean keepsWhatReplaces() {
+    return false;
+  }
+
+  @Override
   public final DType changeDtype() {
     return DType.FLOAT32;
   }

@@ -32,6 +32,11 @@ public interface LinearLayer extends Layer {
    */
   void replaceWeight(Tensor dense);
 
+  /** Whether a weight that was replaced comes back as it was: a quantized one is rounded. */
+  default boolean keepsWhatReplaces() {
+    return true;
+  }
+
   /**
    * The type in which a change of the weight is computed before {@link #replaceWeight}: the
    * weight's own, or float32 for a quantized one.

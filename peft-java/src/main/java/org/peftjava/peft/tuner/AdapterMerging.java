@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
-import org.peftjava.quant.QuantizedLinear;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Parameter;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -83,7 +83,7 @@ final class AdapterMerging {
               + "\": it has a bias, but a layer that it adapts has none to add it to."
               + " Use it unmerged.");
     }
-    if (safe || layer.original() instanceof QuantizedLinear) {
+    if (safe || (layer.original() instanceof LinearLayer linear && !linear.keepsWhatReplaces())) {
       try (TensorScope scope = TensorScope.open("check adapter");
           GradMode off = GradMode.noGrad()) {
         if (!adapter.weights().stream().allMatch(weight -> hasMaximum(weight.parameter()))) {
