@@ -190,12 +190,12 @@ public abstract class QuantizedLinear extends Module implements LinearLayer {
     storedTransposed = true;
   }
 
-  /** A change is added in float32 and quantized again. */
   @Override
-  public boolean keepsWhatReplaces() {
+  public final boolean keepsWhatReplaces() {
     return false;
   }
 
+  /** A change is added in float32 and quantized again. */
   @Override
   public final DType changeDtype() {
     return DType.FLOAT32;
