@@ -32,6 +32,13 @@ final class ModelQuantization {
         model.module(), config, skipped, model.architecture().keepInFp32Modules());
   }
 
+  /** Chooses the layers that a checkpoint of Python's may hold quantized: a task's head too. */
+  static LayerReplacement chooseStored(CheckpointModel model, QuantizationConfig config) {
+    config.checkSupported();
+    return LayerReplacement.of(
+        model.module(), config, skippedByPython(model), model.architecture().keepInFp32Modules());
+  }
+
   /** {@code get_keys_to_not_convert}: tied weights and the output embedding. */
   private static Set<String> skippedByPython(CheckpointModel model) {
     Set<String> result = new LinkedHashSet<>();

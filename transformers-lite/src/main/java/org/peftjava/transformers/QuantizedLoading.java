@@ -102,7 +102,12 @@ final class QuantizedLoading {
       CheckpointModel model, WeightSource source, boolean inFile, Object folder) {
     Optional<BitsAndBytesConfig> config = QuantizationJson.read(model.config());
     QuantizedLoading result =
-        new QuantizedLoading(config.map(c -> ModelQuantization.choose(model, c)));
+        new QuantizedLoading(
+            config.map(
+                c ->
+                    inFile
+                        ? ModelQuantization.chooseStored(model, c)
+                        : ModelQuantization.choose(model, c)));
     if (config.isPresent() && inFile) {
       result.placeStored(model, source, config.get());
       if (result.stored.isEmpty() && !result.layers().isEmpty()) {

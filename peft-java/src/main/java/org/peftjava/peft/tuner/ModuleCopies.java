@@ -3,24 +3,40 @@ package org.peftjava.peft.tuner;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.DType;
+import org.peftjava.torch.GradMode;
+import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Conv1D;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Linear;
+import org.peftjava.torch.nn.LinearLayer;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.NormLayer;
 import org.peftjava.torch.nn.Parameter;
 
-/** Copies layers together with their values. */
+/**
+ * Copies layers together with their values. The copy of a quantized layer is a dense one, of the
+ * type in which the layer computes: packed weights cannot be trained.
+ */
 final class ModuleCopies {
   private ModuleCopies() {}
 
   /** Whether {@link #copyOf} can copy the module. */
   static boolean canCopy(Module module) {
-    return emptyLike(module).isPresent();
+    return isQuantized(module) || emptyLike(module).isPresent();
+  }
+
+  private static boolean isQuantized(Module module) {
+    return module instanceof LinearLayer layer
+        && !(module instanceof AdaptedLayer)
+        && !layer.keepsWhatReplaces();
   }
 
   /** A module of the same kind with values and memory of its own. */
   static Module copyOf(Module module) {
+    if (isQuantized(module) && module instanceof LinearLayer layer) {
+      return denseCopy(layer);
+    }
     Module copy =
         emptyLike(module)
             .orElseThrow(
@@ -38,6 +54,21 @@ final class ModuleCopies {
                 parameter.to(source.tensor().device());
               }
             });
+    return copy;
+  }
+
+  private static Module denseCopy(LinearLayer layer) {
+    DType type = layer.computeDtype();
+    Linear copy =
+        new Linear(layer.inFeatures(), layer.outFeatures(), layer.bias().isPresent(), type);
+    try (TensorScope scope = TensorScope.open("dense copy");
+        GradMode off = GradMode.noGrad()) {
+      copy.weight().adopt(layer.denseWeight(type));
+      layer
+          .bias()
+          .ifPresent(
+              bias -> copy.bias().orElseThrow().adopt(bias.tensor().detach().to(type).copy()));
+    }
     return copy;
   }
 
