@@ -22,6 +22,7 @@
 #define __global__
 #define __forceinline__ inline
 #define __shared__ static
+#define __launch_bounds__(...)
 
 struct Dim3 {
   unsigned int x, y, z;
@@ -141,6 +142,8 @@ T exchange(T value, int lane) {
 
 }  // namespace emulation
 
+inline void __syncwarp() { emulation::pause(emulation::State::kAtWarp); }
+
 inline void __syncthreads() { emulation::pause(emulation::State::kAtBlock); }
 
 template <typename T>
@@ -153,6 +156,11 @@ T __shfl_up_sync(unsigned, T value, int step) {
   const int lane = static_cast<int>(threadIdx.x % 32);
   return emulation::exchange(value, lane >= step ? lane - step : lane);
 }
+
+/// Threads take turns, so that nothing comes between.
+inline void atomicOr(unsigned int* at, unsigned int bits) { *at |= bits; }
+
+inline int __popc(unsigned int bits) { return __builtin_popcount(bits); }
 
 inline unsigned int __float_as_uint(float value) {
   unsigned int bits;

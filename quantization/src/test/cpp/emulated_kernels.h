@@ -11,6 +11,8 @@
 
 #include "blockwise.cuh"
 
+#include "int8.cuh"
+
 namespace training {
 #include "training.cu"
 #undef KERNELS
@@ -28,6 +30,8 @@ namespace eight_bit {
 
 namespace int8 {
 #include "int8.cu"
+#undef KERNELS
+#include "int8_few.cu"
 #undef KERNELS
 }  // namespace int8
 
@@ -72,11 +76,16 @@ inline const std::map<std::string, Kernel>& kernels() {
       ENTRIES(eight_bit, eightBitDequantize)
       ENTRIES(eight_bit, adamwCoded)
       ENTRIES(eight_bit, adamwWide)
+      ENTRIES(int8, int8Prepare)
+      ENTRIES(int8, int8Few1)
+      ENTRIES(int8, int8Few2)
+      ENTRIES(int8, int8Few4)
+      ENTRIES(int8, int8Few8)
       ENTRIES(int8, int8Scan)
       ENTRIES(int8, int8Encode)
       ENTRIES(int8, int8Finish)
       ENTRIES(int8, int8Dequantize)
-      ENTRY(int8, int8Columns)
+      ENTRY(int8, int8Clear)
       ENTRY(int8, int8Product)
       ENTRIES(training, dropout)
       ENTRIES(training, siluProduct)

@@ -21,7 +21,7 @@ final class CudaInt8 {
   /** Products of two codes whose sum an int32 holds, in whatever order. */
   private static final long MAX_TERMS = Integer.MAX_VALUE / (127 * 127);
 
-  /** Up to so many rows our kernel multiplies integers; cuBLAS wants more. */
+  /** Up to so many rows one kernel does all of a product; cuBLAS multiplies more. */
   private static final long FEW_ROWS = 16;
 
   /** Eight rows for each of 65535 blocks in the grid's second dimension. */
@@ -52,45 +52,141 @@ final class CudaInt8 {
     return true;
   }
 
-  /** {@link RowwiseInt8#product} for x (n, d); empty if it cannot. */
+  /** {@link RowwiseInt8#product} for a gapless x; empty if it cannot. */
   static Optional<Tensor> product(
       Tensor x, Tensor codes, Tensor absmax, @Nullable Tensor bias, double threshold) {
     Optional<String> suffix = CardTensors.suffix(x.dtype());
-    Optional<KernelLauncher> found = CudaMemory.launcher(x, codes, absmax, bias);
-    long m = x.size(0);
-    long n = codes.size(0);
-    long k = codes.size(1);
-    if (suffix.isEmpty() || found.isEmpty() || k > MAX_TERMS || m > MAX_ROWS) {
+    Tensor known = bias == null || biasType(bias) >= 0 ? bias : bias.detach().to(DType.FLOAT32);
+    Optional<KernelLauncher> found = CudaMemory.launcher(x, codes, absmax, known);
+    long m = x.numel() / x.size(-1);
+    if (suffix.isEmpty() || found.isEmpty() || codes.size(1) > MAX_TERMS || m > MAX_ROWS) {
       return Optional.empty();
     }
-    KernelLauncher launcher = found.get();
-    Tensor marks = threshold > 0 ? Creation.zeros(DType.UINT8, x.device(), k) : null;
-    Tensor list = marks == null ? null : Creation.empty(DType.INT32, x.device(), k);
-    Tensor count = marks == null ? null : Creation.empty(DType.INT32, x.device(), 1);
-    RowwiseInt8.Rows rows = encode(launcher, suffix.get(), x, threshold, marks);
-    if (marks != null && list != null && count != null) {
-      LaunchGrid one = new LaunchGrid(1, 1024);
-      launcher.launch("int8Columns", one, marks.address(), k, list.address(), count.address());
+    Tensor y = Creation.empty(x.dtype(), x.device(), NativeMemory.withLast(x, codes.size(0)));
+    Product product =
+        new Product(
+            found.get(), suffix.get(), x, codes, absmax, known, Math.max(0, threshold), m, y);
+    if (m <= FEW_ROWS) {
+      product.ofFewRows();
+    } else {
+      product.ofManyRows();
     }
-    Tensor sums = sums(launcher, rows.codes(), codes);
-    Tensor wideBias = bias == null ? null : bias.detach().to(DType.FLOAT32);
-    Tensor y = Creation.empty(x.dtype(), x.device(), m, n);
-    launcher.launch(
-        "int8Finish" + suffix.get(),
-        new LaunchGrid(tiles(n), tiles(m), THREADS),
-        sums.address(),
-        rows.absmax().address(),
-        absmax.address(),
-        CudaMemory.address(wideBias),
-        x.address(),
-        codes.address(),
-        CudaMemory.address(list),
-        CudaMemory.address(count),
-        m,
-        n,
-        k,
-        y.address());
     return Optional.of(y);
+  }
+
+  /** The kernels' number of a bias's type, below 0 for none of theirs. */
+  private static int biasType(Tensor bias) {
+    return switch (bias.dtype()) {
+      case FLOAT32 -> 0;
+      case FLOAT16 -> 1;
+      case BFLOAT16 -> 2;
+      default -> -1;
+    };
+  }
+
+  /**
+   * A product to be written into y.
+   *
+   * @param threshold 0 for no outliers
+   * @param m rows of x
+   */
+  private record Product(
+      KernelLauncher launcher,
+      String suffix,
+      Tensor x,
+      Tensor codes,
+      Tensor absmax,
+      @Nullable Tensor bias,
+      double threshold,
+      long m,
+      Tensor y) {
+
+    private long n() {
+      return codes.size(0);
+    }
+
+    private long k() {
+      return codes.size(1);
+    }
+
+    private int biasNumber() {
+      return bias == null ? 0 : biasType(bias);
+    }
+
+    /** Two launches: codes and the list of outliers' columns; sums, finished where they arise. */
+    void ofFewRows() {
+      int together = m > 4 ? 8 : m > 2 ? 4 : (int) m;
+      int groups = Math.toIntExact((m + together - 1) / together);
+      int lines = together > 2 ? 2 : 1; // rows of the weight for a warp
+      long marked = threshold > 0 ? 1 : 0;
+      long[] memory =
+          CudaMemory.pieces(
+              x.device(), groups * together * k(), 4 * m, 4 * k() * marked, 4 * marked);
+      long rows = memory[0];
+      long scales = memory[1];
+      long list = memory[2];
+      long count = memory[3];
+      launcher.launch(
+          "int8Prepare" + suffix,
+          new LaunchGrid(1, 1024),
+          x.address(),
+          m,
+          k(),
+          KernelLauncher.argument(threshold),
+          rows,
+          scales,
+          list,
+          count);
+      int blocks = LaunchGrid.over((n() + lines - 1) / lines * 32, 1, THREADS).x();
+      launcher.launch(
+          "int8Few" + together + suffix,
+          new LaunchGrid(blocks * groups, THREADS),
+          rows,
+          scales,
+          codes.address(),
+          absmax.address(),
+          CudaMemory.address(bias),
+          biasNumber(),
+          x.address(),
+          list,
+          count,
+          m,
+          n(),
+          k(),
+          y.address());
+    }
+
+    void ofManyRows() {
+      long marked = threshold > 0 ? 1 : 0;
+      long[] memory =
+          CudaMemory.pieces(x.device(), 4 * m, 4 * k() * marked, 4 * marked, k() * marked);
+      long scales = memory[0];
+      long list = memory[1];
+      long count = memory[2];
+      long marks = memory[3];
+      if (marks != 0) {
+        launcher.launch("int8Clear", LaunchGrid.over(k(), 1, THREADS), marks, k());
+      }
+      Tensor rows = Creation.empty(DType.INT8, x.device(), m, k());
+      encode(launcher, suffix, x, m, threshold, rows, scales, marks, list, count);
+      Tensor sums = sums(launcher, rows, codes);
+      launcher.launch(
+          "int8Finish" + suffix,
+          new LaunchGrid(tiles(n()), tiles(m), THREADS),
+          sums.address(),
+          scales,
+          absmax.address(),
+          CudaMemory.address(bias),
+          biasNumber(),
+          x.address(),
+          codes.address(),
+          list,
+          count,
+          m,
+          n(),
+          k(),
+          y.address());
+    }
   }
 
   /** Codes and scales of the rows of a matrix, rounded to a type before; empty if it cannot. */
@@ -103,40 +199,54 @@ final class CudaInt8 {
         .map(
             launcher -> {
               Tensor rows = dense.detach().to(rounded).contiguous();
-              return encode(launcher, suffix.get(), rows, 0, null);
+              Tensor absmax = Creation.empty(DType.FLOAT32, rows.device(), rows.size(0));
+              Tensor codes = Creation.empty(DType.INT8, rows.device(), rows.shape().toArray());
+              encode(
+                  launcher, suffix.get(), rows, rows.size(0), 0, codes, absmax.address(), 0, 0, 0);
+              return new RowwiseInt8.Rows(codes, absmax);
             });
   }
 
-  private static RowwiseInt8.Rows encode(
-      KernelLauncher launcher, String suffix, Tensor x, double threshold, @Nullable Tensor marks) {
-    LaunchGrid grid = new LaunchGrid(Math.toIntExact(x.size(0)), THREADS);
-    long columns = x.size(1);
-    Tensor absmax = Creation.empty(DType.FLOAT32, x.device(), x.size(0));
-    Tensor codes = Creation.empty(DType.INT8, x.device(), x.size(0), columns);
+  /** Scales, codes and, if the addresses are not 0, the list of columns with outliers. */
+  private static void encode(
+      KernelLauncher launcher,
+      String suffix,
+      Tensor x,
+      long rows,
+      double threshold,
+      Tensor codes,
+      long absmax,
+      long marks,
+      long list,
+      long count) {
+    int blocks = Math.toIntExact(rows);
+    long columns = x.size(-1);
     launcher.launch(
         "int8Scan" + suffix,
-        grid,
+        new LaunchGrid(blocks, THREADS),
         x.address(),
         columns,
         KernelLauncher.argument(threshold),
-        absmax.address(),
-        CudaMemory.address(marks));
+        absmax,
+        marks);
     launcher.launch(
         "int8Encode" + suffix,
-        grid,
+        new LaunchGrid(list == 0 ? blocks : blocks + 1, THREADS),
         x.address(),
+        rows,
         columns,
-        absmax.address(),
-        CudaMemory.address(marks),
-        codes.address());
-    return new RowwiseInt8.Rows(codes, absmax);
+        absmax,
+        marks,
+        codes.address(),
+        list,
+        count);
   }
 
   private static Tensor sums(KernelLauncher launcher, Tensor x, Tensor w) {
     long m = x.size(0);
     long n = w.size(0);
     long k = w.size(1);
-    if (m > FEW_ROWS && n % 8 == 0 && k % 8 == 0) {
+    if (n % 8 == 0 && k % 8 == 0) {
       return MatrixOps.int8Product(x, w);
     }
     Tensor result = Creation.empty(DType.INT32, x.device(), m, n);

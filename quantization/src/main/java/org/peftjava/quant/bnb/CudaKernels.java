@@ -8,7 +8,7 @@ import org.peftjava.torch.cuda.KernelSource;
 
 /** The kernels of quantized weights and of their optimizer, on a card. */
 final class CudaKernels {
-  private static final List<String> HEADERS = List.of("blockwise.cuh");
+  private static final List<String> HEADERS = List.of("blockwise.cuh", "int8.cuh");
 
   private static final DeviceKernels KERNELS =
       new DeviceKernels("quantized weights and 8-bit AdamW", sources());
@@ -17,7 +17,8 @@ final class CudaKernels {
 
   /** The sources, in the order in which a kernel is looked for. */
   static List<KernelSource> sources() {
-    return List.of(source("four_bit.cu"), source("int8.cu"), source("eight_bit.cu"));
+    return List.of(
+        source("four_bit.cu"), source("int8.cu"), source("int8_few.cu"), source("eight_bit.cu"));
   }
 
   private static KernelSource source(String name) {

@@ -2,6 +2,7 @@ package org.peftjava.quant.bnb;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -105,10 +106,13 @@ final class RowwiseInt8 {
       Tensor x, Tensor codes, Tensor absmax, @Nullable Tensor bias, double threshold) {
     try (TensorScope scope = TensorScope.open("int8 product");
         GradMode off = GradMode.noGrad()) {
+      Optional<Tensor> onCard = CudaInt8.product(x.contiguous(), codes, absmax, bias, threshold);
+      if (onCard.isPresent()) {
+        return scope.keep(onCard.get());
+      }
       Tensor rows = x.detach().reshape(-1, x.size(-1)).contiguous();
       Tensor y =
-          CudaInt8.product(rows, codes, absmax, bias, threshold)
-              .or(() -> NativeInt8.product(rows, codes, absmax, bias, threshold))
+          NativeInt8.product(rows, codes, absmax, bias, threshold)
               .orElseGet(() -> portableProduct(rows, codes, absmax, bias, threshold));
       return scope.keep(y.reshape(NativeMemory.withLast(x, codes.size(0))));
     }

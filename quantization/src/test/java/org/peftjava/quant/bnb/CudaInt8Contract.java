@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -62,7 +63,15 @@ abstract class CudaInt8Contract extends CudaContract {
   @ParameterizedTest
   @ValueSource(doubles = {0, 3.1, 1e-3})
   void productsAreThoseOfTheOperators(double threshold) {
-    long[][] cases = {{1, 40, 192}, {3, 33, 77}, {9, 70, 320}, {24, 40, 192}, {20, 33, 100}};
+    long[][] cases = {
+      {1, 40, 192},
+      {2, 9, 528},
+      {3, 33, 77},
+      {9, 70, 320},
+      {16, 7, 480},
+      {24, 40, 192},
+      {20, 33, 100}
+    };
     for (DType type : TYPES) {
       for (long[] sizes : cases) {
         RowwiseInt8.Rows weight =
@@ -72,9 +81,37 @@ abstract class CudaInt8Contract extends CudaContract {
         assertNear(x, weight, bias, threshold);
       }
     }
+    assertEquals(15, launches("int8Prepare"));
+    assertEquals(15, launches("int8Few"));
+    assertEquals(6, launches("int8Finish"));
+    assertEquals(3, launches("int8Product")); // 24 rows of 192 go to libtorch
+    assertEquals(threshold == 0 ? 0 : 6, launches("int8Clear"));
+  }
+
+  /** One kernel for all of a product gives what several do, which serve more rows. */
+  @ParameterizedTest
+  @ValueSource(doubles = {0, 2.8, 1e-3})
+  void fewRowsAreThoseOfManyToTheBit(double threshold) {
+    for (DType type : TYPES) {
+      for (long[] sizes :
+          new long[][] {{16, 21, 144}, {5, 8, 1100}, {3, 9, 77}, {2, 9, 4112}, {1, 5, 96}}) {
+        RowwiseInt8.Rows weight =
+            RowwiseInt8.quantizeWeight(on(Creation.randn(type, sizes[1], sizes[2])), type);
+        Tensor bias = on(Creation.randn(type, sizes[1]));
+        Tensor few = Creation.randn(type, sizes[0], sizes[2]);
+        // Rows of zeros have no outliers.
+        Tensor many = Creation.cat(List.of(few, Creation.zeros(type, 20 - sizes[0], sizes[2])), 0);
+        assertArrayEquals(
+            product(many, weight, bias, threshold).narrow(0, 0, sizes[0]).toBytes(),
+            product(few, weight, bias, threshold).toBytes());
+      }
+    }
+    assertEquals(15, launches("int8Few"));
     assertEquals(15, launches("int8Finish"));
-    assertEquals(12, launches("int8Product")); // 24 rows of 192 go to libtorch
-    assertEquals(threshold == 0 ? 0 : 15, launches("int8Columns"));
+  }
+
+  private Tensor product(Tensor x, RowwiseInt8.Rows weight, Tensor bias, double threshold) {
+    return RowwiseInt8.product(on(x), weight.codes(), weight.absmax(), bias, threshold);
   }
 
   /** More columns than one round of the collecting block has threads for. */

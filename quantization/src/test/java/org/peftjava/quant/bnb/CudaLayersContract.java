@@ -57,9 +57,11 @@ abstract class CudaLayersContract extends CudaContract {
         Tensor x = Creation.randn(DType.FLOAT32, rows, 96);
         assertSameResults(here, there, x, DType.FLOAT32);
       }
-      assertEquals(3, launches("int8Finish"));
+      assertEquals(2, launches("int8Prepare"));
+      assertEquals(2, launches("int8Few"));
+      assertEquals(1, launches("int8Finish"));
       assertEquals(3, launches("int8Dequantize"));
-      assertEquals(threshold == 0 ? 0 : 3, launches("int8Columns"));
+      assertEquals(threshold == 0 ? 0 : 1, launches("int8Clear"));
     }
   }
 

@@ -19,7 +19,7 @@ final class KernelNames {
   }
 
   static Set<String> all() {
-    Set<String> result = new TreeSet<>(Set.of("int8Columns", "int8Product", "parts", "settle"));
+    Set<String> result = new TreeSet<>(Set.of("int8Clear", "int8Product", "parts", "settle"));
     Stream.of(
             "fourBitDequantize",
             "fourBitQuantize",
@@ -31,6 +31,11 @@ final class KernelNames {
             "eightBitDequantize",
             "adamwCoded",
             "adamwWide",
+            "int8Prepare",
+            "int8Few1",
+            "int8Few2",
+            "int8Few4",
+            "int8Few8",
             "int8Scan",
             "int8Encode",
             "int8Finish",

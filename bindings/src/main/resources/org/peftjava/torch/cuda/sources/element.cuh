@@ -153,10 +153,14 @@ __device__ __forceinline__ float sumOfLanes(float value) {
 }
 
 __device__ __forceinline__ int sumOfLanes(int value) {
+#if !defined(PEFTJAVA_EMULATION) && __CUDA_ARCH__ >= 800
+  return __reduce_add_sync(FULL_WARP, value);
+#else
 #pragma unroll
   for (int step = WARP / 2; step > 0; step /= 2)
     value += __shfl_xor_sync(FULL_WARP, value, step);
   return value;
+#endif
 }
 
 /// How many of N ascending limits are below x, where the last is infinite. N is a power of two.

@@ -1,17 +1,9 @@
 // LLM.int8(): row-wise codes of activations with outliers found on the device, exact integer sums,
 // what turns sums into numbers, and weights made dense.
-#include "element.cuh"
-
-#define INVERSE 7.874015718698502e-3f            // 1 / 127
-#define INVERSE_SQUARED 6.200012400024800e-05f   // 1 / 127^2
-
-/// A value as float16 has it, or as it is beyond its range.
-__device__ __forceinline__ float asHalf(float x) {
-  return magnitudeBits(x) < 0x477ff000u ? halfToFloat(floatToHalf(x)) : x;  // 65520
-}
+#include "int8.cuh"
 
 /// absmax[row] = max |x| of what is below the threshold; marks[column] = 1 where something is not.
-/// Threshold 0: all of it, no marks. A thread block for each row.
+/// A thread block for each row.
 template <typename T>
 __device__ __forceinline__ void scan(const T* x, i64 columns, float threshold, float* absmax, u8* marks) {
   __shared__ u32 ofWarp[WARP];
@@ -21,14 +13,9 @@ __device__ __forceinline__ void scan(const T* x, i64 columns, float threshold, f
   for (i64 i = threadIdx.x * 8; i < columns; i += blockDim.x * 8) {
     float v[8];
     loadUpTo8(row + i, columns - i, aligned, v);
-#pragma unroll
-    for (int k = 0; k < 8; k++) {
-      float size = fabsf(asHalf(v[k]));
-      if (threshold == 0.0f || size < threshold)
-        largest = larger(largest, magnitudeBits(size));
-      else
-        marks[i + k] = 1;
-    }
+    const u32 outliers = scanUpTo8(v, threshold, largest);
+    for (int k = 0; outliers >> k != 0; k++)
+      if (outliers >> k & 1) marks[i + k] = 1;
   }
   largest = largestOfLanes(largest, WARP);
   if (threadIdx.x % WARP == 0) ofWarp[threadIdx.x / WARP] = largest;
@@ -39,60 +26,24 @@ __device__ __forceinline__ void scan(const T* x, i64 columns, float threshold, f
   }
 }
 
-/// code = round(x 127 / absmax), halves to even; 0 in marked columns. A thread block for each row.
+/// Codes, a thread block for each row; one more block lists the marked columns if there is a list.
 template <typename T>
-__device__ __forceinline__ void encode(const T* x, i64 columns, const float* absmax, const u8* marks,
-                                       i8* codes) {
+__device__ __forceinline__ void encode(const T* x, i64 rows, i64 columns, const float* absmax, const u8* marks,
+                                       i8* codes, int* list, int* count) {
+  const Bytes marked{marks, columns};
+  if (blockIdx.x == rows) {
+    collect(marked, columns, list, count);
+    return;
+  }
   const T* row = x + (i64)blockIdx.x * columns;
   i8* out = codes + (i64)blockIdx.x * columns;
   const bool aligned = columns % 8 == 0 && isAligned(x, 16) && isAligned(codes, 8);
-  const float scale = absmax[blockIdx.x];
-  const float inverse = scale == 0.0f ? 0.0f : 1.0f / scale * 127.0f;
+  const float inverse = inverseOfScale(absmax[blockIdx.x]);
   for (i64 i = threadIdx.x * 8; i < columns; i += blockDim.x * 8) {
     float v[8];
     loadUpTo8(row + i, columns - i, aligned, v);
-    u64 word = 0;
-#pragma unroll
-    for (int k = 0; k < 8; k++) {
-      bool skipped = marks != nullptr && i + k < columns && marks[i + k] != 0;
-      int code = skipped ? 0 : __float2int_rn(asHalf(v[k]) * inverse);
-      word |= (u64)(u8)code << (8 * k);
-    }
-    if (aligned) {
-      *(u64*)(out + i) = word;
-    } else {
-      for (int k = 0; k < 8 && i + k < columns; k++) out[i + k] = (i8)(word >> (8 * k));
-    }
+    encodeUpTo8(v, inverse, marked(i), out + i, columns - i, aligned);
   }
-}
-
-/// The marked columns in ascending order, and how many. One thread block of 1024.
-__device__ __forceinline__ void collect(const u8* marks, i64 columns, int* list, int* count) {
-  __shared__ int ofWarp[WARP];
-  const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-  int before = 0;
-  for (i64 start = 0; start < columns; start += (i64)blockDim.x * 8) {
-    const i64 i = start + threadIdx.x * 8;
-    int own = 0;
-    for (int k = 0; k < 8; k++) own += i + k < columns && marks[i + k] != 0;
-    int sum = own;
-    for (int step = 1; step < WARP; step *= 2) {
-      int other = __shfl_up_sync(FULL_WARP, sum, step);
-      if (lane >= step) sum += other;
-    }
-    if (lane == WARP - 1) ofWarp[warp] = sum;
-    __syncthreads();
-    int place = before + sum - own, all = 0;
-    for (int w = 0; w < (int)blockDim.x / WARP; w++) {
-      if (w < warp) place += ofWarp[w];
-      all += ofWarp[w];
-    }
-    for (int k = 0; k < 8; k++)
-      if (i + k < columns && marks[i + k] != 0) list[place++] = (int)(i + k);
-    before += all;
-    __syncthreads();  // before the next totals
-  }
-  if (threadIdx.x == 0) *count = before;
 }
 
 /// sums[m, n] = sum_k x[m, k] w[n, k]; a warp for each n, eight rows of x for each y of the grid.
@@ -109,15 +60,8 @@ __device__ __forceinline__ void multiply(const i8* x, const i8* w, i64 m, i64 n,
   for (i64 i = lane; i < wide; i += WARP) {
     const int4 p = ((const int4*)a)[i];
 #pragma unroll
-    for (int r = 0; r < 8; r++) {
-      if (r < rows) {
-        const int4 q = ((const int4*)(b + r * k))[i];
-        sum[r] = __dp4a(p.x, q.x, sum[r]);
-        sum[r] = __dp4a(p.y, q.y, sum[r]);
-        sum[r] = __dp4a(p.z, q.z, sum[r]);
-        sum[r] = __dp4a(p.w, q.w, sum[r]);
-      }
-    }
+    for (int r = 0; r < 8; r++)
+      if (r < rows) sum[r] = addProducts(p, ((const int4*)(b + r * k))[i], sum[r]);
   }
   for (i64 i = wide * 16 + lane; i < k; i += WARP) {
 #pragma unroll
@@ -137,7 +81,7 @@ __device__ __forceinline__ void multiply(const i8* x, const i8* w, i64 m, i64 n,
 /// counted by the host. Tiles of 32 x 32 numbers, four a thread.
 template <typename T>
 __device__ __forceinline__ void finish(const int* sums, const float* xAbsmax, const float* wAbsmax,
-                                       const float* bias, const T* x, const i8* w, const int* list,
+                                       const Bias& bias, const T* x, const i8* w, const int* list,
                                        const int* count, i64 m, i64 n, i64 k, T* y) {
   __shared__ float left[TILE][TILE + 1], right[TILE][TILE + 1];
   const int column = threadIdx.x % TILE, line = threadIdx.x / TILE;
@@ -152,7 +96,7 @@ __device__ __forceinline__ void finish(const int* sums, const float* xAbsmax, co
       const i64 xRow = top + r, wRow = (i64)blockIdx.x * TILE + r;
       left[r][column] = some && xRow < m ? widen(x[xRow * k + from]) : 0.0f;
       right[r][column] =
-          some && wRow < n ? (float)w[wRow * k + from] * wAbsmax[wRow] * INVERSE : 0.0f;
+          some && wRow < n ? denseWeight(w[wRow * k + from], wAbsmax[wRow]) : 0.0f;
     }
     __syncthreads();
 #pragma unroll
@@ -166,9 +110,7 @@ __device__ __forceinline__ void finish(const int* sums, const float* xAbsmax, co
   for (int j = 0; j < 4; j++) {
     const i64 row = top + line + 8 * j;
     if (row >= m) continue;
-    float value = (float)sums[row * n + out] * (xAbsmax[row] * wAbsmax[out]) * INVERSE_SQUARED;
-    if (bias != nullptr) value += bias[out];
-    put(y + row * n + out, value + extra[j]);
+    put(y + row * n + out, numberOf(sums[row * n + out], xAbsmax[row], wAbsmax[out], bias, out) + extra[j]);
   }
 }
 
@@ -195,31 +137,32 @@ __device__ __forceinline__ void dequantize(const i8* codes, const float* absmax,
   storeUpTo8(to, left, isAligned(to, 16), v);
 }
 
-extern "C" __global__ void int8Columns(const u8* marks, i64 columns, int* list, int* count) {
-  collect(marks, columns, list, count);
+extern "C" __global__ void int8Clear(u8* marks, i64 columns) {
+  const i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < columns) marks[i] = 0;
 }
 
 extern "C" __global__ void int8Product(const i8* x, const i8* w, i64 m, i64 n, i64 k, int* sums) {
   multiply(x, w, m, n, k, sums);
 }
 
-#define KERNELS(T, name)                                                                          \
-  extern "C" __global__ void int8Scan##name(const T* x, i64 columns, float threshold,             \
-                                            float* absmax, u8* marks) {                           \
-    scan(x, columns, threshold, absmax, marks);                                                   \
-  }                                                                                               \
-  extern "C" __global__ void int8Encode##name(const T* x, i64 columns, const float* absmax,       \
-                                              const u8* marks, i8* codes) {                       \
-    encode(x, columns, absmax, marks, codes);                                                     \
-  }                                                                                               \
-  extern "C" __global__ void int8Finish##name(                                                    \
-      const int* sums, const float* xAbsmax, const float* wAbsmax, const float* bias, const T* x, \
-      const i8* w, const int* list, const int* count, i64 m, i64 n, i64 k, T* y) {                \
-    finish(sums, xAbsmax, wAbsmax, bias, x, w, list, count, m, n, k, y);                          \
-  }                                                                                               \
-  extern "C" __global__ void int8Dequantize##name(const i8* codes, const float* absmax,           \
-                                                  i64 columns, int parts, T* out) {               \
-    dequantize(codes, absmax, columns, parts, out);                                               \
+#define KERNELS(T, name)                                                                               \
+  extern "C" __global__ void int8Scan##name(const T* x, i64 columns, float threshold,                  \
+                                            float* absmax, u8* marks) {                                \
+    scan(x, columns, threshold, absmax, marks);                                                        \
+  }                                                                                                    \
+  extern "C" __global__ void int8Encode##name(const T* x, i64 rows, i64 columns, const float* absmax,  \
+                                              const u8* marks, i8* codes, int* list, int* count) {     \
+    encode(x, rows, columns, absmax, marks, codes, list, count);                                       \
+  }                                                                                                    \
+  extern "C" __global__ void int8Finish##name(                                                         \
+      const int* sums, const float* xAbsmax, const float* wAbsmax, const void* bias, int biasType,     \
+      const T* x, const i8* w, const int* list, const int* count, i64 m, i64 n, i64 k, T* y) {         \
+    finish(sums, xAbsmax, wAbsmax, Bias{bias, biasType}, x, w, list, count, m, n, k, y);               \
+  }                                                                                                    \
+  extern "C" __global__ void int8Dequantize##name(const i8* codes, const float* absmax,                \
+                                                  i64 columns, int parts, T* out) {                    \
+    dequantize(codes, absmax, columns, parts, out);                                                    \
   }
 
 KERNELS(float, F32)
