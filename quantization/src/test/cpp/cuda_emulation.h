@@ -162,6 +162,15 @@ inline void atomicOr(unsigned int* at, unsigned int bits) { *at |= bits; }
 
 inline int __popc(unsigned int bits) { return __builtin_popcount(bits); }
 
+/// Blocks run one after the other: what one has written, the next one sees.
+inline void __threadfence() {}
+
+inline unsigned int atomicAdd(unsigned int* address, unsigned int value) {
+  const unsigned int before = *address;
+  *address += value;
+  return before;
+}
+
 inline unsigned int __float_as_uint(float value) {
   unsigned int bits;
   std::memcpy(&bits, &value, 4);

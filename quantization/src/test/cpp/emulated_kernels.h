@@ -18,6 +18,11 @@ namespace training {
 #undef KERNELS
 }  // namespace training
 
+namespace decoding {
+#include "decoding.cu"
+#undef KERNELS
+}  // namespace decoding
+
 namespace four_bit {
 #include "four_bit.cu"
 #undef KERNELS
@@ -87,6 +92,8 @@ inline const std::map<std::string, Kernel>& kernels() {
       ENTRIES(int8, int8Dequantize)
       ENTRY(int8, int8Clear)
       ENTRY(int8, int8Product)
+      ENTRIES(decoding, decodeAttention1)
+      ENTRIES(decoding, decodeAttention4)
       ENTRIES(training, dropout)
       ENTRIES(training, siluProduct)
       ENTRIES(training, siluProductGradient)

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.peftjava.torch.cuda.DecodingKernels;
 import org.peftjava.torch.cuda.KernelSource;
 import org.peftjava.torch.cuda.TrainingKernels;
 
@@ -14,7 +15,8 @@ final class KernelNames {
 
   /** What is compiled. */
   static List<KernelSource> sources() {
-    return Stream.concat(CudaKernels.sources().stream(), TrainingKernels.sources().stream())
+    return Stream.of(CudaKernels.sources(), TrainingKernels.sources(), DecodingKernels.sources())
+        .flatMap(List::stream)
         .toList();
   }
 
@@ -40,6 +42,8 @@ final class KernelNames {
             "int8Encode",
             "int8Finish",
             "int8Dequantize",
+            "decodeAttention1",
+            "decodeAttention4",
             "dropout",
             "rotate",
             "crossEntropy",

@@ -73,6 +73,14 @@ __device__ __forceinline__ void put(float* p, float v) { *p = v; }
 __device__ __forceinline__ void put(f16* p, float v) { p->bits = floatToHalf(v); }
 __device__ __forceinline__ void put(bf16* p, float v) { p->bits = floatToBrain(v); }
 
+/// The number that is stored.
+template <typename T>
+__device__ __forceinline__ float rounded(float v) {
+  T stored;
+  put(&stored, v);
+  return widen(stored);
+}
+
 __device__ __forceinline__ bool isAligned(const void* p, int bytes) {
   return ((u64)p & (u64)(bytes - 1)) == 0;
 }

@@ -37,14 +37,6 @@ __device__ __forceinline__ void drop(const T* x, T* y, i64 n, u64 seed, u32 thre
   }
 }
 
-/// The number that is stored.
-template <typename T>
-__device__ __forceinline__ float rounded(float v) {
-  T stored;
-  put(&stored, v);
-  return widen(stored);
-}
-
 __device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
 /// y = silu(gate) up; eight elements a thread.
