@@ -53,13 +53,7 @@ public final class DecodeAttention {
    * @param values (b, k, c, d), the cache
    */
   public record Operands(
-      Tensor query,
-      Tensor key,
-      Tensor value,
-      Tensor cos,
-      Tensor sin,
-      Tensor keys,
-      Tensor values) {}
+      Tensor query, Tensor key, Tensor value, Tensor cos, Tensor sin, Tensor keys, Tensor values) {}
 
   /** Whether {@link #of} takes these: with kernels for where they are, and sizes that fit. */
   public static boolean covers(Operands x, StepPlace place) {

@@ -62,7 +62,9 @@ public final class StepPlace implements AutoCloseable {
     position.fillInPlace(tokens);
   }
 
-  /** Memory for {@link DecodeAttention}: float32, contents arbitrary. Larger if none was as large. */
+  /**
+   * Memory for {@link DecodeAttention}: float32, contents arbitrary. Larger if none was as large.
+   */
   Tensor partials(long count) {
     Tensor result = partials;
     if (result == null || result.numel() < count) {

@@ -102,8 +102,7 @@ abstract class DecodeAttentionContract extends ScopedTest {
         // as projections give them: parts of one product
         Tensor all = random(type, rows, 1, (heads + 2L * served) * d);
         Tensor q = all.narrow(2, 0, (long) heads * d).reshape(rows, heads, 1, d);
-        Tensor k =
-            all.narrow(2, (long) heads * d, (long) served * d).reshape(rows, served, 1, d);
+        Tensor k = all.narrow(2, (long) heads * d, (long) served * d).reshape(rows, served, 1, d);
         Tensor v =
             all.narrow(2, (long) (heads + served) * d, (long) served * d)
                 .reshape(rows, served, 1, d);
@@ -116,7 +115,8 @@ abstract class DecodeAttentionContract extends ScopedTest {
         Tensor s = sin.narrow(2, token, 1);
         Tensor turnedKey = turned(k, c, s, pairs);
         assertClose(turnedKey, keys.narrow(2, token, 1), epsilon(type), "key " + token);
-        assertArrayEquals(v.contiguous().toBytes(), values.narrow(2, token, 1).contiguous().toBytes());
+        assertArrayEquals(
+            v.contiguous().toBytes(), values.narrow(2, token, 1).contiguous().toBytes());
         long from = window > 0 ? Math.max(0, token + 1 - window) : 0;
         Tensor expected =
             attention(
@@ -125,7 +125,8 @@ abstract class DecodeAttentionContract extends ScopedTest {
                 wide(values).narrow(2, from, token + 1 - from),
                 padding == null ? null : wide(place.mask()).narrow(1, from, token + 1 - from),
                 rule);
-        assertClose(expected.reshape(rows, 1, (long) heads * d), y, epsilon(type), "token " + token);
+        assertClose(
+            expected.reshape(rows, 1, (long) heads * d), y, epsilon(type), "token " + token);
       }
       assertEquals(capacity - first < 5 ? capacity - first : 5, counting.launches("decode"));
     }
