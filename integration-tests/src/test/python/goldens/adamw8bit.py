@@ -1,6 +1,7 @@
-"""AdamW with 8-bit state: bitsandbytes' blockwise update written out, since the library cannot be installed here.
+"""AdamW with 8-bit state: bitsandbytes' blockwise update written out, since the library is not a requirement.
 
-After `kOptimizerStatic8bit2StateBlockwise` (codes, blocks of 256) and `kOptimizer32bit2State` (fewer than 4096 numbers).
+After `kOptimizerStatic8bit2StateBlockwise` (codes, blocks of 256) and `kOptimizer32bit2State` (fewer than 4096 numbers), but that a second moment
+above 0 never becomes 0: in the CPU build of bitsandbytes it does not, and the steps after it are huge. Where the library is, it is compared.
 """
 
 from pathlib import Path
@@ -50,16 +51,18 @@ class Moment:
         self.codes = torch.bucketize(scaled, middles)
         lost = (rows < 0) & (self.code[self.codes] == 0)
         self.codes -= lost.long()
+        if self.code[0] == 0:
+            self.codes += ((self.codes == 0) & (rows > 0)).long()
 
 
-def update(p, g, mean, square, step):
-    beta1, beta2 = SETTINGS["betas"]
+def update(p, g, mean, square, step, settings=SETTINGS):
+    beta1, beta2 = settings["betas"]
     good = torch.isfinite(g)
     m = mean.read() * beta1 + (1 - beta1) * g
     v = square.read() * beta2 + (1 - beta2) * g * g
     correction1, correction2 = 1 - beta1**step, (1 - beta2**step) ** 0.5
-    changed = p + (-SETTINGS["lr"] * correction2 / correction1) * (m / (v.sqrt() + correction2 * SETTINGS["eps"]))
-    changed = changed * (1 - SETTINGS["lr"] * SETTINGS["weight_decay"])
+    changed = p + (-settings["lr"] * correction2 / correction1) * (m / (v.sqrt() + correction2 * settings["eps"]))
+    changed = changed * (1 - settings["lr"] * settings["weight_decay"])
     zero = torch.zeros(())
     mean.write(torch.where(good, m, zero))
     square.write(torch.where(good, v, zero))
@@ -86,6 +89,30 @@ def write(folder):
         tensors[f"mean.{name}"], tensors[f"square.{name}"] = mean.read(), square.read()
     common.write_tensors(folder / "io.safetensors", tensors)
     common.write_json(folder / "case.json", {"settings": SETTINGS, "versions": common.versions()})
+
+
+def compare():
+    """Steps of bitsandbytes' CPU build, which decays weights before the step and looks codes up in 65,536 bins, beside those here."""
+    import bitsandbytes as bnb
+
+    books, settings = load_file(CODEBOOKS), dict(SETTINGS, weight_decay=0.0)
+    for scale in (0, 2):
+        generator = torch.Generator().manual_seed(5)
+        start, sizes = torch.randn(50_000, generator=generator), torch.exp(scale * torch.randn(50_000, generator=generator))
+        real = torch.nn.Parameter(start.clone())
+        optimizer = bnb.optim.AdamW8bit([real], lr=settings["lr"], betas=settings["betas"], eps=settings["eps"], weight_decay=0.0)
+        exact = torch.nn.Parameter(start.clone())
+        plain = torch.optim.AdamW([exact], lr=settings["lr"], betas=settings["betas"], eps=settings["eps"], weight_decay=0.0)
+        own, mean, square = start, Moment(50_000, books["dynamic_signed_8"]), Moment(50_000, books["dynamic_unsigned_8"])
+        for step in range(20):
+            real.grad = exact.grad = torch.randn(50_000, generator=generator) * sizes
+            optimizer.step()
+            plain.step()
+            own = update(own, real.grad, mean, square, step + 1, settings)
+        exact = exact.detach()
+        moved = (exact - start).norm()
+        print(f"sizes exp({scale} N(0, 1)), away from float32's AdamW as a share of the way: bitsandbytes "
+              f"{((real.detach() - exact).norm() / moved).item():.3f}, here {((own - exact).norm() / moved).item():.3f}")
 
 
 SECTIONS = {"adamw8bit": write}

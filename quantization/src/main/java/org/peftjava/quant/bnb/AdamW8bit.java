@@ -19,8 +19,9 @@ import org.peftjava.torch.optim.Optimizer;
  *
  * <p>{@code m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p += -lr sqrt(1-b2^t)/(1-b1^t) * m /
  * (sqrt(v) + sqrt(1-b2^t) eps); p *= 1 - lr*wd}, in float32, from codes and back. A number whose
- * squared gradient is not finite stays as it is and forgets its moments. Small parameters, and
- * those that are named so, have a float32 state.
+ * squared gradient is not finite stays as it is and forgets its moments. A v above 0 never gets the
+ * code of 0, unlike in bitsandbytes' CUDA kernels: steps would leap. Small parameters, and those
+ * that are named so, have a float32 state.
  *
  * <p>Paper: arXiv:2110.02861. Reference: {@code bitsandbytes.optim.AdamW8bit} and its kernels
  * {@code kOptimizerStatic8bit2StateBlockwise}, {@code kOptimizer32bit2State}; golden/adamw8bit.

@@ -56,11 +56,18 @@ final class DynamicMap {
   /**
    * The CUDA kernel ends its binary search at an even code, and leaves it only for a neighbour that
    * is nearer: half-way between two codes it takes the even one, which may be the upper.
+   *
+   * <p>What is above 0 never gets the unsigned map's code of 0, as in bitsandbytes' CPU build and
+   * unlike CUDA: a second moment that becomes 0 lets Adam divide by what the next gradient makes
+   * it, and take steps of hundreds of learning rates.
    */
-  private static float[] thresholds(float[] values) {
+  private float[] thresholds(float[] values) {
     float[] result = CodeBook.midpoints(values);
     for (int lower = 1; lower < result.length; lower += 2) {
       result[lower] = Math.nextDown(result[lower]);
+    }
+    if (!signed) {
+      result[0] = 0;
     }
     return result;
   }

@@ -157,6 +157,11 @@ abstract class CudaEightBitContract extends CudaContract {
     }
   }
 
+  @Test
+  void noStepIsMuchLongerThanTheLearningRate() {
+    StepLengths.check(false, this::on);
+  }
+
   private static void assertCodes(byte[] expected, byte[] actual) {
     int different = 0;
     for (int i = 0; i < expected.length; i++) {

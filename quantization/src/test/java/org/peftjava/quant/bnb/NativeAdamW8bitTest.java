@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.quant.ScopedTest;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
@@ -61,6 +62,12 @@ class NativeAdamW8bitTest extends ScopedTest {
     }
     ours.values().forEach(Parameter::close);
     theirs.values().forEach(Parameter::close);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void noStepIsMuchLongerThanTheLearningRate(boolean portable) {
+    StepLengths.check(portable, tensor -> tensor);
   }
 
   @Test
