@@ -16,6 +16,28 @@ final class CudaDriver {
     void close();
   }
 
+  /** What the driver says of a card; {@code cuDeviceGetAttribute}. */
+  static int attribute(int device, int attribute) {
+    int[] value = new int[1];
+    check(cudart.cuDeviceGetAttribute(value, attribute, handle(device)), "cuDeviceGetAttribute");
+    return value[0];
+  }
+
+  /** The context of a card that libtorch uses; it stays for the life of the process. */
+  static CUctx_st primaryContext(int device) {
+    CUctx_st context = new CUctx_st();
+    check(
+        cudart.cuDevicePrimaryCtxRetain(context, handle(device)), "cuDevicePrimaryCtxRetain");
+    return context;
+  }
+
+  private static int handle(int device) {
+    int[] handle = new int[1];
+    check(cudart.cuInit(0), "cuInit");
+    check(cudart.cuDeviceGet(handle, device), "cuDeviceGet");
+    return handle[0];
+  }
+
   static Entered enter(CUctx_st context) {
     check(cudart.cuCtxPushCurrent(context), "cuCtxPushCurrent");
     return () -> cudart.cuCtxPopCurrent(new CUctx_st());

@@ -31,7 +31,7 @@ final class DeviceLauncher implements KernelLauncher {
   private final KernelCompiler compiler;
   private final KernelCache cache;
   private final String architecture;
-  private final CUctx_st context = new CUctx_st();
+  private final CUctx_st context;
   private final List<CUmod_st> modules = new ArrayList<>();
   private final Map<String, CUfunc_st> functions = new ConcurrentHashMap<>();
   private final Map<List<Float>, Long> tables = new ConcurrentHashMap<>();
@@ -56,22 +56,12 @@ final class DeviceLauncher implements KernelLauncher {
     this.sources = List.copyOf(sources);
     this.compiler = compiler;
     this.cache = cache;
-    int[] handle = new int[1];
-    CudaDriver.check(cudart.cuInit(0), "cuInit");
-    CudaDriver.check(cudart.cuDeviceGet(handle, device), "cuDeviceGet");
-    int[] major = new int[1];
-    int[] minor = new int[1];
-    CudaDriver.check(
-        cudart.cuDeviceGetAttribute(
-            major, cudart.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle[0]),
-        "cuDeviceGetAttribute");
-    CudaDriver.check(
-        cudart.cuDeviceGetAttribute(
-            minor, cudart.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle[0]),
-        "cuDeviceGetAttribute");
-    architecture = compiler.architectureFor(10 * major[0] + minor[0]);
-    CudaDriver.check(
-        cudart.cuDevicePrimaryCtxRetain(context, handle[0]), "cuDevicePrimaryCtxRetain");
+    architecture =
+        compiler.architectureFor(
+            10 * CudaDriver.attribute(device, cudart.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
+                + CudaDriver.attribute(
+                    device, cudart.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR));
+    context = CudaDriver.primaryContext(device);
     List<byte[]> compiled =
         this.sources.parallelStream()
             .map(source -> cache.get(source, architecture, compiler))

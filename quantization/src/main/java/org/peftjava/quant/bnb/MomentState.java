@@ -4,12 +4,15 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.cuda.ManagedAllocator;
 
 /** Adam's two moments of one parameter, in codes or in float32, read and written by parts. */
 final class MomentState implements AutoCloseable {
@@ -23,6 +26,7 @@ final class MomentState implements AutoCloseable {
   private static final BlockwiseQuantizer SQUARES =
       new BlockwiseQuantizer(CodeBook.DYNAMIC_UNSIGNED, BLOCK_SIZE);
 
+  private final Map<String, StateBuffer> buffers = new LinkedHashMap<>();
   private final Tensor state1;
   private final Tensor state2;
   private final @Nullable Tensor absmax1;
@@ -32,13 +36,37 @@ final class MomentState implements AutoCloseable {
   /** Both moments of some numbers, float32. */
   record Moments(Tensor mean, Tensor square) {}
 
-  MomentState(long numel, Device device, boolean coded) {
+  /**
+   * All zeros, or nothing at all where there is not enough memory.
+   *
+   * @param pages where large states of a device can be paged
+   */
+  MomentState(
+      long numel,
+      Device device,
+      boolean coded,
+      Function<Device, Optional<ManagedAllocator>> pages) {
     DType type = coded ? DType.UINT8 : DType.FLOAT32;
-    state1 = Creation.zeros(type, device, numel).escape();
-    state2 = Creation.zeros(type, device, numel).escape();
     long blocks = MEANS.blocksOf(numel);
-    absmax1 = coded ? Creation.zeros(DType.FLOAT32, device, blocks).escape() : null;
-    absmax2 = coded ? Creation.zeros(DType.FLOAT32, device, blocks).escape() : null;
+    Optional<ManagedAllocator> none = Optional.empty();
+    Optional<ManagedAllocator> large =
+        numel < PagedAdamW8bit.MIN_PAGED_SIZE ? none : pages.apply(device);
+    try {
+      state1 = zeros("state1", type, device, numel, large);
+      state2 = zeros("state2", type, device, numel, large);
+      absmax1 = coded ? zeros("absmax1", DType.FLOAT32, device, blocks, none) : null;
+      absmax2 = coded ? zeros("absmax2", DType.FLOAT32, device, blocks, none) : null;
+    } catch (RuntimeException | Error e) {
+      buffers.values().forEach(StateBuffer::close);
+      throw e;
+    }
+  }
+
+  private Tensor zeros(
+      String name, DType type, Device device, long numel, Optional<ManagedAllocator> pages) {
+    StateBuffer buffer = StateBuffer.zeros(type, device, numel, pages);
+    buffers.put(name, buffer);
+    return buffer.tensor();
   }
 
   /** Steps taken. */
@@ -66,19 +94,28 @@ final class MomentState implements AutoCloseable {
 
   /** Where one of {@link #tensors} is. */
   long address(String name) {
-    return Objects.requireNonNull(tensors().get(name), name).address();
+    return Objects.requireNonNull(buffers.get(name), name).tensor().address();
   }
 
-  /** The tensors by their names in bitsandbytes. */
+  /** The tensors by their names in bitsandbytes; they stay this object's. */
   Map<String, Tensor> tensors() {
+    return each(StateBuffer::tensor);
+  }
+
+  /** The same for others: copies on the host of what is paged. */
+  Map<String, Tensor> saved() {
+    return each(StateBuffer::saved);
+  }
+
+  private Map<String, Tensor> each(Function<StateBuffer, Tensor> part) {
     Map<String, Tensor> result = new LinkedHashMap<>();
-    result.put("state1", state1);
-    result.put("state2", state2);
-    if (absmax1 != null && absmax2 != null) {
-      result.put("absmax1", absmax1);
-      result.put("absmax2", absmax2);
-    }
+    buffers.forEach((name, buffer) -> result.put(name, part.apply(buffer)));
     return result;
+  }
+
+  /** Starts to move what is paged to its card, before an update. */
+  void prefetch() {
+    buffers.values().forEach(StateBuffer::prefetch);
   }
 
   /** Throws if a scale cannot be one: the state is a file's. */
@@ -147,6 +184,6 @@ final class MomentState implements AutoCloseable {
 
   @Override
   public void close() {
-    tensors().values().forEach(Tensor::close);
+    buffers.values().forEach(StateBuffer::close);
   }
 }

@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.peftjava.quant.bnb.AdamW8bit;
+import org.peftjava.quant.bnb.PagedAdamW32bit;
+import org.peftjava.quant.bnb.PagedAdamW8bit;
 import org.peftjava.torch.nn.Embedding;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
@@ -72,9 +74,9 @@ final class OptimizerSetup {
     OptimizerArgs given = OptimizerArgs.of(args);
     return switch (args.optim()) {
       case ADAMW_TORCH, ADAMW_TORCH_FUSED -> new AdamW(parameters, adam);
-      case ADAMW_8BIT, ADAMW_BNB_8BIT, PAGED_ADAMW_8BIT ->
-          new AdamW8bit(parameters, adam, embeddings(model));
-      case PAGED_ADAMW_32BIT -> new AdamW8bit(parameters, adam, parameters.keySet());
+      case ADAMW_8BIT, ADAMW_BNB_8BIT -> new AdamW8bit(parameters, adam, embeddings(model));
+      case PAGED_ADAMW_8BIT -> new PagedAdamW8bit(parameters, adam, embeddings(model));
+      case PAGED_ADAMW_32BIT -> new PagedAdamW32bit(parameters, adam);
       case SGD ->
           new SGD(
               parameters,
