@@ -176,6 +176,9 @@ final class PlanCommand implements Callable<Integer> {
     if (context() > 0) {
       row(out, "total with a card's context", plan.total() + context());
     }
+    if (plan.pageable() > 0) {
+      row(out, "of it, may leave a full card", plan.pageable());
+    }
     out.printf(Locale.ROOT, "%-30s %,d%n", "trained numbers", plan.trainedParameters());
     if (memory.isEmpty()) {
       return;
@@ -206,6 +209,7 @@ final class PlanCommand implements Callable<Integer> {
     result.put("parts", steps.get(0).plan().parts());
     result.put("total", steps.get(0).plan().total());
     result.put("context", context());
+    result.put("pageable", steps.get(0).plan().pageable());
     result.put("trained_parameters", steps.get(0).plan().trainedParameters());
     if (memory.isPresent()) {
       result.put("fits", steps.get(0).fits(memory.getAsLong()));

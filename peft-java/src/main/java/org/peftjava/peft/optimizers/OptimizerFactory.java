@@ -4,6 +4,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import org.peftjava.quant.bnb.AdamW8bit;
+import org.peftjava.quant.bnb.PagedAdamW8bit;
 import org.peftjava.torch.nn.Embedding;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.torch.nn.Parameter;
@@ -34,17 +35,29 @@ public interface OptimizerFactory {
 
   /** AdamW with a state of 8 bits, of 32 bits for token embeddings of the model. */
   static OptimizerFactory adamw8bit(Module model) {
-    Set<String> wide = new HashSet<>();
+    Set<String> wide = embeddings(model);
+    return (parameters, lr, decay) ->
+        new AdamW8bit(parameters, new AdamW.Options(lr, 0.9, 0.999, 1e-8, decay), wide);
+  }
+
+  /** The same with a state that may leave a card that is full. */
+  static OptimizerFactory pagedAdamw8bit(Module model) {
+    Set<String> wide = embeddings(model);
+    return (parameters, lr, decay) ->
+        new PagedAdamW8bit(parameters, new AdamW.Options(lr, 0.9, 0.999, 1e-8, decay), wide);
+  }
+
+  private static Set<String> embeddings(Module model) {
+    Set<String> names = new HashSet<>();
     model
         .namedModules()
         .forEach(
             (path, module) -> {
               if (module instanceof Embedding) {
-                wide.add(path + ".weight");
+                names.add(path + ".weight");
               }
             });
-    return (parameters, lr, decay) ->
-        new AdamW8bit(parameters, new AdamW.Options(lr, 0.9, 0.999, 1e-8, decay), wide);
+    return names;
   }
 
   /** Gradient descent. */

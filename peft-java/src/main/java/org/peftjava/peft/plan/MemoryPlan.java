@@ -27,6 +27,9 @@ import org.peftjava.transformers.config.PretrainedConfig;
  *     logits exceed the temporaries
  * @param temporaries of one layer's backward pass, and the CPU kernels' own room
  * @param trainedParameters numbers that are trained
+ * @param pageable bytes of {@code adapter} that need not stay on a card: state of a paged optimizer,
+ *     which the driver moves to the host when the card is full. The parts and their total are as if
+ *     it stayed: what must move costs time in each step
  */
 public record MemoryPlan(
     long weights,
@@ -35,7 +38,8 @@ public record MemoryPlan(
     long activations,
     long loss,
     long temporaries,
-    long trainedParameters) {
+    long trainedParameters,
+    long pageable) {
   /** Rows whose logits exist at one time. */
   static final long LOSS_ROWS = 256;
 
@@ -61,7 +65,8 @@ public record MemoryPlan(
         peak.activations(),
         peak.loss(),
         peak.temporaries(),
-        sizes.trained);
+        sizes.trained,
+        options.device().isCuda() ? sizes.pageable : 0);
   }
 
   /** Bytes of all parts, without a card's context. */

@@ -5,6 +5,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.peftjava.peft.PeftModel;
 import org.peftjava.quant.bnb.AdamW8bit;
+import org.peftjava.quant.bnb.PagedAdamW8bit;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.transformers.PretrainedModel;
@@ -26,6 +27,9 @@ final class ModelSizes {
 
   /** Bytes of these and of the optimizer's state. */
   final long adapter;
+
+  /** Bytes of the state that a paged optimizer lets leave a card. */
+  final long pageable;
 
   /** Bytes of the gradients of what is trained in layers. */
   final long gradients;
@@ -64,6 +68,7 @@ final class ModelSizes {
     embeddings = counter.embeddings();
     trained = adapter.numbers;
     this.adapter = adapter.bytes;
+    pageable = adapter.pageable;
     gradients = adapter.gradients;
     firstGradients = adapter.firstGradients;
     lastGradients = adapter.lastGradients;
@@ -83,6 +88,7 @@ final class ModelSizes {
     private final Set<String> paths = new TreeSet<>();
     private long numbers;
     private long bytes;
+    private long pageable;
     private long gradients;
     private long firstGradients;
     private long lastGradients;
@@ -117,6 +123,7 @@ final class ModelSizes {
     trained.paths.add(path);
     trained.numbers += parameter.numel();
     trained.bytes += trainedBytes(parameter, optim);
+    trained.pageable += pageableBytes(parameter.numel(), optim);
     if (LayerNames.layer(path).isPresent()) {
       trained.gradients += gradient;
     } else if (path.contains(embedding + ".")) {
@@ -153,6 +160,18 @@ final class ModelSizes {
                   : 2 * numel + 8 * blocks(numel, NESTED_BLOCK);
         };
     return numel * size + state;
+  }
+
+  /** What a paged optimizer has in managed memory: moments, without the scales of codes. */
+  private static long pageableBytes(long numel, OptimizerNames optim) {
+    if (numel < PagedAdamW8bit.MIN_PAGED_SIZE) {
+      return 0;
+    }
+    return switch (optim) {
+      case PAGED_ADAMW_8BIT -> 2 * numel;
+      case PAGED_ADAMW_32BIT -> 8 * numel;
+      default -> 0;
+    };
   }
 
   /** Numbers that Adafactor keeps: one for each row and column of the last two dimensions. */

@@ -42,6 +42,24 @@ class PlanCommandTest {
     assertTrue(variant.path("largest_batch").intValue() > 15, plan::toString);
   }
 
+  /** Matrices of 16 x 11,008 have the 100,000 numbers that are paged, those of 16 x 4,096 not. */
+  @Test
+  void statesOfPagedOptimizersMayLeaveTheCard() throws IOException {
+    long paged = 32 * 3 * 16 * 11_008;
+    assertEquals(2 * paged, pageable("--optim", "paged_adamw_8bit"));
+    assertEquals(8 * paged, pageable("--optim", "paged_adamw_32bit"));
+    assertEquals(0, pageable("--optim", "adamw_8bit"));
+    assertEquals(0, pageable("--optim", "paged_adamw_8bit", "--device", "cpu"));
+    String optim = "paged_adamw_8bit";
+    String text =
+        PeftProcess.ok("plan", "--model", folder, "--optim", optim, "--lora-r", 64).out();
+    assertTrue(text.matches("(?s).*of it, may leave a full card +0\\.067 GB\\R.*"), text);
+  }
+
+  private static long pageable(Object... more) throws IOException {
+    return qlora(more).path("pageable").longValue();
+  }
+
   @Test
   void whatDoesNotFitIsToldWhatToSwitchOn() {
     String text =
