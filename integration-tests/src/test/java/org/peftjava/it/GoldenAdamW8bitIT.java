@@ -121,6 +121,43 @@ class GoldenAdamW8bitIT {
     assertEquals(plain, coded, 0.05 * plain);
   }
 
+  /** 64 x 1600 numbers are enough for pages, where there are any. */
+  @ParameterizedTest
+  @EnumSource(
+      value = OptimizerNames.class,
+      names = {"PAGED_ADAMW_8BIT", "PAGED_ADAMW_32BIT"})
+  void aRunWithPagesIsResumed(OptimizerNames optim) {
+    TrainingArguments.Builder args =
+        TrainingArguments.builder()
+            .outputDir(folder)
+            .optim(optim)
+            .learningRate(2e-3)
+            .perDeviceTrainBatchSize(8)
+            .maxSteps(4)
+            .saveSteps(2)
+            .loggingSteps(1);
+    List<Map<String, Double>> whole = log(args.build());
+    List<Map<String, Double>> resumed =
+        log(args.resumeFromCheckpoint(folder.resolve("checkpoint-2")).build());
+    for (int step = 0; step < 4; step++) {
+      assertEquals(whole.get(step).get("loss"), resumed.get(step).get("loss"), 1e-5);
+    }
+  }
+
+  private static List<Map<String, Double>> log(TrainingArguments args) {
+    try (CausalLM model =
+        TinyOpt.model(TinyOpt.config().hiddenSize(64).wordEmbedProjDim(64).ffnDim(1600))) {
+      Trainer trainer =
+          Trainer.builder()
+              .model(model)
+              .args(args)
+              .trainDataset(Dataset.of(TinyOpt.counting(64)))
+              .build();
+      trainer.train();
+      return trainer.state().logHistory();
+    }
+  }
+
   private double trainedLoss(OptimizerNames optim) {
     // wide enough for codes: 64 x 128 numbers in a feed-forward layer
     try (CausalLM model =
