@@ -26,8 +26,7 @@ final class CudaDriver {
   /** The context of a card that libtorch uses; it stays for the life of the process. */
   static CUctx_st primaryContext(int device) {
     CUctx_st context = new CUctx_st();
-    check(
-        cudart.cuDevicePrimaryCtxRetain(context, handle(device)), "cuDevicePrimaryCtxRetain");
+    check(cudart.cuDevicePrimaryCtxRetain(context, handle(device)), "cuDevicePrimaryCtxRetain");
     return context;
   }
 

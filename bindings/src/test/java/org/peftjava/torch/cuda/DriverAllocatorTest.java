@@ -144,8 +144,7 @@ class DriverAllocatorTest {
     long address = allocator.allocate(4096);
     assertNotEquals(0, address);
     allocator.free(address);
-    String message =
-        assertThrows(CudaException.class, () -> allocator.free(address)).getMessage();
+    String message = assertThrows(CudaException.class, () -> allocator.free(address)).getMessage();
     assertTrue(message.startsWith("cuMemFree failed: CUDA_ERROR_"), message);
   }
 }

@@ -101,8 +101,9 @@ final class TrainingOptions {
       paramLabel = "NAME",
       description =
           "The optimizer: adamw_torch, adamw_8bit (2 bytes of state a number instead of 8; also"
-              + " adamw_bnb_8bit), paged_adamw_8bit, paged_adamw_32bit (a state that may leave a full"
-              + " card), adafactor (little state), sgd, adagrad or rmsprop (default: adamw_torch).")
+              + " adamw_bnb_8bit), paged_adamw_8bit, paged_adamw_32bit (a state that may leave a"
+              + " full card), adafactor (little state), sgd, adagrad or rmsprop (default:"
+              + " adamw_torch).")
   private OptimizerNames optim = OptimizerNames.ADAMW_TORCH;
 
   @Option(

@@ -27,9 +27,9 @@ import org.peftjava.transformers.config.PretrainedConfig;
  *     logits exceed the temporaries
  * @param temporaries of one layer's backward pass, and the CPU kernels' own room
  * @param trainedParameters numbers that are trained
- * @param pageable bytes of {@code adapter} that need not stay on a card: state of a paged optimizer,
- *     which the driver moves to the host when the card is full. The parts and their total are as if
- *     it stayed: what must move costs time in each step
+ * @param pageable bytes of {@code adapter} that need not stay on a card: state of a paged
+ *     optimizer, which the driver moves to the host when the card is full. The parts and their
+ *     total are as if it stayed: what must move costs time in each step
  */
 public record MemoryPlan(
     long weights,

@@ -51,8 +51,7 @@ class PlanCommandTest {
     assertEquals(0, pageable("--optim", "adamw_8bit"));
     assertEquals(0, pageable("--optim", "paged_adamw_8bit", "--device", "cpu"));
     String optim = "paged_adamw_8bit";
-    String text =
-        PeftProcess.ok("plan", "--model", folder, "--optim", optim, "--lora-r", 64).out();
+    String text = PeftProcess.ok("plan", "--model", folder, "--optim", optim, "--lora-r", 64).out();
     assertTrue(text.matches("(?s).*of it, may leave a full card +0\\.067 GB\\R.*"), text);
   }
 

@@ -19,7 +19,9 @@ import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.optim.AdamW;
 import org.peftjava.torch.optim.Optimizer;
 
-/** What bitsandbytes' AdamW optimizers share: they differ in where their state is, and in its bits. */
+/**
+ * What bitsandbytes' AdamW optimizers share: they differ in where their state is, and in its bits.
+ */
 abstract class BlockwiseAdamW implements Optimizer {
   /** A state that is on the device of its parameter, whatever that is. */
   static final Function<Device, Optional<ManagedAllocator>> ON_DEVICE = device -> Optional.empty();

@@ -43,7 +43,8 @@ final class CountingAllocator implements ManagedAllocator {
   @Override
   public void prefetch(long address, long bytes) {
     if (!Long.valueOf(bytes).equals(live.get(address))) {
-      throw new AssertionError("Prefetches " + bytes + " bytes where " + live.get(address) + " are");
+      throw new AssertionError(
+          "Prefetches " + bytes + " bytes where " + live.get(address) + " are");
     }
     prefetches++;
     memory.prefetch(address, bytes);

@@ -9,13 +9,13 @@ public enum OptimizerNames {
   /** The same under its older name. */
   ADAMW_BNB_8BIT,
   /**
-   * {@link org.peftjava.quant.bnb.PagedAdamW8bit}: the same steps, with a state that a card's driver
-   * moves to the host when the card is full. On the CPU there is no difference.
+   * {@link org.peftjava.quant.bnb.PagedAdamW8bit}: the same steps, with a state that a card's
+   * driver moves to the host when the card is full. On the CPU there is no difference.
    */
   PAGED_ADAMW_8BIT,
   /**
-   * {@link org.peftjava.quant.bnb.PagedAdamW32bit}: paged too, with a float32 state of eight bytes a
-   * number; the weight decays after the step.
+   * {@link org.peftjava.quant.bnb.PagedAdamW32bit}: paged too, with a float32 state of eight bytes
+   * a number; the weight decays after the step.
    */
   PAGED_ADAMW_32BIT,
   /**
