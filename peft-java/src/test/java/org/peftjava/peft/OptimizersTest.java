@@ -129,35 +129,6 @@ class OptimizersTest {
     }
   }
 
-  /** A paged state is the same state, wherever it is. */
-  @Test
-  void eightBitStatesMayBePaged() {
-    List<Function<PeftModel, OptimizerFactory>> factories =
-        List.of(OptimizerFactory::adamw8bit, OptimizerFactory::pagedAdamw8bit);
-    List<float[]> results = new ArrayList<>();
-    for (Function<PeftModel, OptimizerFactory> factory : factories) {
-      try (TensorScope scope = TensorScope.openGraph("case");
-          CausalLM base = base("");
-          PeftModelForCausalLM model = load(base, "loraplus");
-          Optimizer optimizer =
-              Optimizers.createLoraplusOptimizer(
-                  model, factory.apply(model), o -> o.lr(0.02).loraplusLrRatio(8))) {
-        float[] start = parameter(model, "lora_B").tensor().toFloats();
-        Tensor ids = Goldens.tensors("peft_optimizers/io.safetensors").get("in.input_ids");
-        model
-            .forward(ModelInput.builder().inputIds(ids).labels(ids).build())
-            .loss()
-            .orElseThrow()
-            .backward();
-        optimizer.step();
-        optimizer.zeroGrad();
-        results.add(parameter(model, "lora_B").tensor().toFloats());
-        assertFalse(Arrays.equals(start, results.get(0)));
-      }
-    }
-    assertArrayEquals(results.get(0), results.get(1));
-  }
-
   private static Dataset counting() {
     return Dataset.of(
         IntStream.range(0, 24)
