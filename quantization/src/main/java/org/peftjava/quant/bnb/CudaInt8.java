@@ -121,7 +121,7 @@ final class CudaInt8 {
       long marked = threshold > 0 ? 1 : 0;
       long[] memory =
           CudaMemory.pieces(
-              x.device(), groups * together * k(), 4 * m, 4 * k() * marked, 4 * marked);
+              x.device(), (long) groups * together * k(), 4 * m, 4 * k() * marked, 4 * marked);
       long rows = memory[0];
       long scales = memory[1];
       long list = memory[2];
