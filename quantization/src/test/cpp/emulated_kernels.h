@@ -3,11 +3,14 @@
 
 #include <map>
 #include <mutex>
+#include <type_traits>
 #include <utility>
 
 #include "cuda_emulation.h"
 
 #include "element.cuh"
+
+#include "table.cuh"
 
 #include "blockwise.cuh"
 
@@ -22,6 +25,11 @@ namespace decoding {
 #include "decoding.cu"
 #undef KERNELS
 }  // namespace decoding
+
+namespace optimizer {
+#include "optimizer.cu"
+#undef KERNELS
+}  // namespace optimizer
 
 namespace four_bit {
 #include "four_bit.cu"
@@ -42,17 +50,24 @@ namespace int8 {
 
 namespace emulation {
 
-/// A kernel whose arguments come in slots of eight bytes, as the Java side has them.
+/// A kernel whose arguments come in slots of eight bytes, as the Java side has them. The slot of a
+/// table has its address.
 struct Kernel {
   size_t arguments;
+  bool table;
   std::function<void(const int64_t*)> call;
 };
 
 template <typename T>
-T ofSlot(int64_t slot) {
+T ofSlot(const int64_t& slot) {
   T value;
   std::memcpy(&value, &slot, sizeof value);
   return value;
+}
+
+template <>
+inline Table ofSlot<Table>(const int64_t& slot) {
+  return *reinterpret_cast<const Table*>(slot);
 }
 
 template <typename... A, size_t... I>
@@ -62,7 +77,8 @@ std::function<void(const int64_t*)> caller(void (*f)(A...), std::index_sequence<
 
 template <typename... A>
 Kernel kernel(void (*f)(A...)) {
-  return Kernel{sizeof...(A), caller(f, std::index_sequence_for<A...>())};
+  return Kernel{sizeof...(A), (std::is_same_v<std::remove_const_t<A>, Table> || ...),
+                caller(f, std::index_sequence_for<A...>())};
 }
 
 #define ENTRY(space, name) {#name, kernel(space::name)},
@@ -79,8 +95,7 @@ inline const std::map<std::string, Kernel>& kernels() {
       ENTRIES(four_bit, fourBitProduct8)
       ENTRIES(eight_bit, eightBitQuantize)
       ENTRIES(eight_bit, eightBitDequantize)
-      ENTRIES(eight_bit, adamwCoded)
-      ENTRIES(eight_bit, adamwWide)
+      ENTRIES(eight_bit, adamw8bit)
       ENTRIES(int8, int8Prepare)
       ENTRIES(int8, int8Few1)
       ENTRIES(int8, int8Few2)
@@ -101,6 +116,9 @@ inline const std::map<std::string, Kernel>& kernels() {
       ENTRIES(training, crossEntropy)
       ENTRY(training, parts)
       ENTRY(training, settle)
+      ENTRY(optimizer, adamw)
+      ENTRIES(optimizer, squares)
+      ENTRIES(optimizer, scale)
   };
   return all;
 }
@@ -112,19 +130,22 @@ inline std::string names() {
   return result;
 }
 
-inline void launch(const char* name, int gridX, int gridY, int threads, const int64_t* slots,
-                   int count) {
+/// table: the numbers of the first parameter, or nullptr.
+inline void launch(const char* name, int gridX, int gridY, int threads, const int64_t* table,
+                   const int64_t* arguments, int count) {
   static std::mutex one;
   std::lock_guard<std::mutex> lock(one);
   auto found = kernels().find(name);
   if (found == kernels().end()) throw std::runtime_error(std::string("no kernel ") + name);
-  if (found->second.arguments != static_cast<size_t>(count))
+  std::vector<int64_t> slots(arguments, arguments + count);
+  if (table != nullptr) slots.insert(slots.begin(), reinterpret_cast<int64_t>(table));
+  if (found->second.arguments != slots.size() || found->second.table != (table != nullptr))
     throw std::runtime_error(std::string(name) + " takes " +
                              std::to_string(found->second.arguments) + " arguments, got " +
-                             std::to_string(count));
+                             std::to_string(slots.size()));
   if (threads % kWarp != 0 || threads > 1024)
     throw std::runtime_error("a block of " + std::to_string(threads) + " threads");
-  const std::function<void()> body = [&] { found->second.call(slots); };
+  const std::function<void()> body = [&] { found->second.call(slots.data()); };
   gridDim = Dim3{static_cast<unsigned>(gridX), static_cast<unsigned>(gridY), 1};
   blockDim = Dim3{static_cast<unsigned>(threads), 1, 1};
   for (unsigned y = 0; y < gridDim.y; y++) {

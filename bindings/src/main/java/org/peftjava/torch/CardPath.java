@@ -5,13 +5,13 @@ import org.peftjava.torch.cuda.KernelLauncher;
 import org.peftjava.torch.cuda.TrainingKernels;
 
 /** Decides whether {@link TrainingKernels} can work on some tensors: not empty, on one card. */
-final class CardPath {
+public final class CardPath {
   static final CardTensors CARDS = new CardTensors(TrainingKernels::on);
 
   private CardPath() {}
 
   /** What starts kernels for all of these, which must be gapless; empty if nothing can. */
-  static Optional<KernelLauncher> gapless(Tensor first, Tensor... others) {
+  public static Optional<KernelLauncher> gapless(Tensor first, Tensor... others) {
     return CARDS.gapless(first, others).filter(kernels -> first.numel() > 0);
   }
 

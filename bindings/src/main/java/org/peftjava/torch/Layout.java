@@ -14,6 +14,7 @@ final class Layout {
   private final long offset;
   private @Nullable DType type;
   private @Nullable Boolean onCpu;
+  private volatile @Nullable Device device;
   // volatile: several threads read the weights of a model
   private volatile long @Nullable [] sizes;
   private volatile long @Nullable [] strides;
@@ -32,6 +33,7 @@ final class Layout {
     offset = 0;
     this.type = type;
     onCpu = device.equals(Device.CPU);
+    this.device = device;
     this.sizes = sizes.clone();
     strides = withoutGaps(sizes);
   }
@@ -52,6 +54,7 @@ final class Layout {
     Layout result = new Layout(view);
     result.type = type;
     result.onCpu = onCpu;
+    result.device = device;
     result.sizes = sizes;
     result.strides = strides;
     result.address = address;
@@ -84,6 +87,21 @@ final class Layout {
       onCpu = known;
     }
     return known;
+  }
+
+  Device device() {
+    Device known = device;
+    if (known == null) {
+      known = isOnCpu() ? Device.CPU : nativeDevice();
+      device = known;
+    }
+    return known;
+  }
+
+  private Device nativeDevice() {
+    try (org.bytedeco.pytorch.Device place = nativeTensor().device()) {
+      return place.is_cuda() ? Device.cuda(place.index()) : new Device("meta", 0);
+    }
   }
 
   /** The sizes; not to be changed. */

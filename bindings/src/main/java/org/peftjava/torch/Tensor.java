@@ -231,12 +231,7 @@ public final class Tensor implements AutoCloseable {
 
   /** Where the values live. */
   public Device device() {
-    if (isOnCpu()) {
-      return Device.CPU;
-    }
-    try (org.bytedeco.pytorch.Device device = handle().device()) {
-      return device.is_cuda() ? Device.cuda(device.index()) : new Device("meta", 0);
-    }
+    return layout().device();
   }
 
   /** Whether {@link #device} is the CPU. */

@@ -6,47 +6,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.peftjava.quant.ScopedTest;
-import org.peftjava.quant.bnb.CountingLauncher;
 import org.peftjava.torch.cuda.KernelLauncher;
 
 /**
  * What a training step computes by kernels of a card is what it computes elsewhere, in float64 or
  * by the CPU's kernels.
  */
-abstract class CardPathContract extends ScopedTest {
-  private final Device device;
-  private final KernelLauncher kernels;
-  private CountingLauncher counting;
-  private CardTensors.Closing standIn;
-
+abstract class CardPathContract extends CardContract {
   CardPathContract(Device device, KernelLauncher kernels) {
-    this.device = device;
-    this.kernels = kernels;
-  }
-
-  @BeforeEach
-  final void useTheKernels() {
-    counting = new CountingLauncher(kernels);
-    standIn = CardPath.CARDS.standIn(device, counting);
-  }
-
-  @AfterEach
-  final void stopUsingThem() {
-    standIn.close();
-  }
-
-  private Tensor on(Tensor tensor) {
-    return tensor.to(device);
-  }
-
-  private static Tensor random(DType type, long... sizes) {
-    return Creation.randn(DType.FLOAT32, sizes).to(type);
+    super(device, kernels);
   }
 
   /** Errors of float32, and one rounding of each bfloat16 result, whatever the rank and size. */

@@ -8,14 +8,13 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.cuda.cudart.CUctx_st;
 import org.bytedeco.cuda.cudart.CUfunc_st;
 import org.bytedeco.cuda.cudart.CUmod_st;
-import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
-import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.cuda.CUDAStream;
 import org.bytedeco.pytorch.global.torch_cuda;
 
 /**
@@ -23,8 +22,7 @@ import org.bytedeco.pytorch.global.torch_cuda;
  * the stream that libtorch uses on the calling thread.
  */
 final class DeviceLauncher implements KernelLauncher {
-  private static final int MOST_ARGUMENTS = 32;
-  private static final ThreadLocal<Slots> SLOTS = ThreadLocal.withInitial(Slots::new);
+  private static final ThreadLocal<CUctx_st> CURRENT = ThreadLocal.withInitial(CUctx_st::new);
 
   private final int device;
   private final List<KernelSource> sources;
@@ -35,20 +33,6 @@ final class DeviceLauncher implements KernelLauncher {
   private final List<CUmod_st> modules = new ArrayList<>();
   private final Map<String, CUfunc_st> functions = new ConcurrentHashMap<>();
   private final Map<List<Float>, Long> tables = new ConcurrentHashMap<>();
-
-  /** Memory for the arguments of one launch: the driver wants a pointer to each. */
-  private static final class Slots {
-    private final LongPointer values =
-        new LongPointer(MOST_ARGUMENTS).<LongPointer>retainReference();
-    private final PointerPointer<Pointer> pointers =
-        new PointerPointer<>(MOST_ARGUMENTS).<PointerPointer<Pointer>>retainReference();
-
-    Slots() {
-      for (int i = 0; i < MOST_ARGUMENTS; i++) {
-        pointers.put(i, values.getPointer(i));
-      }
-    }
-  }
 
   DeviceLauncher(
       int device, List<KernelSource> sources, KernelCompiler compiler, KernelCache cache) {
@@ -75,18 +59,30 @@ final class DeviceLauncher implements KernelLauncher {
 
   @Override
   public void launch(String kernel, LaunchGrid grid, long... arguments) {
-    if (arguments.length > MOST_ARGUMENTS) {
-      throw new IllegalArgumentException(kernel + ": " + arguments.length + " arguments.");
-    }
+    start(kernel, grid, LaunchArguments.ofThread().of(kernel, arguments));
+  }
+
+  @Override
+  public void launchOver(String kernel, LaunchGrid grid, long[] table, long... arguments) {
+    start(kernel, grid, LaunchArguments.ofThread().over(kernel, table, arguments));
+  }
+
+  /**
+   * The context is asked for each time: libtorch changes it where there are several cards, and so
+   * may others. It is nearly always the right one.
+   */
+  private void start(String kernel, LaunchGrid grid, PointerPointer<Pointer> pointers) {
     CUfunc_st function = functions.get(kernel);
     if (function == null) {
       function = find(kernel);
     }
-    Slots slots = SLOTS.get();
-    slots.values.put(arguments, 0, arguments.length);
-    try (PointerScope scope = new PointerScope();
-        CudaDriver.Entered entered = CudaDriver.enter(context)) {
-      CUstream_st stream = torch_cuda.getCurrentCUDAStream((byte) device).stream();
+    CUctx_st current = CURRENT.get();
+    CudaDriver.check(cudart.cuCtxGetCurrent(current), "cuCtxGetCurrent");
+    boolean elsewhere = current.address() != context.address();
+    if (elsewhere) {
+      CudaDriver.check(cudart.cuCtxPushCurrent(context), "cuCtxPushCurrent");
+    }
+    try (CUDAStream stream = torch_cuda.getCurrentCUDAStream((byte) device)) {
       int result =
           cudart.cuLaunchKernel(
               function,
@@ -97,10 +93,14 @@ final class DeviceLauncher implements KernelLauncher {
               1,
               1,
               0,
-              stream,
-              slots.pointers,
+              stream.stream(),
+              pointers,
               (PointerPointer<?>) null);
       CudaDriver.check(result, "The launch of " + kernel);
+    } finally {
+      if (elsewhere) {
+        cudart.cuCtxPopCurrent(current);
+      }
     }
   }
 

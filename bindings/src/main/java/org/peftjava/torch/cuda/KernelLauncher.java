@@ -16,10 +16,23 @@ public interface KernelLauncher {
   void launch(String kernel, LaunchGrid grid, long... arguments);
 
   /**
+   * The same for a kernel whose first parameter is a {@code Table} of {@code table.cuh}, by value.
+   *
+   * @param table {@link KernelTable#NUMBERS} numbers
+   * @param arguments the others
+   */
+  void launchOver(String kernel, LaunchGrid grid, long[] table, long... arguments);
+
+  /**
    * The address of these numbers as float32 on the device. They are put there once for equal arrays
    * and stay for the life of the process: it is for the few tables that kernels look up.
    */
   long table(float... values);
+
+  /** Two floats in one number, the first in the low half. */
+  static long pair(double low, double high) {
+    return argument(low) | argument(high) << 32;
+  }
 
   /** A float as an argument. */
   static long argument(double value) {

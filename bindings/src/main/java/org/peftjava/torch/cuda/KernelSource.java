@@ -21,19 +21,21 @@ public record KernelSource(String name, String text, Map<String, String> headers
     headers = new TreeMap<>(headers);
   }
 
-  /** What all kernels here share: element types, wide loads and stores, sums over lanes. */
-  private static final String ELEMENTS = "element.cuh";
+  /** What all kernels may use: element types, wide loads and stores, sums; launches over tables. */
+  private static final List<String> SHARED = List.of("element.cuh", "table.cuh");
 
   /**
-   * Reads a source and its headers from the resources of a class; {@code element.cuh} is always
-   * among them.
+   * Reads a source and its headers from the resources of a class; {@code element.cuh} and {@code
+   * table.cuh} are always among them.
    *
    * @param folder relative to the class, such as "cuda"
    */
   public static KernelSource ofResources(
       Class<?> owner, String folder, String name, List<String> headers) {
     Map<String, String> texts = new TreeMap<>();
-    texts.put(ELEMENTS, read(KernelSource.class, "sources/" + ELEMENTS));
+    for (String header : SHARED) {
+      texts.put(header, read(KernelSource.class, "sources/" + header));
+    }
     for (String header : headers) {
       texts.put(header, read(owner, folder + "/" + header));
     }

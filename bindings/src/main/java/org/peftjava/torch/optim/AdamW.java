@@ -102,10 +102,15 @@ public final class AdamW implements Optimizer {
     try (TensorScope scope = TensorScope.open("adamw");
         GradMode off = GradMode.noGrad()) {
       states.forEach((name, state) -> checkFits(name, state.mean));
+      CardOptimizer.Step cards = new CardOptimizer.Step(options, learningRate);
       Map<Long, FusedAdamW> fused = new LinkedHashMap<>();
       parameters.forEach(
           (name, parameter) ->
-              parameter.tensor().grad().ifPresent(g -> step(name, parameter.tensor(), g, fused)));
+              parameter
+                  .tensor()
+                  .grad()
+                  .ifPresent(g -> step(name, parameter.tensor(), g, cards, fused)));
+      cards.run();
       fused.forEach((step, update) -> update.run(options, learningRate, step));
     }
   }
@@ -132,13 +137,22 @@ public final class AdamW implements Optimizer {
   }
 
   /**
-   * Updates one parameter, or leaves it to a kernel that updates all parameters of one step count
-   * in one call.
+   * Updates one parameter, or leaves it to a kernel that updates many parameters in one call: all
+   * of a card, or those of one step count.
    */
-  private void step(String name, Tensor p, Tensor gradient, Map<Long, FusedAdamW> fused) {
+  private void step(
+      String name,
+      Tensor p,
+      Tensor gradient,
+      CardOptimizer.Step cards,
+      Map<Long, FusedAdamW> fused) {
     State state = states.computeIfAbsent(name, key -> freshState(p));
     state.steps++;
-    if (form == Form.TORCH && FusedAdamW.covers(p, gradient)) {
+    if (form != Form.TORCH) {
+      update(p, gradient, state);
+    } else if (cards.add(p, gradient, state.mean, state.square, state.steps)) {
+      return;
+    } else if (FusedAdamW.covers(p, gradient)) {
       fused
           .computeIfAbsent(state.steps, key -> new FusedAdamW())
           .add(p, gradient, state.mean, state.square);

@@ -3,6 +3,7 @@ package org.peftjava.torch.optim;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.OptionalDouble;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.GradMode;
@@ -37,7 +38,7 @@ public final class Gradients {
       }
       double norm = norm(gradients);
       double factor = maxNorm / (norm + 1e-6);
-      if (factor < 1) {
+      if (factor < 1 && !CardOptimizer.scale(gradients, factor)) {
         gradients.forEach(gradient -> gradient.mulInPlace(factor));
       }
       return norm;
@@ -45,6 +46,10 @@ public final class Gradients {
   }
 
   private static double norm(List<Tensor> gradients) {
+    OptionalDouble onCards = CardOptimizer.squaredNorm(gradients);
+    if (onCards.isPresent()) {
+      return Math.sqrt(onCards.getAsDouble());
+    }
     if (gradients.stream().allMatch(g -> FusedAdamW.covers(g, g))) {
       long[] addresses = gradients.stream().mapToLong(Tensor::address).toArray();
       long[] counts = gradients.stream().mapToLong(Tensor::numel).toArray();

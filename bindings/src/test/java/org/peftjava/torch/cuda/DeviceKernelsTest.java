@@ -19,6 +19,9 @@ class DeviceKernelsTest {
         public void launch(String kernel, LaunchGrid grid, long... arguments) {}
 
         @Override
+        public void launchOver(String kernel, LaunchGrid grid, long[] table, long... arguments) {}
+
+        @Override
         public long table(float... values) {
           return 0;
         }

@@ -37,6 +37,13 @@ class DeviceLauncherTest {
               + " const float* table) {\n"
               + "  long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;\n"
               + "  if (i < n) y[i] = a * x[i] + table[i % 3];\n"
+              + "}\n"
+              + "struct Table { long long numbers[448]; };\n"
+              + "extern \"C\" __global__ void set(const __grid_constant__ Table table, int entries,"
+              + " float a) {\n"
+              + "  for (int i = 0; i < entries; i++)\n"
+              + "    if (table.numbers[3 * i] == blockIdx.x)\n"
+              + "      *(float*)table.numbers[3 * i + 1] = a * (float)table.numbers[3 * i + 2];\n"
               + "}\n",
           Map.of());
 
@@ -85,6 +92,22 @@ class DeviceLauncherTest {
   @Test
   void runsInTheOrderOfTheOtherWork() {
     assertWorks(launcher());
+  }
+
+  /** More entries than one launch takes. */
+  @Test
+  void takesTables() {
+    long n = 200;
+    Tensor y = Creation.zeros(DType.FLOAT32, CARD, n);
+    KernelTable table = new KernelTable(2);
+    for (int i = 0; i < n; i++) {
+      table.add(1, y.address() + 4L * i, i);
+    }
+    table.launch(launcher(), "set", 32, KernelLauncher.argument(0.5));
+    float[] actual = y.toFloats();
+    for (int i = 0; i < n; i++) {
+      assertEquals(0.5f * i, actual[i]);
+    }
   }
 
   /** The second launcher compiles nothing; one that finds a damaged file compiles again. */

@@ -75,8 +75,10 @@ abstract class BlockwiseAdamW implements Optimizer {
                               new Change(parameter.tensor(), gradient, state(name, parameter)))));
       // all states are there now: where there is no memory for one, nothing has changed
       changes.forEach(Change::check);
+      CudaAdamW cards = new CudaAdamW(options, learningRate);
       NativeAdamW8bit kernel = new NativeAdamW8bit();
-      changes.forEach(change -> step(change, kernel));
+      changes.forEach(change -> step(change, cards, kernel));
+      cards.run();
       kernel.run(options, learningRate);
     }
   }
@@ -96,17 +98,28 @@ abstract class BlockwiseAdamW implements Optimizer {
     }
   }
 
-  /** Updates one parameter, or leaves it to a kernel that updates all in one call. */
-  private void step(Change change, NativeAdamW8bit kernel) {
+  /**
+   * Updates one parameter, or leaves it to a kernel that updates all in one call. Paged states are
+   * not left: those of later parameters may need the room of this one's.
+   */
+  private void step(Change change, CudaAdamW cards, NativeAdamW8bit kernel) {
     MomentState state = change.state();
-    state.prefetch();
+    boolean paged = state.prefetch();
     state.step();
+    if (!portable) {
+      CudaAdamW together = paged ? new CudaAdamW(options, learningRate) : cards;
+      if (together.add(change.parameter(), change.gradient(), state)) {
+        if (paged) {
+          together.run();
+        }
+        return;
+      }
+      if (kernel.add(change.parameter(), change.gradient(), state)) {
+        return;
+      }
+    }
     Tensor p = change.parameter().detach().reshape(-1);
     Tensor g = change.gradient().detach().reshape(-1);
-    if (!portable
-        && (CudaAdamW.step(p, g, state, options, learningRate) || kernel.add(p, g, state))) {
-      return;
-    }
     for (long start = 0; start < p.numel(); start += MomentState.BAND) {
       try (TensorScope scope = TensorScope.open("band")) {
         long length = Math.min(MomentState.BAND, p.numel() - start);

@@ -1,82 +1,86 @@
 package org.peftjava.quant.bnb;
 
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
 import org.peftjava.torch.CardTensors;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.cuda.KernelLauncher;
+import org.peftjava.torch.cuda.KernelTable;
 import org.peftjava.torch.cuda.LaunchGrid;
 import org.peftjava.torch.optim.AdamW;
 
-/** A step of {@link AdamW8bit} in one launch for each parameter. */
+/** A step of {@link AdamW8bit} on cards, of all parameters of a type in one launch. */
 final class CudaAdamW {
   private static final int THREADS = 256;
+  private static final int ENTRY = 8;
 
-  private CudaAdamW() {}
+  private final AdamW.Options options;
+  private final double learningRate;
+  private final Map<Kernel, KernelTable> tables = new LinkedHashMap<>();
+
+  /** A kernel of one card. */
+  private record Kernel(KernelLauncher launcher, String name) {}
+
+  CudaAdamW(AdamW.Options options, double learningRate) {
+    this.options = options;
+    this.learningRate = learningRate;
+  }
 
   /**
-   * Takes a step; false if it cannot.
+   * Adds a parameter; false if there is no kernel that could update it.
    *
-   * @param p the parameter, gapless
-   * @param g its gradient, gapless and of the same type
+   * @param g of the size of {@code p}; both must stay open until {@link #run}
    * @param state whose steps include this one
    */
-  static boolean step(
-      Tensor p, Tensor g, MomentState state, AdamW.Options options, double learningRate) {
+  boolean add(Tensor p, Tensor g, MomentState state) {
     Optional<String> suffix = CardTensors.suffix(p.dtype());
-    Optional<KernelLauncher> found =
-        p.dtype() == g.dtype() ? CudaMemory.launcher(p, g) : Optional.empty();
-    if (suffix.isEmpty() || found.isEmpty()) {
+    if (suffix.isEmpty() || p.dtype() != g.dtype()) {
       return false;
     }
-    KernelLauncher launcher = found.get();
+    Optional<KernelLauncher> launcher = CudaMemory.launcher(p, g);
+    if (launcher.isEmpty()) {
+      return false;
+    }
     double correction1 = 1 - Math.pow(options.beta1(), state.steps());
     double correction2 = Math.sqrt(1 - Math.pow(options.beta2(), state.steps()));
-    long[] numbers = {
-      KernelLauncher.argument(options.beta1()),
-      KernelLauncher.argument(1 - options.beta1()),
-      KernelLauncher.argument(options.beta2()),
-      KernelLauncher.argument(1 - options.beta2()),
-      KernelLauncher.argument(-learningRate * correction2 / correction1),
-      KernelLauncher.argument(correction2 * options.eps()),
-      KernelLauncher.argument(1 - learningRate * options.weightDecay())
-    };
+    MomentState.Addresses moments = state.addresses();
     long n = p.numel();
-    if (state.isCoded()) {
-      launcher.launch(
-          "adamwCoded" + suffix.get(),
-          LaunchGrid.over(n, 8, THREADS),
-          concat(
-              new long[] {
-                p.address(),
-                g.address(),
-                state.address("state1"),
-                state.address("state2"),
-                state.address("absmax1"),
-                state.address("absmax2"),
-                launcher.table(CodeBook.DYNAMIC.valueArray()),
-                launcher.table(CodeBook.DYNAMIC.limits()),
-                launcher.table(CodeBook.DYNAMIC_UNSIGNED.valueArray()),
-                launcher.table(CodeBook.DYNAMIC_UNSIGNED.limits()),
-                n
-              },
-              numbers));
-    } else {
-      launcher.launch(
-          "adamwWide" + suffix.get(),
-          LaunchGrid.over(n, 1, THREADS),
-          concat(
-              new long[] {
-                p.address(), g.address(), state.address("state1"), state.address("state2"), n
-              },
-              numbers));
-    }
+    tables
+        .computeIfAbsent(
+            new Kernel(launcher.get(), "adamw8bit" + suffix.get()), key -> new KernelTable(ENTRY))
+        .add(
+            LaunchGrid.over(n, 8, THREADS).x(),
+            p.address(),
+            g.address(),
+            moments.state1(),
+            moments.state2(),
+            moments.absmax1(),
+            moments.absmax2(),
+            n,
+            KernelLauncher.pair(
+                -learningRate * correction2 / correction1, correction2 * options.eps()));
     return true;
   }
 
-  private static long[] concat(long[] first, long[] second) {
-    long[] all = new long[first.length + second.length];
-    System.arraycopy(first, 0, all, 0, first.length);
-    System.arraycopy(second, 0, all, first.length, second.length);
-    return all;
+  /** Takes the step of all that were added. */
+  void run() {
+    tables.forEach(
+        (kernel, table) -> {
+          KernelLauncher launcher = kernel.launcher();
+          table.launch(
+              launcher,
+              kernel.name(),
+              THREADS,
+              launcher.table(CodeBook.DYNAMIC.valueArray()),
+              launcher.table(CodeBook.DYNAMIC.limits()),
+              launcher.table(CodeBook.DYNAMIC_UNSIGNED.valueArray()),
+              launcher.table(CodeBook.DYNAMIC_UNSIGNED.limits()),
+              KernelLauncher.argument(options.beta1()),
+              KernelLauncher.argument(1 - options.beta1()),
+              KernelLauncher.argument(options.beta2()),
+              KernelLauncher.argument(1 - options.beta2()),
+              KernelLauncher.argument(1 - learningRate * options.weightDecay()));
+        });
   }
 }

@@ -3,7 +3,6 @@ package org.peftjava.quant.bnb;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -91,9 +90,15 @@ final class MomentState implements AutoCloseable {
     return absmax1 != null;
   }
 
-  /** Where one of {@link #tensors} is. */
-  long address(String name) {
-    return Objects.requireNonNull(buffers.get(name), name).tensor().address();
+  /** Where the tensors are; 0 for scales of a state without codes. */
+  record Addresses(long state1, long state2, long absmax1, long absmax2) {}
+
+  Addresses addresses() {
+    return new Addresses(
+        state1.address(),
+        state2.address(),
+        absmax1 == null ? 0 : absmax1.address(),
+        absmax2 == null ? 0 : absmax2.address());
   }
 
   /** The tensors by their names in bitsandbytes; they stay this object's. */
@@ -112,9 +117,13 @@ final class MomentState implements AutoCloseable {
     return result;
   }
 
-  /** Starts to move what is paged to its card, before an update. */
-  void prefetch() {
-    buffers.values().forEach(StateBuffer::prefetch);
+  /** Starts to move what is paged to its card, before an update; false if nothing is. */
+  boolean prefetch() {
+    boolean paged = false;
+    for (StateBuffer buffer : buffers.values()) {
+      paged |= buffer.prefetch();
+    }
+    return paged;
   }
 
   /** Throws if a scale cannot be one: the state is a file's. */

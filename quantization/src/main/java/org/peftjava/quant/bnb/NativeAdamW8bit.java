@@ -28,7 +28,7 @@ final class NativeAdamW8bit {
   /**
    * Adds a parameter; false if the kernel cannot update it.
    *
-   * @param p flat, of the type of {@code g}; both must stay open until {@link #run}
+   * @param g of the size of {@code p}; both must stay open until {@link #run}
    * @param state whose steps include this one
    */
   boolean add(Tensor p, Tensor g, MomentState state) {
@@ -36,15 +36,16 @@ final class NativeAdamW8bit {
     if (type.isEmpty() || p.dtype() != g.dtype() || !NativeMemory.covers(p, g)) {
       return false;
     }
+    MomentState.Addresses moments = state.addresses();
     entries.add(
         new AdamW8bitKernel.Entry(
             type.get(),
             p.address(),
             g.address(),
-            state.address("state1"),
-            state.address("state2"),
-            state.isCoded() ? state.address("absmax1") : 0,
-            state.isCoded() ? state.address("absmax2") : 0,
+            moments.state1(),
+            moments.state2(),
+            moments.absmax1(),
+            moments.absmax2(),
             p.numel(),
             state.steps()));
     return true;

@@ -26,11 +26,12 @@ record StateBuffer(Tensor tensor, @Nullable PagedTensor page) implements AutoClo
     return new StateBuffer(page.tensor(), page);
   }
 
-  /** Starts to move it to the card, if it may be elsewhere. */
-  void prefetch() {
+  /** Starts to move it to the card, if it may be elsewhere; false if it may not. */
+  boolean prefetch() {
     if (page != null) {
       page.prefetch();
     }
+    return page != null;
   }
 
   /**

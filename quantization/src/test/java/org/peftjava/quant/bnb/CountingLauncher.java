@@ -22,6 +22,12 @@ public final class CountingLauncher implements KernelLauncher {
   }
 
   @Override
+  public void launchOver(String kernel, LaunchGrid grid, long[] table, long... arguments) {
+    launched.merge(kernel, 1, Integer::sum);
+    kernels.launchOver(kernel, grid, table, arguments);
+  }
+
+  @Override
   public long table(float... values) {
     return kernels.table(values);
   }

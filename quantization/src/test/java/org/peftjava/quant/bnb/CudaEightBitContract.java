@@ -135,11 +135,7 @@ abstract class CudaEightBitContract extends CudaContract {
                 return true;
               });
         }
-        assertEquals(
-            5,
-            launches(
-                (n >= AdamW8bit.MIN_8BIT_SIZE ? "adamwCoded" : "adamwWide")
-                    + CardTensors.suffix(type).orElseThrow()));
+        assertEquals(5, launches("adamw8bit" + CardTensors.suffix(type).orElseThrow()));
         assertClose(theirs.tensor().detach(), ours.tensor().detach(), type);
         Map<String, Tensor> expected = portable.stateDict();
         cuda.stateDict()

@@ -3,6 +3,7 @@ package org.peftjava.quant.bnb;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -82,6 +83,50 @@ abstract class CudaLayersContract extends CudaContract {
           withoutKernels(() -> here.denseWeight(DType.FLOAT32)),
           there.denseWeight(DType.FLOAT32),
           1e-6);
+    }
+  }
+
+  /** One launch for all parameters of a type, whatever their state; as many as fit into one. */
+  @Test
+  void optimizersOfManyParameters() {
+    AdamW.Options options = new AdamW.Options(1e-2, 0.9, 0.99, 1e-8, 0.1);
+    Map<String, Parameter> here = new LinkedHashMap<>();
+    Map<String, Parameter> there = new LinkedHashMap<>();
+    for (int i = 0; i < 60; i++) {
+      DType type = i % 10 == 0 ? DType.BFLOAT16 : DType.FLOAT32;
+      Tensor start = Creation.randn(type, i % 20 == 3 ? 5000 + i : 1 + 40L * i);
+      here.put("w" + i, parameter(start));
+      there.put("w" + i, parameter(on(start)));
+    }
+    try (AdamW8bit ours = new AdamW8bit(there, options, Set.of());
+        AdamW8bit theirs = new AdamW8bit(here, options, Set.of())) {
+      for (int step = 0; step < 2; step++) {
+        for (int i = step; i < 60; i++) { // so that they do not all count the same steps
+          Parameter parameter = here.get("w" + i);
+          Tensor gradient = Creation.randn(parameter.dtype(), parameter.numel());
+          parameter.tensor().setGrad(gradient);
+          there.get("w" + i).tensor().setGrad(on(gradient.copy()));
+        }
+        ours.step();
+        withoutKernels(
+            () -> {
+              theirs.step();
+              return true;
+            });
+        ours.zeroGrad();
+        theirs.zeroGrad();
+      }
+      assertEquals(4, launches("adamw8bitF32")); // 54 of them, 49 a launch
+      assertEquals(2, launches("adamw8bitBF16"));
+      here.forEach(
+          (name, parameter) ->
+              assertClose(
+                  parameter.tensor().detach(),
+                  there.get(name).tensor().detach(),
+                  parameter.dtype() == DType.BFLOAT16 ? 0x1p-8 : 1e-5));
+    } finally {
+      here.values().forEach(Parameter::close);
+      there.values().forEach(Parameter::close);
     }
   }
 

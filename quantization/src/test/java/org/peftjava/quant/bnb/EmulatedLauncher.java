@@ -20,7 +20,13 @@ public final class EmulatedLauncher implements KernelLauncher {
   @Override
   public void launch(String kernel, LaunchGrid grid, long... arguments) {
     EmulationLibrary.launch(
-        kernel, grid.x(), grid.y(), grid.threads(), arguments, arguments.length);
+        kernel, grid.x(), grid.y(), grid.threads(), null, arguments, arguments.length);
+  }
+
+  @Override
+  public void launchOver(String kernel, LaunchGrid grid, long[] table, long... arguments) {
+    EmulationLibrary.launch(
+        kernel, grid.x(), grid.y(), grid.threads(), table, arguments, arguments.length);
   }
 
   @Override

@@ -6,6 +6,7 @@ import org.bytedeco.javacpp.annotation.Namespace;
 import org.bytedeco.javacpp.annotation.Platform;
 import org.bytedeco.javacpp.annotation.Properties;
 import org.bytedeco.javacpp.annotation.StdString;
+import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.runtime.NativeRuntime;
 
 /** The functions of {@code emulated_kernels.h}: CUDA kernels compiled for the CPU, for tests. */
@@ -32,6 +33,7 @@ final class EmulationLibrary {
       int gridX,
       int gridY,
       int threads,
-      @Cast("const int64_t*") long[] slots,
+      @Cast("const int64_t*") long @Nullable [] table,
+      @Cast("const int64_t*") long[] arguments,
       int count);
 }

@@ -21,7 +21,8 @@ final class KernelNames {
   }
 
   static Set<String> all() {
-    Set<String> result = new TreeSet<>(Set.of("int8Clear", "int8Product", "parts", "settle"));
+    Set<String> result =
+        new TreeSet<>(Set.of("adamw", "int8Clear", "int8Product", "parts", "settle"));
     Stream.of(
             "fourBitDequantize",
             "fourBitQuantize",
@@ -31,8 +32,9 @@ final class KernelNames {
             "fourBitProduct8",
             "eightBitQuantize",
             "eightBitDequantize",
-            "adamwCoded",
-            "adamwWide",
+            "adamw8bit",
+            "squares",
+            "scale",
             "int8Prepare",
             "int8Few1",
             "int8Few2",

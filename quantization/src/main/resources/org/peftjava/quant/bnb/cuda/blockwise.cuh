@@ -48,10 +48,10 @@ struct Lane {
   int lane;
 };
 
-__device__ __forceinline__ Lane laneOf(int shift) {
+__device__ __forceinline__ Lane laneOf(int shift, i64 block = blockIdx.x) {
   Lane result;
   int size = 1 << shift;
-  i64 warp = ((i64)blockIdx.x * blockDim.x + threadIdx.x) / WARP;
+  i64 warp = (block * blockDim.x + threadIdx.x) / WARP;
   result.start = warp * (size > 256 ? size : 256);
   result.chunks = size > 256 ? size / 256 : 1;
   result.width = size < 256 ? size / 8 : WARP;

@@ -1,5 +1,6 @@
 // Blockwise 8-bit numbers with a map of 256 values, and AdamW on a state of such numbers.
 #include "blockwise.cuh"
+#include "table.cuh"
 
 /// The nearest codes of a lane's eight numbers, which are all the first if the block is all zero.
 __device__ __forceinline__ u64 codesOf(const float* v, float absmax, const float* limits) {
@@ -93,22 +94,22 @@ template <typename T>
 __device__ __forceinline__ void adamwCoded(T* p, const T* g, u8* state1, u8* state2, float* absmax1,
                                            float* absmax2, const float* values, const float* limits,
                                            const float* values2, const float* limits2, i64 n,
-                                           const AdamW& o) {
+                                           const AdamW& o, i64 block) {
   __shared__ float valueOf[256], limit[256], valueOf2[256], limit2[256];
   copyTable(valueOf, values, 256);
   copyTable(limit, limits, 256);
   copyTable(valueOf2, values2, 256);
   copyTable(limit2, limits2, 256);
   __syncthreads();
-  const Lane at = laneOf(8);
+  const Lane at = laneOf(8, block);
   if (at.start >= n) return;  // the whole warp
-  const i64 i = at.start + at.lane * 8, left = n - i, block = at.start >> 8;
+  const i64 i = at.start + at.lane * 8, left = n - i, scale = at.start >> 8;
   const bool aligned = isAligned(p, 16) && isAligned(g, 16);
   float weight[8], gradient[8], mean[8], square[8];
   loadUpTo8(p + i, left, aligned, weight);
   loadUpTo8(g + i, left, aligned, gradient);
   u64 codes1 = loadCodes(state1 + i, left), codes2 = loadCodes(state2 + i, left);
-  const float scale1 = absmax1[block], scale2 = absmax2[block];
+  const float scale1 = absmax1[scale], scale2 = absmax2[scale];
   u32 largest1 = 0, largest2 = 0;
 #pragma unroll
   for (int k = 0; k < 8; k++) {
@@ -121,8 +122,8 @@ __device__ __forceinline__ void adamwCoded(T* p, const T* g, u8* state1, u8* sta
   const float next1 = __uint_as_float(largestOfLanes(largest1, WARP));
   const float next2 = __uint_as_float(largestOfLanes(largest2, WARP));
   if (at.lane == 0) {  // all lanes have read them: they have met above
-    absmax1[block] = next1;
-    absmax2[block] = next2;
+    absmax1[scale] = next1;
+    absmax2[scale] = next2;
   }
   if (left <= 0) return;
   storeUpTo8(p + i, left, aligned, weight);
@@ -134,18 +135,39 @@ __device__ __forceinline__ void adamwCoded(T* p, const T* g, u8* state1, u8* sta
   storeCodes(state2 + i, left, codesOf(square, next2, limit2));
 }
 
-/// The same on a float32 state, for small parameters; a number a thread.
+/// The same on a float32 state, for small parameters.
 template <typename T>
-__device__ __forceinline__ void adamwWide(T* p, const T* g, float* state1, float* state2, i64 n,
-                                          const AdamW& o) {
-  const i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i >= n) return;
-  float weight = widen(p[i]);
-  adamw(o, weight, widen(g[i]), state1[i], state2[i]);
-  put(p + i, weight);
+__device__ __forceinline__ void adamwWide(T* p, const T* g, float* state1, float* state2, i64 n, const AdamW& o,
+                                          i64 block) {
+  for (int k = 0; k < 8; k++) {
+    const i64 i = (block * 8 + k) * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    float weight = widen(p[i]);
+    adamw(o, weight, widen(g[i]), state1[i], state2[i]);
+    put(p + i, weight);
+  }
 }
 
-#define OPTIONS float beta1, float rest1, float beta2, float rest2, float rate, float eps, float decay
+/// The step of many parameters, 2048 numbers a thread block. An entry: block, p, g, both states, both
+/// scales or 0, count, rate and eps.
+template <typename T>
+__device__ __forceinline__ void adamwAll(const Table& table, int entries, const float* values, const float* limits,
+                                         const float* values2, const float* limits2, AdamW o) {
+  const int at = entryOfBlock<9>(table, entries);
+  const i64 block = blockIdx.x - table.numbers[at], n = table.numbers[at + 7];
+  const u64 numbers = (u64)table.numbers[at + 8];
+  T* p = (T*)table.numbers[at + 1];
+  const T* g = (const T*)table.numbers[at + 2];
+  const i64 state1 = table.numbers[at + 3], state2 = table.numbers[at + 4];
+  float* absmax1 = (float*)table.numbers[at + 5];
+  float* absmax2 = (float*)table.numbers[at + 6];
+  o.rate = __uint_as_float((u32)numbers);
+  o.eps = __uint_as_float((u32)(numbers >> 32));
+  if (absmax1 == nullptr)
+    adamwWide(p, g, (float*)state1, (float*)state2, n, o, block);
+  else
+    adamwCoded(p, g, (u8*)state1, (u8*)state2, absmax1, absmax2, values, limits, values2, limits2, n, o, block);
+}
 
 #define KERNELS(T, name)                                                                         \
   extern "C" __global__ void eightBitQuantize##name(const T* x, i64 n, int shift,                \
@@ -158,16 +180,13 @@ __device__ __forceinline__ void adamwWide(T* p, const T* g, float* state1, float
                                                       T* out) {                                  \
     dequantize(codes, absmax, values, shift, n, out);                                            \
   }                                                                                              \
-  extern "C" __global__ void adamwCoded##name(                                                   \
-      T* p, const T* g, u8* state1, u8* state2, float* absmax1, float* absmax2,                  \
-      const float* values, const float* limits, const float* values2, const float* limits2,      \
-      i64 n, OPTIONS) {                                                                          \
-    adamwCoded(p, g, state1, state2, absmax1, absmax2, values, limits, values2, limits2, n,      \
-               AdamW{beta1, rest1, beta2, rest2, rate, eps, decay});                             \
-  }                                                                                              \
-  extern "C" __global__ void adamwWide##name(T* p, const T* g, float* state1, float* state2,     \
-                                             i64 n, OPTIONS) {                                   \
-    adamwWide(p, g, state1, state2, n, AdamW{beta1, rest1, beta2, rest2, rate, eps, decay});     \
+  extern "C" __global__ void adamw8bit##name(const __grid_constant__ Table table, int entries,     \
+                                             const float* values, const float* limits,           \
+                                             const float* values2, const float* limits2,         \
+                                             float beta1, float rest1, float beta2, float rest2, \
+                                             float decay) {                                      \
+    adamwAll<T>(table, entries, values, limits, values2, limits2,                                \
+                AdamW{beta1, rest1, beta2, rest2, 0.0f, 0.0f, decay});                           \
   }
 
 KERNELS(float, F32)
