@@ -15,10 +15,14 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.peftjava.peft.Peft;
 import org.peftjava.peft.PeftModel;
+import org.peftjava.peft.PeftModelForCausalLM;
 import org.peftjava.peft.PeftModelForTask;
 import org.peftjava.peft.tuner.TaskType;
 import org.peftjava.peft.tuner.lora.LoraConfig;
 import org.peftjava.quant.QuantizedLinear;
+import org.peftjava.quant.bnb.BitsAndBytesConfig;
+import org.peftjava.quant.bnb.QuantType;
+import org.peftjava.torch.Creation;
 import org.peftjava.torch.Shape;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
@@ -26,7 +30,9 @@ import org.peftjava.torch.nn.ModulePath;
 import org.peftjava.torch.nn.Parameter;
 import org.peftjava.torch.optim.AdamW;
 import org.peftjava.torch.optim.Optimizer;
+import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.AutoModelForSequenceClassification;
+import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
 import org.peftjava.transformers.TaskModel;
@@ -91,6 +97,42 @@ class QuantizedHeadIT {
       Golden.assertClose(trained, logits(model.forward(input(golden))), 2e-6, "read again");
     } finally {
       trained.close();
+    }
+  }
+
+  /** GPT-2 stores weights the other way round: so does the copy, which stays in the base model. */
+  @Test
+  void aTrainedCopyOfAConv1dIsSaved() {
+    BitsAndBytesConfig nf4 =
+        BitsAndBytesConfig.builder().loadIn4bit(true).bnb4bitQuantType(QuantType.NF4).build();
+    LoraConfig lora =
+        LoraConfig.builder()
+            .targetModules("c_attn")
+            .modulesToSave("c_fc")
+            .taskType(TaskType.CAUSAL_LM)
+            .build();
+    try (TensorScope scope = TensorScope.openGraph("gpt2");
+        CausalLM base =
+            AutoModelForCausalLM.fromPretrained(
+                Golden.ROOT.resolve("gpt2_lora").resolve("base"),
+                options -> options.quantizationConfig(nf4))) {
+      ModelInput input =
+          ModelInput.builder().inputIds(Creation.ofLongs(new long[][] {{5, 6, 17, 8}})).build();
+      PeftModelForCausalLM model = Peft.getPeftModel(base, lora);
+      model
+          .namedParameters()
+          .forEach(
+              (name, parameter) -> {
+                if (name.contains("c_fc.modules_to_save") && name.endsWith("weight")) {
+                  parameter.copyFrom(parameter.tensor().detach().mul(1.5));
+                }
+              });
+      Tensor expected = model.forward(input).logits().orElseThrow().detach();
+      model.mergeAndUnload();
+      base.savePretrained(folder);
+      try (CausalLM again = AutoModelForCausalLM.fromPretrained(folder)) {
+        Golden.assertClose(expected, again.forward(input).logits().orElseThrow(), 1e-6, "again");
+      }
     }
   }
 

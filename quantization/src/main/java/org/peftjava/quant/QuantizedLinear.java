@@ -3,6 +3,7 @@ package org.peftjava.quant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.CustomGradient;
@@ -167,6 +168,29 @@ public abstract class QuantizedLinear extends Module implements LinearLayer {
    * is freed.
    */
   public final Module toDense(DType type) {
+    Module dense = denseLayer(type);
+    if (bias != null) {
+      bias.to(type);
+      dense.share("bias", bias);
+    }
+    weight.close();
+    return dense;
+  }
+
+  @Override
+  public final Optional<Module> denseCopy(DType type) {
+    Module dense = denseLayer(type);
+    if (bias != null) {
+      try (TensorScope scope = TensorScope.open("dense bias")) {
+        Parameter copy = Objects.requireNonNull(dense.namedState().get("bias"));
+        copy.adopt(bias.tensor().detach().to(type).copy());
+      }
+    }
+    return Optional.of(dense);
+  }
+
+  /** The dense layer with its weight; its bias has no memory yet. */
+  private Module denseLayer(DType type) {
     Module dense =
         storedTransposed
             ? new Conv1D(inFeatures(), outFeatures(), type)
@@ -177,11 +201,6 @@ public abstract class QuantizedLinear extends Module implements LinearLayer {
       target.adopt(storedTransposed ? values.t().contiguous() : values);
       target.requiresGrad(false);
     }
-    if (bias != null) {
-      bias.to(type);
-      dense.share("bias", bias);
-    }
-    weight.close();
     return dense;
   }
 

@@ -38,6 +38,14 @@ public interface LinearLayer extends Layer {
   }
 
   /**
+   * For a layer whose weight is not dense: a dense one of this type with copies of its values, to
+   * be trained in its place. Empty for others.
+   */
+  default Optional<Module> denseCopy(DType type) {
+    return Optional.empty();
+  }
+
+  /**
    * The type in which a change of the weight is computed before {@link #replaceWeight}: the
    * weight's own, or float32 for a quantized one.
    */

@@ -3,9 +3,6 @@ package org.peftjava.peft.tuner;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import org.peftjava.torch.DType;
-import org.peftjava.torch.GradMode;
-import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Conv1D;
 import org.peftjava.torch.nn.EmbeddingLayer;
 import org.peftjava.torch.nn.Linear;
@@ -35,7 +32,7 @@ final class ModuleCopies {
   /** A module of the same kind with values and memory of its own. */
   static Module copyOf(Module module) {
     if (isQuantized(module) && module instanceof LinearLayer layer) {
-      return denseCopy(layer);
+      return layer.denseCopy(layer.computeDtype()).orElseThrow();
     }
     Module copy =
         emptyLike(module)
@@ -54,21 +51,6 @@ final class ModuleCopies {
                 parameter.to(source.tensor().device());
               }
             });
-    return copy;
-  }
-
-  private static Module denseCopy(LinearLayer layer) {
-    DType type = layer.computeDtype();
-    Linear copy =
-        new Linear(layer.inFeatures(), layer.outFeatures(), layer.bias().isPresent(), type);
-    try (TensorScope scope = TensorScope.open("dense copy");
-        GradMode off = GradMode.noGrad()) {
-      copy.weight().adopt(layer.denseWeight(type));
-      layer
-          .bias()
-          .ifPresent(
-              bias -> copy.bias().orElseThrow().adopt(bias.tensor().detach().to(type).copy()));
-    }
     return copy;
   }
 
