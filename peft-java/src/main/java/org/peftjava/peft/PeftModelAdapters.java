@@ -147,6 +147,11 @@ final class PeftModelAdapters implements ModelAdapters {
   }
 
   @Override
+  public long changes() {
+    return tuned.adapters().changes();
+  }
+
+  @Override
   public Pass run() {
     return tuned.adapters().run()::close;
   }

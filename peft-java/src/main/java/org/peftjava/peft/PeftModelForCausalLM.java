@@ -13,8 +13,10 @@ import org.peftjava.peft.tuner.AdapterSet;
 import org.peftjava.peft.tuner.Invocations;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.CausalLanguageModel;
+import org.peftjava.transformers.ModelAdapters;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.ModelOutput;
+import org.peftjava.transformers.RepeatedPasses;
 import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerateOptions;
 import org.peftjava.transformers.generation.GenerateOutput;
@@ -126,6 +128,45 @@ public final class PeftModelForCausalLM extends PeftModel
         .acting()
         .<DecoderModel>map(prompt -> new PromptedDecoder(plain, prompt.tokens()))
         .orElse(plain);
+  }
+
+  /** Adapters that look at more than the new token need a pass of their own for each. */
+  @Override
+  public Optional<RepeatedPasses> repeatedPasses() {
+    AdapterSet adapters = tuned().adapters();
+    boolean alike =
+        tuned().prompts().acting().isEmpty()
+            && ShadowPasses.acting(tuned()).isEmpty()
+            && XLoraPasses.acting(tuned()).isEmpty()
+            && Invocations.of(tuned()).isEmpty()
+            && !adapters.hasRows()
+            && adapters.tasks().isEmpty()
+            && !tuned().isTraining();
+    return alike ? base.repeatedPasses().map(below -> through(adapters, below)) : Optional.empty();
+  }
+
+  private static RepeatedPasses through(AdapterSet adapters, RepeatedPasses below) {
+    return new RepeatedPasses() {
+      @Override
+      public ModelAdapters.Pass run() {
+        AdapterSet.Running pass = adapters.run();
+        try {
+          ModelAdapters.Pass weights = below.run();
+          return () -> {
+            weights.close();
+            pass.close();
+          };
+        } catch (RuntimeException e) {
+          pass.close();
+          throw e;
+        }
+      }
+
+      @Override
+      public long changes() {
+        return adapters.changes() + below.changes();
+      }
+    };
   }
 
   @Override

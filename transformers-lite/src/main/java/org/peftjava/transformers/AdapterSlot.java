@@ -8,7 +8,7 @@ import org.peftjava.torch.nn.PassGate;
 import org.peftjava.transformers.checkpoint.PretrainedFolder;
 
 /** Where a plain model keeps its adapters, once it has any. */
-final class AdapterSlot {
+final class AdapterSlot implements RepeatedPasses {
   private final PretrainedModel model;
   private final PassGate gate = new PassGate();
   private volatile @Nullable ModelAdapters adapters;
@@ -176,7 +176,8 @@ final class AdapterSlot {
   }
 
   /** Marks the time of a forward pass. */
-  ModelAdapters.Pass run() {
+  @Override
+  public ModelAdapters.Pass run() {
     PassGate.Use weights = gate.pass();
     ModelAdapters present = adapters;
     if (present == null) {
@@ -198,5 +199,11 @@ final class AdapterSlot {
   ModelAdapters.Pass generation() {
     ModelAdapters present = adapters;
     return present == null ? () -> {} : present.generation();
+  }
+
+  @Override
+  public long changes() {
+    ModelAdapters present = adapters;
+    return gate.changes() + (present == null ? 0 : 1 + present.changes());
   }
 }

@@ -120,6 +120,11 @@ public final class CausalLM extends TaskModel implements CausalLanguageModel {
   }
 
   @Override
+  public Optional<RepeatedPasses> repeatedPasses() {
+    return backbone().takesPlaces() && !isTraining() ? Optional.of(adapters()) : Optional.empty();
+  }
+
+  @Override
   public KvCache newCache(long capacity) {
     return new KvCache(backbone().cachedLayers(), capacity);
   }

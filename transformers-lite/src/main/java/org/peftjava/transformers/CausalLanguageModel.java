@@ -1,5 +1,6 @@
 package org.peftjava.transformers;
 
+import java.util.Optional;
 import org.peftjava.transformers.generation.DecoderModel;
 import org.peftjava.transformers.generation.GenerationMixin;
 import org.peftjava.transformers.model.KvCache;
@@ -14,6 +15,11 @@ public interface CausalLanguageModel extends PretrainedModel, GenerationMixin {
   @Override
   default boolean shiftsLabels() {
     return true;
+  }
+
+  /** How one token after the other may be computed without {@link #forward}; empty if not so. */
+  default Optional<RepeatedPasses> repeatedPasses() {
+    return Optional.empty();
   }
 
   /** An empty cache with room for this many tokens to begin with. Close it. */

@@ -13,7 +13,8 @@ import org.peftjava.transformers.tokenizer.TokenBatch;
 record Decoding(CausalLanguageModel model) implements DecoderModel {
   @Override
   public DecoderSession begin(TokenBatch prompts, long capacity, boolean useCache) {
-    return new Session(model, useCache ? model.newCache(capacity) : null);
+    KvCache past = useCache ? model.newCache(capacity) : null;
+    return new Session(model, past, RecordedSteps.of(model, past, capacity - prompts.length()));
   }
 
   @Override
@@ -32,11 +33,13 @@ record Decoding(CausalLanguageModel model) implements DecoderModel {
   }
 
   /** The model with the tokens that one generation has seen. */
-  private record Session(CausalLanguageModel model, @Nullable KvCache past)
+  private record Session(
+      CausalLanguageModel model, @Nullable KvCache past, @Nullable RecordedSteps steps)
       implements DecoderSession {
     @Override
     public Tensor logits(Tensor ids, @Nullable Tensor attentionMask) {
-      return logits(ids, attentionMask, 1).squeeze(1);
+      Tensor repeated = steps == null ? null : steps.logits(ids, attentionMask);
+      return repeated == null ? logits(ids, attentionMask, 1).squeeze(1) : repeated;
     }
 
     @Override
@@ -108,6 +111,9 @@ record Decoding(CausalLanguageModel model) implements DecoderModel {
 
     @Override
     public void close() {
+      if (steps != null) {
+        steps.close();
+      }
       if (past != null) {
         past.close();
       }

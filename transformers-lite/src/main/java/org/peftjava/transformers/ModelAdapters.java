@@ -66,6 +66,9 @@ public interface ModelAdapters {
    */
   Pass generation();
 
+  /** How many changes of adapters there have been. */
+  long changes();
+
   /** Use of the model that is in progress. */
   interface Pass extends AutoCloseable {
     @Override

@@ -19,6 +19,7 @@ public final class PassGate {
   private @Nullable Thread changing;
   private int changes; // of that thread, one inside the other
   private int waiting; // changes that let no new pass in
+  private long begun; // changes of all threads so far
 
   /** What one thread does. */
   private static final class Inside {
@@ -79,6 +80,11 @@ public final class PassGate {
     return whenIdle(what);
   }
 
+  /** How many changes of whatever kind there have been. */
+  public synchronized long changes() {
+    return begun;
+  }
+
   /** Throws if a change of what passes compute could not begin now. */
   public synchronized void check(String what) {
     checkOwn(what);
@@ -110,6 +116,7 @@ public final class PassGate {
   private Use begin() {
     changing = Thread.currentThread();
     changes++;
+    begun++;
     return use(
         () -> {
           changes--;

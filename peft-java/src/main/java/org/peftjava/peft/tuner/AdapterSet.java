@@ -93,6 +93,11 @@ public final class AdapterSet {
     return gate.generation()::close;
   }
 
+  /** How many changes of whatever kind there have been. */
+  public long changes() {
+    return gate.changes();
+  }
+
   /** Lets each row of this thread's batch have its own adapter until the result is closed. */
   Running mix(AdapterRows names) {
     gate.checkOwn("mix adapters in a batch");

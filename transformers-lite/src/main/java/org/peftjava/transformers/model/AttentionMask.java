@@ -20,7 +20,8 @@ import org.peftjava.torch.TensorScope;
  * @param causal whether token i sees tokens up to i only, by the kernel's own means
  */
 public record AttentionMask(@Nullable Tensor addend, boolean causal) {
-  private static final AttentionMask ALL = new AttentionMask(null, false);
+  /** Every token is seen. */
+  static final AttentionMask ALL = new AttentionMask(null, false);
   private static final AttentionMask CAUSAL = new AttentionMask(null, true);
 
   /**

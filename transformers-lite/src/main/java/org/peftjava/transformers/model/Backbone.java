@@ -62,6 +62,14 @@ public abstract class Backbone extends Module {
   /** Length of a hidden state as it reaches the head. */
   public abstract int outputSize();
 
+  /**
+   * Whether a pass over one new token, whose place only the device knows, works on all of a cache's
+   * memory ({@link KvCache#at}), so that it can be recorded.
+   */
+  public boolean takesPlaces() {
+    return false;
+  }
+
   /** Number of layers that keep keys and values. */
   public abstract int cachedLayers();
 

@@ -46,8 +46,8 @@ public record BackboneInput(
               + (inputIds != null ? "(batch, tokens)" : "(batch, tokens, embedding size)")
               + " with at least one token.");
     }
-    long total = given.size(1) + (past == null ? 0 : past.length());
     if (attentionMask != null) {
+      long total = given.size(1) + (past == null ? 0 : past.length());
       checkSizes("attentionMask", attentionMask, given.size(0), total);
     }
     if (positionIds != null) {

@@ -3,14 +3,11 @@ package org.peftjava.transformers.model;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
-import java.util.stream.LongStream;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.peftjava.torch.Creation;
-import org.peftjava.torch.FusedAttention;
 import org.peftjava.torch.GradMode;
+import org.peftjava.torch.StepPlace;
 import org.peftjava.torch.Tensor;
-import org.peftjava.torch.TensorScope;
 
 /**
  * The keys and values of the tokens that a model has seen, per layer, so that each new token costs
@@ -24,19 +21,19 @@ import org.peftjava.torch.TensorScope;
 public sealed class KvCache implements AutoCloseable permits PrefixCache {
   private static final long SMALLEST = 16;
 
-  private final @Nullable Tensor[] keys;
-  private final @Nullable Tensor[] values;
+  private final KvMemory memory;
   private final Map<Object, List<Tensor>> constants = new HashMap<>();
   private final Map<Object, KvCache> beside = new HashMap<>();
   private final long initialCapacity;
   private long length;
   private long expected;
+  private long cleared; // how often
+  private @Nullable StepPlace place;
 
   /** An empty cache for this many layers. */
   public KvCache(int layers, long initialCapacity) {
-    this.keys = new @Nullable Tensor[layers];
-    this.values = new @Nullable Tensor[layers];
     this.initialCapacity = Math.max(SMALLEST, initialCapacity);
+    memory = new KvMemory(layers, this.initialCapacity);
   }
 
   /**
@@ -47,14 +44,19 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
    */
   public record KeyValues(Tensor keys, Tensor values) {}
 
-  /** Tokens seen by all layers. */
+  /**
+   * Tokens seen by all layers.
+   *
+   * @throws IllegalStateException within {@link #at}
+   */
   public long length() {
+    checkCounting();
     return length;
   }
 
   /** How many layers have a place in the cache. */
   public int layers() {
-    return keys.length;
+    return memory.layers();
   }
 
   /**
@@ -63,12 +65,11 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
    * @throws IllegalStateException if it has none
    */
   public KeyValues get(int layer) {
-    Tensor ofKeys = keys[layer];
-    Tensor ofValues = values[layer];
-    if (ofKeys == null || ofValues == null || length == 0) {
+    checkCounting();
+    if (length == 0 || !memory.has(layer)) {
       throw new IllegalStateException("The cache holds no keys and values of layer " + layer + ".");
     }
-    return new KeyValues(ofKeys.narrow(2, 0, length), ofValues.narrow(2, 0, length));
+    return memory.first(layer, length);
   }
 
   /**
@@ -81,14 +82,60 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
           "A KvCache was passed while gradients are recorded. Train without a cache, or generate"
               + " inside GradMode.noGrad().");
     }
-    long end = length + newKeys.size(2);
-    return new KeyValues(
-        write(keys, layer, newKeys, end, "keys"), write(values, layer, newValues, end, "values"));
+    checkCounting();
+    return memory.append(layer, newKeys, newValues, length);
   }
 
   /** Counts {@code tokens} more as seen. */
   public void advance(long tokens) {
+    checkCounting();
     length += tokens;
+  }
+
+  /** How many tokens every layer has memory for; 0 if they differ or one has none. */
+  public long room() {
+    return memory.room();
+  }
+
+  /** Another number when a layer has other memory than before, or all tokens were forgotten. */
+  public long changes() {
+    return memory.changes() + cleared;
+  }
+
+  /** Fills what no token has written with 0, so that it may be read and left out. */
+  public void blank() {
+    memory.blank(length);
+  }
+
+  /**
+   * Runs a pass of one token a row that comes at a place which only the device knows, and that
+   * {@link #room} holds. The pass reads and writes all of a layer's memory ({@link #whole}); how
+   * many tokens there are it must not ask, and the caller counts.
+   */
+  public void at(StepPlace where, Runnable pass) {
+    place = where;
+    try {
+      pass.run();
+    } finally {
+      place = null;
+    }
+  }
+
+  /** The place, within {@link #at}; else null. */
+  @Nullable StepPlace place() {
+    return place;
+  }
+
+  /** One layer's memory (b, h, {@link #room}, d), within {@link #at}. */
+  KeyValues whole(int layer) {
+    return memory.first(layer, Objects.requireNonNull(place).capacity());
+  }
+
+  private void checkCounting() {
+    if (place != null) {
+      throw new IllegalStateException(
+          "Only the device knows how many tokens there are: this pass is to be recorded.");
+    }
   }
 
   /**
@@ -119,6 +166,7 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
    * @param layers how many layers that model has
    */
   public KvCache beside(Object model, int layers) {
+    checkCounting();
     return beside.computeIfAbsent(model, key -> new KvCache(layers, capacity()));
   }
 
@@ -140,34 +188,8 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
 
   /** Replaces each row by {@code copies} rows in a place, all equal, as for beams of one prompt. */
   public void expand(int copies) {
-    try (TensorScope scope = TensorScope.open("kv cache expansion");
-        GradMode off = GradMode.noGrad()) {
-      expand(keys, copies);
-      expand(values, copies);
-      beside.values().forEach(cache -> cache.expand(copies));
-    }
-  }
-
-  private void expand(@Nullable Tensor[] memory, int copies) {
-    for (int layer = 0; layer < memory.length; layer++) {
-      Tensor old = memory[layer];
-      if (old != null) {
-        Tensor more =
-            Creation.empty(
-                old.dtype(),
-                old.device(),
-                old.size(0) * copies,
-                old.size(1),
-                old.size(2),
-                old.size(3));
-        Tensor grouped =
-            more.reshape(old.size(0), copies, old.size(1), old.size(2), old.size(3))
-                .narrow(3, 0, length);
-        grouped.copyInPlace(old.narrow(2, 0, length).unsqueeze(1));
-        free(memory, layer);
-        memory[layer] = more.escape();
-      }
-    }
+    memory.expand(copies, length);
+    beside.values().forEach(cache -> cache.expand(copies));
   }
 
   /**
@@ -175,32 +197,10 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
    * them only the tokens from {@code from} on: the rows of one prompt share what is before.
    */
   public void reorder(long[] rows, long from) {
-    long[] moved =
-        IntStream.range(0, rows.length).filter(row -> rows[row] != row).asLongStream().toArray();
-    if (moved.length == 0 || from >= length) {
-      return;
-    }
-    long[] origins = LongStream.of(moved).map(row -> rows[(int) row]).toArray();
-    try (TensorScope scope = TensorScope.open("kv cache reordering");
-        GradMode off = GradMode.noGrad()) {
-      Tensor targets = Creation.ofLongs(moved, moved.length);
-      Tensor sources = Creation.ofLongs(origins, origins.length);
-      for (int layer = 0; layer < keys.length; layer++) {
-        move(keys[layer], targets, sources, from);
-        move(values[layer], targets, sources, from);
-      }
+    if (from < length) {
+      memory.reorder(rows, from, length);
     }
     beside.values().forEach(cache -> cache.reorder(rows, from));
-  }
-
-  private void move(@Nullable Tensor memory, Tensor targets, Tensor sources, long from) {
-    if (memory != null) {
-      try (TensorScope scope = TensorScope.open("kv cache rows")) {
-        Tensor tokens = memory.narrow(2, from, length - from);
-        Tensor rows = tokens.indexSelect(0, sources.to(memory.device()));
-        tokens.indexCopyInPlace(0, targets.to(memory.device()), rows);
-      }
-    }
   }
 
   /** Forgets all but the first tokens. */
@@ -217,77 +217,17 @@ public sealed class KvCache implements AutoCloseable permits PrefixCache {
   public void clear() {
     length = 0;
     expected = 0;
+    cleared++;
     beside.values().forEach(KvCache::clear);
   }
 
   @Override
   public void close() {
-    for (int layer = 0; layer < keys.length; layer++) {
-      free(keys, layer);
-      free(values, layer);
-    }
+    memory.close();
     constants.values().forEach(kept -> kept.forEach(Tensor::close));
     constants.clear();
     beside.values().forEach(KvCache::close);
     beside.clear();
     length = 0;
-  }
-
-  private Tensor write(@Nullable Tensor[] memory, int layer, Tensor fresh, long end, String name) {
-    Tensor buffer = memory[layer];
-    if (buffer == null || buffer.size(2) < end) {
-      buffer = grow(memory, layer, fresh, end);
-    }
-    if (buffer.size(1) != fresh.size(1) || buffer.size(3) != fresh.size(3)) {
-      throw new IllegalArgumentException(
-          "The cache holds "
-              + name
-              + " of "
-              + buffer.size(1)
-              + " heads of size "
-              + buffer.size(3)
-              + ", but the model makes "
-              + fresh.size(1)
-              + " of size "
-              + fresh.size(3)
-              + ".");
-    }
-    if (buffer.size(0) != fresh.size(0)) {
-      throw new IllegalArgumentException(
-          "The cache holds "
-              + name
-              + " of "
-              + buffer.size(0)
-              + " rows, but the batch has "
-              + fresh.size(0)
-              + ". Use one cache per batch.");
-    }
-    FusedAttention.copy(fresh, buffer.narrow(2, length, fresh.size(2)));
-    return buffer.narrow(2, 0, end);
-  }
-
-  private Tensor grow(@Nullable Tensor[] memory, int layer, Tensor like, long end) {
-    Tensor old = memory[layer];
-    long capacity = Math.max(end, old == null ? initialCapacity : 2 * old.size(2));
-    try (TensorScope scope = TensorScope.open("kv cache growth");
-        GradMode off = GradMode.noGrad()) {
-      Tensor larger =
-          Creation.empty(
-              like.dtype(), like.device(), like.size(0), like.size(1), capacity, like.size(3));
-      if (old != null && length > 0) {
-        larger.narrow(2, 0, length).copyInPlace(old.narrow(2, 0, length));
-      }
-      free(memory, layer);
-      memory[layer] = larger.escape();
-      return larger;
-    }
-  }
-
-  private static void free(@Nullable Tensor[] memory, int layer) {
-    Tensor old = memory[layer];
-    if (old != null) {
-      old.close();
-      memory[layer] = null;
-    }
   }
 }

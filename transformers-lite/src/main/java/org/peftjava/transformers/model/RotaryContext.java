@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.peftjava.torch.StepPlace;
 import org.peftjava.torch.Tensor;
 
 /**
@@ -27,6 +28,18 @@ public record RotaryContext(
    */
   public record Shared(
       AttentionMask mask, Rotation rotation, @Nullable Supplier<Rotation> counted) {
+    /** Those of a step whose place only the device knows: the rotations of all places. */
+    static Shared of(StepPlace place, Rotation all) {
+      return new Shared(AttentionMask.ALL, all, () -> counted(place, all));
+    }
+
+    private static Rotation counted(StepPlace place, Rotation all) {
+      if (place.mask() != null) {
+        throw new UnsupportedOperationException("Positions are not counted on the device.");
+      }
+      return all.at(place.position());
+    }
+
     /** By positions without padding, for what stands beside the text. */
     Rotation besideText() {
       return counted == null ? rotation : counted.get();

@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.Dropouts;
+import org.peftjava.torch.StepPlace;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Dropout;
@@ -122,7 +123,7 @@ public final class RotaryDecoder extends Backbone {
       RotaryContext context = context(input, hidden);
       hidden = LayerStack.run(layers.list(), hidden, context, recomputes(), StackLayer::forward);
       KvCache past = input.past();
-      if (past != null) {
+      if (past != null && past.place() == null) {
         past.advance(input.tokens());
       }
       Tensor result = norm.get().forward(norm.bring(hidden));
@@ -151,6 +152,17 @@ public final class RotaryDecoder extends Backbone {
   private RotaryContext context(BackboneInput input, Tensor hidden) {
     DType dtype = hidden.dtype();
     Device device = hidden.device();
+    KvCache past = input.past();
+    StepPlace place = past == null ? null : past.place();
+    if (past != null && place != null) {
+      RotaryContext.Shared full =
+          RotaryContext.Shared.of(place, fullRotary.table(past, place, dtype, device));
+      RotaryContext.Shared sliding =
+          slidingRotary == fullRotary
+              ? full
+              : RotaryContext.Shared.of(place, slidingRotary.table(past, place, dtype, device));
+      return new RotaryContext(full, sliding, past, input.trace());
+    }
     AttentionMask causal =
         AttentionMask.causal(
             input.attentionMask(), input.tokens(), input.pastLength(), dtype, device);
@@ -200,6 +212,11 @@ public final class RotaryDecoder extends Backbone {
   @Override
   public Optional<ModuleList<?>> layerList() {
     return Optional.of(layers);
+  }
+
+  @Override
+  public boolean takesPlaces() {
+    return true;
   }
 
   @Override

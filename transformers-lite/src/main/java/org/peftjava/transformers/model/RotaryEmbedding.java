@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
+import org.peftjava.torch.StepPlace;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.Module;
@@ -43,6 +44,12 @@ final class RotaryEmbedding extends Module {
     if (past == null || isMomentary(length)) {
       return range(frequencies, start, end, dtype, device);
     }
+    return table(frequencies, past, end, dtype, device).narrow(start, input.tokens());
+  }
+
+  /** The rotations of {@code end} positions or more, which the cache keeps. */
+  private static Rotation table(
+      RopeFrequencies frequencies, KvCache past, long end, DType dtype, Device device) {
     List<Tensor> table = past.constants(frequencies);
     if (table.isEmpty() || table.get(0).size(2) < end || table.get(0).dtype() != dtype) {
       try (TensorScope scope = TensorScope.open("rotation table")) {
@@ -50,7 +57,22 @@ final class RotaryEmbedding extends Module {
         table = past.keepConstants(frequencies, List.of(whole.cos(), whole.sin()));
       }
     }
-    return new Rotation(table.get(0), table.get(1)).narrow(start, input.tokens());
+    return new Rotation(table.get(0), table.get(1));
+  }
+
+  /**
+   * The rotations of all positions that a cache has room for (1, 1, c or more, r), of which a step
+   * takes one that only the device knows.
+   *
+   * @throws UnsupportedOperationException if the angles depend on the length
+   */
+  Rotation table(KvCache past, StepPlace place, DType dtype, Device device) {
+    boolean depends =
+        isLongrope() ? past.expected() == 0 : isMomentary(Math.max(place.capacity(), 1));
+    if (depends) {
+      throw new UnsupportedOperationException("The angles of " + rope.type() + " depend on lengths.");
+    }
+    return table(frequencies(past.expected()), past, place.capacity(), dtype, device);
   }
 
   /**

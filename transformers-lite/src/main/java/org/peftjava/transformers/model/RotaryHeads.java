@@ -1,5 +1,6 @@
 package org.peftjava.transformers.model;
 
+import org.peftjava.torch.StepPlace;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorScope;
 import org.peftjava.torch.nn.AttentionLayer;
@@ -59,7 +60,7 @@ public record RotaryHeads(
         layer, heads, keyValueHeads, headDim, scale, cap, dropout, type, window, true);
   }
 
-  private Tensor turned(Tensor x, Rotation rotation) {
+  Tensor turned(Tensor x, Rotation rotation) {
     return inPairs ? rotation.applyToPairs(x) : rotation.apply(x);
   }
 
@@ -96,13 +97,17 @@ public record RotaryHeads(
    */
   public Tensor attend(
       Tensor query, Tensor key, Tensor value, RotaryContext context, boolean training) {
+    KvCache past = context.past();
+    StepPlace place = past == null ? null : past.place();
+    if (past != null && place != null) {
+      return OneToken.attend(this, query, key, value, context.of(type).rotation(), past, place);
+    }
     try (TensorScope scope = TensorScope.open("heads")) {
       Rotation rotation = context.of(type).rotation();
       Tensor queries = turned(query, rotation);
       Tensor keys = turned(key, rotation);
       Tensor values = value;
       AttentionMask mask = context.of(type).mask();
-      KvCache past = context.past();
       if (past != null) {
         KvCache.KeyValues all = past.append(layer, keys, values);
         keys = all.keys();

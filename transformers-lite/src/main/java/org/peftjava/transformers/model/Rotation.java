@@ -48,6 +48,11 @@ public record Rotation(Tensor cos, Tensor sin) {
         .reshape(x.size(0), x.size(1), x.size(2), rows * columns);
   }
 
+  /** That of the position (1), int64, that a tensor holds. */
+  Rotation at(Tensor position) {
+    return new Rotation(cos.indexSelect(2, position), sin.indexSelect(2, position));
+  }
+
   /** The part for t positions from {@code start} on: views. */
   Rotation narrow(long start, long length) {
     return new Rotation(cos.narrow(2, start, length), sin.narrow(2, start, length));

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.peftjava.transformers.Goldens.assertClose;
 
+import com.google.common.primitives.Floats;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,19 +18,23 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.peftjava.torch.CardTensors;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
 import org.peftjava.torch.Device;
 import org.peftjava.torch.GradMode;
 import org.peftjava.torch.Randomness;
+import org.peftjava.torch.StepRecorders;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.TensorLedger;
 import org.peftjava.torch.TensorScope;
+import org.peftjava.torch.cuda.RepeatingRecorder;
 import org.peftjava.torch.nn.Module;
 import org.peftjava.transformers.AutoModelForCausalLM;
 import org.peftjava.transformers.CausalLM;
 import org.peftjava.transformers.ModelInput;
 import org.peftjava.transformers.config.PretrainedConfig;
+import org.peftjava.transformers.generation.GenerateOptions;
 import org.peftjava.transformers.tokenizer.TokenBatch;
 
 /** What every decoder architecture promises, whatever its layers are. */
@@ -124,6 +129,43 @@ public abstract class ArchitectureContract {
           expected, logits(model, left, leftMask).narrow(0, 1, 1).narrow(1, 3, 6), TOLERANCE);
       assertTrue(Double.isFinite(logits(model, IDS, RIGHT).sum().toDouble()));
     }
+  }
+
+  /** Also from where the cache grows, and where the text gets longer than windows. */
+  @Test
+  final void recordedStepsChangeNothing() {
+    long[][] left = {{1, 1, 1}, {0, 1, 1}};
+    long[][] ids = {{2, 5, 6}, {0, 9, 3}};
+    try (CausalLM model = model(false)) {
+      for (TokenBatch batch : List.of(TokenBatch.of(ids, left), TokenBatch.of(ids))) {
+        List<float[][]> expected = stepLogits(model, batch);
+        RepeatingRecorder recorder = new RepeatingRecorder();
+        List<float[][]> actual;
+        try (CardTensors.Closing standIn = StepRecorders.standIn(model.device(), recorder)) {
+          actual = stepLogits(model, batch);
+        }
+        assertEquals(0, recorder.open());
+        assertEquals(model.backbone().takesPlaces() ? 19 - 2 : 0, recorder.replayed());
+        try (TensorScope scope = TensorScope.open("compare")) {
+          for (int i = 0; i < 19; i++) {
+            assertClose(tensor(expected.get(i)), tensor(actual.get(i)), TOLERANCE);
+          }
+        }
+      }
+    }
+  }
+
+  private static List<float[][]> stepLogits(CausalLM model, TokenBatch batch) {
+    return model
+        .generateOutput(
+            batch,
+            g -> g.maxNewTokens(19).eosTokenId().padTokenId(0).outputLogits(true),
+            GenerateOptions.NONE)
+        .logits();
+  }
+
+  private static Tensor tensor(float[][] rows) {
+    return Creation.ofFloats(Floats.concat(rows), rows.length, rows[0].length);
   }
 
   @Test
