@@ -120,7 +120,7 @@ console() {
 
 tests() {
   local classes=$home/ours/tree
-  console --scan-classpath="$classes/bindings/target/test-classes:$classes/quantization/target/test-classes" --include-tag gpu \
+  console --scan-classpath="$classes/bindings/target/test-classes:$classes/quantization/target/test-classes:$classes/transformers-lite/target/test-classes" --include-tag gpu \
     --fail-if-no-tests --details=tree > "$results/tests.txt" 2>&1 || status=$?
   tail -40 "$results/tests.txt"
 }

@@ -16,8 +16,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The steps of one generation that feed one token a row, on a device that can record its work: the
- * first runs as it will be recorded, the second is recorded, and from then on the device repeats it.
- * The host starts one thing instead of hundreds.
+ * first runs as it will be recorded, the second is recorded, and from then on the device repeats
+ * it. The host starts one thing instead of hundreds.
  *
  * <p>Where a step cannot be recorded, the generation goes on without. Owns its memory: close it.
  */
@@ -161,7 +161,9 @@ final class RecordedSteps implements AutoCloseable {
       Tensor whole = place.mask();
       if (mask != null && whole != null) {
         long from = at == tokens ? tokens : 0;
-        whole.narrow(1, from, tokens + 1 - from).copyInPlace(mask.narrow(1, from, tokens + 1 - from));
+        whole
+            .narrow(1, from, tokens + 1 - from)
+            .copyInPlace(mask.narrow(1, from, tokens + 1 - from));
       }
       if (at != tokens) {
         place.moveTo(tokens);

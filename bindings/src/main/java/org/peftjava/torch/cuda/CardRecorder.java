@@ -115,8 +115,8 @@ public final class CardRecorder implements StepRecorder {
     } finally {
       use(before);
       before.releaseReference();
+      Cards.synchronize(card);
     }
-    Cards.synchronize(card);
   }
 
   private CUDAStream current() {

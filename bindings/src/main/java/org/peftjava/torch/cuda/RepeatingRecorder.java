@@ -4,8 +4,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 
 /**
- * Stands in for the recorder of a device where there is none, in tests: what it records does not run
- * then, as on a card, but all of it runs again at each replay.
+ * Stands in for the recorder of a device where there is none, in tests: what it records does not
+ * run then, as on a card, but all of it runs again at each replay.
  */
 public final class RepeatingRecorder implements StepRecorder {
   private final AtomicInteger recorded = new AtomicInteger();

@@ -22,6 +22,7 @@ import org.peftjava.torch.TensorScope;
 public record AttentionMask(@Nullable Tensor addend, boolean causal) {
   /** Every token is seen. */
   static final AttentionMask ALL = new AttentionMask(null, false);
+
   private static final AttentionMask CAUSAL = new AttentionMask(null, true);
 
   /**

@@ -61,10 +61,7 @@ final class KvMemory {
       Tensor ofKeys = keys[layer];
       Tensor ofValues = values[layer];
       boolean same =
-          ofKeys != null
-              && ofValues != null
-              && ofKeys.size(2) == room
-              && ofValues.size(2) == room;
+          ofKeys != null && ofValues != null && ofKeys.size(2) == room && ofValues.size(2) == room;
       if (!same) {
         return 0;
       }

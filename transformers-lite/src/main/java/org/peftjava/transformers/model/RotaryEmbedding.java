@@ -70,7 +70,8 @@ final class RotaryEmbedding extends Module {
     boolean depends =
         isLongrope() ? past.expected() == 0 : isMomentary(Math.max(place.capacity(), 1));
     if (depends) {
-      throw new UnsupportedOperationException("The angles of " + rope.type() + " depend on lengths.");
+      throw new UnsupportedOperationException(
+          "The angles of " + rope.type() + " depend on lengths.");
     }
     return table(frequencies(past.expected()), past, place.capacity(), dtype, device);
   }
