@@ -87,7 +87,7 @@ def kernels(shapes):
             took = seconds(torch, lambda i: bnb.dequantize_4bit(*four[i % len(four)]))
             moved = out * width * (0.515869 + 2)
             emit(bench="dequantize", shape=shape, quantized="nf4", m=0, us=took * 1e6, gb_per_s=moved / took / 1e9)
-        for m in (1, 8, 64, 512, 2048):
+        for m in (1, 4, 8, 16, 32, 64, 512, 2048):
             x = torch.randn(m, width).to(DEVICE, torch.bfloat16)
             g = torch.randn(m, out).to(DEVICE, torch.bfloat16)
             linear = torch.nn.functional.linear

@@ -61,6 +61,7 @@ struct Block {
   jmp_buf scheduler;
   const std::function<void()>* body = nullptr;
   uint32_t exchanged[1024];
+  uint32_t fragments[1024][6];
 };
 
 inline Block block;
@@ -141,6 +142,34 @@ T exchange(T value, int lane) {
   return value;
 }
 
+inline float halfOf(bool high, uint32_t pair, float (*widen)(unsigned short)) {
+  return widen(static_cast<unsigned short>(high ? pair >> 16 : pair));
+}
+
+/// mma.sync.m16n8k16.row.col with float32 sums, in the fragments of the PTX ISA. Of lane 4 g + t: a's pairs
+/// are (g, 2 t), (g + 8, 2 t), (g, 2 t + 8), (g + 8, 2 t + 8); b's begin at rows 2 t and 2 t + 8 of column g;
+/// its sums are (g, 2 t), (g, 2 t + 1), (g + 8, 2 t), (g + 8, 2 t + 1). A sum is rounded once.
+inline void addProduct(float* sum, const uint32_t* a, uint32_t b0, uint32_t b1,
+                       float (*widen)(unsigned short)) {
+  const unsigned self = threadIdx.x, warp = self / kWarp * kWarp;
+  const unsigned g = self % kWarp / 4, t = self % 4;
+  std::memcpy(block.fragments[self], a, 16);
+  block.fragments[self][4] = b0;
+  block.fragments[self][5] = b1;
+  pause(State::kAtWarp);
+  for (unsigned i = 0; i < 4; i++) {
+    const unsigned row = g + i / 2 * 8, column = 2 * t + i % 2;
+    double total = sum[i];
+    for (unsigned k = 0; k < 16; k++) {
+      const uint32_t left = block.fragments[warp + row % 8 * 4 + k % 8 / 2][row / 8 + k / 8 * 2];
+      const uint32_t right = block.fragments[warp + column * 4 + k % 8 / 2][4 + k / 8];
+      total += static_cast<double>(halfOf(k % 2, left, widen)) * halfOf(k % 2, right, widen);
+    }
+    sum[i] = static_cast<float>(total);
+  }
+  pause(State::kAtWarp);
+}
+
 }  // namespace emulation
 
 inline void __syncwarp() { emulation::pause(emulation::State::kAtWarp); }
@@ -150,6 +179,11 @@ inline void __syncthreads() { emulation::pause(emulation::State::kAtBlock); }
 template <typename T>
 T __shfl_xor_sync(unsigned, T value, int mask) {
   return emulation::exchange(value, static_cast<int>(threadIdx.x % 32) ^ mask);
+}
+
+template <typename T>
+T __shfl_sync(unsigned, T value, int lane) {
+  return emulation::exchange(value, lane);
 }
 
 template <typename T>
@@ -224,4 +258,25 @@ inline unsigned short floatToHalf(float value) {
 
 inline unsigned int twoHalves(float low, float high) {
   return floatToHalf(low) | static_cast<unsigned int>(floatToHalf(high)) << 16;
+}
+
+// What tiles.cuh has in machine code.
+
+template <typename T>
+void addProduct(T, float* sum, const unsigned* a, unsigned b0, unsigned b1) {
+  emulation::addProduct(sum, a, b0, b1, [](unsigned short bits) { return widen(T{bits}); });
+}
+
+inline void loadOnce(uint4& v, const unsigned char* p, bool needed) {
+  if (needed) v = *reinterpret_cast<const uint4*>(p);
+}
+
+using SharedAddress = const char*;
+
+inline SharedAddress addressOf(const void* shared) { return static_cast<const char*>(shared); }
+
+inline unsigned lookUp(SharedAddress table, unsigned word, int i) {
+  unsigned value;
+  std::memcpy(&value, table + 128 * (word >> (8 * i) & 255), 4);
+  return value;
 }

@@ -36,6 +36,11 @@ namespace four_bit {
 #undef KERNELS
 }  // namespace four_bit
 
+namespace four_bit_tiles {
+#include "four_bit_tiles.cu"
+#undef KERNELS
+}  // namespace four_bit_tiles
+
 namespace eight_bit {
 #include "eight_bit.cu"
 #undef KERNELS
@@ -82,8 +87,8 @@ Kernel kernel(void (*f)(A...)) {
 }
 
 #define ENTRY(space, name) {#name, kernel(space::name)},
-#define ENTRIES(space, name) \
-  ENTRY(space, name##F32) ENTRY(space, name##F16) ENTRY(space, name##BF16)
+#define HALF_ENTRIES(space, name) ENTRY(space, name##F16) ENTRY(space, name##BF16)
+#define ENTRIES(space, name) ENTRY(space, name##F32) HALF_ENTRIES(space, name)
 
 inline const std::map<std::string, Kernel>& kernels() {
   static const std::map<std::string, Kernel> all = {
@@ -93,6 +98,10 @@ inline const std::map<std::string, Kernel>& kernels() {
       ENTRIES(four_bit, fourBitProduct2)
       ENTRIES(four_bit, fourBitProduct4)
       ENTRIES(four_bit, fourBitProduct8)
+      HALF_ENTRIES(four_bit_tiles, fourBitTiles1)
+      HALF_ENTRIES(four_bit_tiles, fourBitTiles2)
+      HALF_ENTRIES(four_bit_tiles, fourBitTiles4)
+      HALF_ENTRIES(four_bit_tiles, fourBitTiles8)
       ENTRIES(eight_bit, eightBitQuantize)
       ENTRIES(eight_bit, eightBitDequantize)
       ENTRIES(eight_bit, adamw8bit)

@@ -28,6 +28,7 @@ final class DeviceLauncher implements KernelLauncher {
   private final List<KernelSource> sources;
   private final KernelCompiler compiler;
   private final KernelCache cache;
+  private final int capability;
   private final String architecture;
   private final CUctx_st context;
   private final List<CUmod_st> modules = new ArrayList<>();
@@ -40,11 +41,10 @@ final class DeviceLauncher implements KernelLauncher {
     this.sources = List.copyOf(sources);
     this.compiler = compiler;
     this.cache = cache;
-    architecture =
-        compiler.architectureFor(
-            10 * CudaDriver.attribute(device, cudart.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
-                + CudaDriver.attribute(
-                    device, cudart.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR));
+    capability =
+        10 * CudaDriver.attribute(device, cudart.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
+            + CudaDriver.attribute(device, cudart.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+    architecture = compiler.architectureFor(capability);
     context = CudaDriver.primaryContext(device);
     List<byte[]> compiled =
         this.sources.parallelStream()
@@ -109,6 +109,11 @@ final class DeviceLauncher implements KernelLauncher {
     Float[] key = new Float[values.length];
     Arrays.setAll(key, i -> values[i]);
     return tables.computeIfAbsent(List.of(key), k -> copyToDevice(values));
+  }
+
+  @Override
+  public int capability() {
+    return capability;
   }
 
   private long copyToDevice(float[] values) {

@@ -29,6 +29,9 @@ public interface KernelLauncher {
    */
   long table(float... values);
 
+  /** The device's compute capability, 10 times the number: 90 for 9.0. */
+  int capability();
+
   /** Two floats in one number, the first in the low half. */
   static long pair(double low, double high) {
     return argument(low) | argument(high) << 32;

@@ -25,6 +25,11 @@ class DeviceKernelsTest {
         public long table(float... values) {
           return 0;
         }
+
+        @Override
+        public int capability() {
+          return 80;
+        }
       };
 
   @Test

@@ -44,7 +44,7 @@ final class GpuKernels {
       double seconds = seconds(i -> of(four, i).dequantize(DType.BFLOAT16));
       double bytes = four.get(0).bytes() + 2.0 * out * in;
       report("dequantize", shape, "nf4", 0, seconds, "gb_per_s", bytes / seconds / 1e9);
-      for (long m : new long[] {1, 8, 64, 512, 2048}) {
+      for (long m : new long[] {1, 4, 8, 16, 32, 64, 512, 2048}) {
         Tensor x = Creation.randn(DType.BFLOAT16, m, in).to(CARD);
         Tensor g = Creation.randn(DType.BFLOAT16, m, out).to(CARD);
         report("forward", shape, "none", m, seconds(i -> MatrixOps.linear(x, of(plain, i), null)));

@@ -32,6 +32,11 @@ public final class CountingLauncher implements KernelLauncher {
     return kernels.table(values);
   }
 
+  @Override
+  public int capability() {
+    return kernels.capability();
+  }
+
   /** How often a kernel, or all whose names start so, were launched. */
   public int launches(String kernel) {
     return launched.entrySet().stream()

@@ -12,6 +12,18 @@ import org.peftjava.torch.cuda.LaunchGrid;
 public final class EmulatedLauncher implements KernelLauncher {
   private static final Map<List<Float>, FloatPointer> TABLES = new ConcurrentHashMap<>();
 
+  private final int capability;
+
+  /** A card of this compute capability. */
+  EmulatedLauncher(int capability) {
+    this.capability = capability;
+  }
+
+  /** A card that all kernels are for. */
+  public EmulatedLauncher() {
+    this(90);
+  }
+
   /** The kernels that there are. */
   static List<String> kernels() {
     return EmulationLibrary.names().lines().toList();
@@ -36,5 +48,10 @@ public final class EmulatedLauncher implements KernelLauncher {
     return TABLES
         .computeIfAbsent(List.of(key), k -> new FloatPointer(values).retainReference())
         .address();
+  }
+
+  @Override
+  public int capability() {
+    return capability;
   }
 }

@@ -53,6 +53,10 @@ final class KernelNames {
             "siluProductGradient")
         .flatMap(name -> Arrays.stream(new String[] {"F32", "F16", "BF16"}).map(name::concat))
         .forEach(result::add);
+    // tensor cores have no float32
+    Stream.of("fourBitTiles1", "fourBitTiles2", "fourBitTiles4", "fourBitTiles8")
+        .flatMap(name -> Stream.of(name + "F16", name + "BF16"))
+        .forEach(result::add);
     return result;
   }
 }
