@@ -6,10 +6,10 @@
 #ifndef PEFTJAVA_EMULATION
 #if __CUDA_ARCH__ >= 800
 #define MMA(type)                                                                                     \
-  asm("mma.sync.aligned.m16n8k16.row.col.f32." type "." type ".f32 "                                  \
-      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"                               \
-      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])                                        \
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1))
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." type "." type ".f32 "                         \
+               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"                      \
+               : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])                               \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1))
 #else
 #define MMA(type)
 #endif
