@@ -91,6 +91,11 @@ class LaunchArgumentsTest {
           public long table(float... values) {
             throw new AssertionError();
           }
+
+          @Override
+          public int capability() {
+            throw new AssertionError();
+          }
         },
         "k",
         64,
