@@ -26,6 +26,11 @@ namespace decoding {
 #undef KERNELS
 }  // namespace decoding
 
+namespace low_rank {
+#include "low_rank.cu"
+#undef KERNELS
+}  // namespace low_rank
+
 namespace optimizer {
 #include "optimizer.cu"
 #undef KERNELS
@@ -123,7 +128,10 @@ inline const std::map<std::string, Kernel>& kernels() {
       ENTRIES(training, siluProductGradient)
       ENTRIES(training, rotate)
       ENTRIES(training, crossEntropy)
-      ENTRY(training, parts)
+      ENTRY(low_rank, parts)
+      ENTRY(low_rank, partsOfTwo)
+      ENTRIES(low_rank, lowRankDown)
+      ENTRIES(low_rank, lowRankUp)
       ENTRY(training, settle)
       ENTRY(optimizer, adamw)
       ENTRIES(optimizer, squares)

@@ -60,6 +60,9 @@ final class CardLowRank {
   /** The update, or nothing if it is none of this class's; as {@link LowRankUpdate#add}. */
   static Optional<Tensor> add(
       Tensor y, Tensor x, Tensor a, Tensor b, double scaling, double dropout) {
+    if (dropout == 0 && !GradMode.isEnabled() && FewLowRankRows.add(y, x, a, b, scaling)) {
+      return Optional.of(y);
+    }
     if (y.dtype() != DType.BFLOAT16
         || x.dtype() != DType.BFLOAT16
         || a.dtype() != DType.FLOAT32
@@ -82,10 +85,12 @@ final class CardLowRank {
     Tensor low;
     try (TensorScope scope = TensorScope.open("low rank");
         GradMode off = GradMode.noGrad()) {
-      Tensor product = wide(masked(x), parts(a, 1, ALL, 1, 1).reshape(-1, a.size(1)).t());
-      low = scope.keep(parts(product, 3, LEFT, scaling, product.size(0)));
-      Tensor up = parts(b, 1, RIGHT, 1, b.size(0));
-      settle(wide(low, up.t()), value, 0, true);
+      Cut down = new Cut(a, 1, ALL, 1);
+      Cut up = new Cut(b, 1, RIGHT, b.size(0));
+      parts(down, up);
+      Tensor product = wide(masked(x), down.out().reshape(-1, a.size(1)).t());
+      low = scope.keep(scaledParts(product));
+      settle(wide(low, up.out().t()), value, 0, true);
     }
     boolean[] wanted = {x.requiresGrad(), a.requiresGrad(), b.requiresGrad()};
     return CustomGradient.of(
@@ -102,18 +107,21 @@ final class CardLowRank {
     Tensor b = saved.get(2);
     long r = a.size(0);
     Tensor g = rows(gradient.contiguous());
-    Tensor product = wide(g, parts(b, 1, ALL, 1, b.size(0)));
-    Tensor low = parts(product, 3, LEFT, scaling, product.size(0));
+    Cut up = new Cut(b, 1, ALL, b.size(0));
+    Cut down = wanted[0] ? new Cut(a, 1, RIGHT, 1) : null;
+    parts(up, down);
+    Tensor low = scaledParts(wide(g, up.out()));
     Tensor gX = null;
-    if (wanted[0]) {
-      Tensor down = parts(a, 1, RIGHT, 1, 1).reshape(-1, a.size(1));
+    if (down != null) {
       gX = Creation.empty(x.dtype(), x.device(), x.shape().toArray());
-      settle(wide(low, down), gX, dropout, false);
+      settle(wide(low, down.out().reshape(-1, a.size(1))), gX, dropout, false);
     }
-    Tensor gA =
-        wanted[1] ? sum(wide(low.narrow(1, 0, 3 * r).t(), masked(x)), 1, r * a.size(1), a) : null;
-    Tensor gB =
-        wanted[2] ? sum(wide(g.t(), saved.get(3).narrow(1, 0, 3 * r)), b.size(0), r, b) : null;
+    Cut ofA = wanted[1] ? Cut.sum(wide(low.narrow(1, 0, 3 * r).t(), masked(x)), 1, a) : null;
+    Cut ofB =
+        wanted[2] ? Cut.sum(wide(g.t(), saved.get(3).narrow(1, 0, 3 * r)), b.size(0), b) : null;
+    parts(ofA, ofB);
+    Tensor gA = ofA == null ? null : ofA.out();
+    Tensor gB = ofB == null ? null : ofB.out();
     return Arrays.asList(gradient, gX, gA, gB);
   }
 
@@ -155,46 +163,96 @@ final class CardLowRank {
         : a.to(DType.FLOAT32).matmul(b.to(DType.FLOAT32));
   }
 
+  /** The parts of {@code scaling} times the sum of a matrix's three blocks of columns. */
+  private Tensor scaledParts(Tensor product) {
+    Cut cut = new Cut(product, 3, LEFT, product.size(0), scaling);
+    parts(cut, null);
+    return cut.out();
+  }
+
+  /** Fills the results of one or two in one launch. */
+  private void parts(@Nullable Cut first, @Nullable Cut second) {
+    Cut some = first == null ? second : first;
+    if (some == null) {
+      return;
+    }
+    int blocks = some.threadBlocks();
+    if (first == null || second == null) {
+      kernels.launch("parts", new LaunchGrid(blocks, THREADS), some.arguments());
+      return;
+    }
+    long[] arguments = new long[19];
+    arguments[0] = blocks;
+    System.arraycopy(first.arguments(), 0, arguments, 1, 9);
+    System.arraycopy(second.arguments(), 0, arguments, 10, 9);
+    int all = Math.addExact(blocks, second.threadBlocks());
+    kernels.launch("partsOfTwo", new LaunchGrid(all, THREADS), arguments);
+  }
+
   /**
-   * The parts of {@code scale} times the sum of a matrix's blocks of columns.
+   * What becomes of the sum of a matrix's blocks of columns, times a scale.
    *
+   * @param wanted its parts side by side; null for the sum itself
    * @param rows among which the matrix's numbers are shared out
-   * @return (rows, count * columns)
+   * @param columns of one block
+   * @param out (rows, blocks wanted * columns), or of any shape for the sum
    */
-  private Tensor parts(Tensor matrix, int blocks, Blocks wanted, double scale, long rows) {
-    long columns = matrix.numel() / rows / blocks;
-    Tensor result = Creation.empty(DType.BFLOAT16, matrix.device(), rows, wanted.count() * columns);
-    launch(matrix, blocks, scale, 0, result.address(), wanted, rows, columns);
-    return result;
-  }
-
-  /** The sum of a matrix's three blocks of columns, in the shape of another. */
-  private Tensor sum(Tensor matrix, long rows, long columns, Tensor like) {
-    Tensor result = Creation.empty(DType.FLOAT32, matrix.device(), like.shape().toArray());
-    launch(matrix, 3, 1, result.address(), 0, ALL, rows, columns);
-    return result;
-  }
-
-  private void launch(
+  private record Cut(
       Tensor matrix,
       int blocks,
       double scale,
-      long sum,
-      long parts,
-      Blocks wanted,
+      @Nullable Blocks wanted,
       long rows,
-      long columns) {
-    kernels.launch(
-        "parts",
-        LaunchGrid.over(rows * columns, 1, THREADS),
+      long columns,
+      Tensor out) {
+
+    Cut(Tensor matrix, int blocks, Blocks wanted, long rows) {
+      this(matrix, blocks, wanted, rows, 1);
+    }
+
+    Cut(Tensor matrix, int blocks, Blocks wanted, long rows, double scale) {
+      this(
+          matrix,
+          blocks,
+          scale,
+          wanted,
+          rows,
+          matrix.numel() / rows / blocks,
+          Creation.empty(
+              DType.BFLOAT16,
+              matrix.device(),
+              rows,
+              wanted.count() * (matrix.numel() / rows / blocks)));
+    }
+
+    /** The sum of a matrix's three blocks of columns, in the shape of another. */
+    static Cut sum(Tensor matrix, long rows, Tensor like) {
+      return new Cut(
+          matrix,
+          3,
+          1,
+          null,
+          rows,
+          like.numel() / rows,
+          Creation.empty(DType.FLOAT32, matrix.device(), like.shape().toArray()));
+    }
+
+    int threadBlocks() {
+      return LaunchGrid.over(rows * columns, 1, THREADS).x();
+    }
+
+    long[] arguments() {
+      return new long[] {
         matrix.address(),
         blocks,
         KernelLauncher.argument(scale),
-        sum,
-        parts,
-        wanted.count(),
-        wanted.pattern(),
+        wanted == null ? out.address() : 0,
+        wanted == null ? 0 : out.address(),
+        wanted == null ? 0 : wanted.count(),
+        wanted == null ? 0 : wanted.pattern(),
         rows,
-        columns);
+        columns
+      };
+    }
   }
 }

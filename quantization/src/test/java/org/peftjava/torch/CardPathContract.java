@@ -45,9 +45,36 @@ abstract class CardPathContract extends CardContract {
     assertClose(gradient(wideA), gradient(a), 2e-6);
     assertClose(gradient(wideB), gradient(b), 2e-6);
     assertArrayEquals(upstream.toBytes(), gradient(start).toBytes());
-    assertEquals(8, counting.launches("parts"));
+    assertEquals(3, counting.launches("partsOfTwo"));
+    assertEquals(5, counting.launches("parts"));
     assertEquals(dropout == 0 ? 0 : 2, counting.launches("dropoutBF16"));
     assertEquals(2, counting.launches("settle"));
+  }
+
+  /**
+   * Two launches where no gradient is recorded, and errors of float32, whatever the rank and size.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "BFLOAT16, 1, 16, 2304",
+    "FLOAT16, 5, 8, 40",
+    "FLOAT32, 16, 3, 33",
+    "BFLOAT16, 17, 8, 40"
+  })
+  void lowRankUpdatesOfFewRows(DType type, int n, int r, int d) {
+    Tensor y = on(random(type, n, 77));
+    Tensor x = on(random(type, n, d));
+    Tensor a = on(random(DType.FLOAT32, r, d));
+    Tensor b = on(random(DType.FLOAT32, 77, r));
+    Tensor expected = wide(y).add(wide(x).matmul(wide(a).t()).matmul(wide(b).t()).mul(1.7));
+    try (GradMode off = GradMode.noGrad()) {
+      Tensor result = LowRankUpdate.add(y, x, a, b, 1.7, 0);
+      double epsilon = type == DType.FLOAT32 ? 2e-6 : type == DType.FLOAT16 ? 0x1p-11 : 0x1p-8;
+      assertClose(expected, result, 1.01 * epsilon);
+    }
+    assertEquals(n > 16 ? 0 : 1, counting.launches("lowRankDown"));
+    assertEquals(n > 16 ? 0 : 1, counting.launches("lowRankUp"));
+    assertEquals(n > 16 ? 2 : 0, counting.launches("parts"));
   }
 
   /** What dropout multiplies x by when the seed is 5. */

@@ -12,7 +12,7 @@ public final class TrainingKernels {
 
   /** The sources, in the order in which a kernel is looked for. */
   public static List<KernelSource> sources() {
-    return List.of(source("training.cu"), source("optimizer.cu"));
+    return List.of(source("training.cu"), source("low_rank.cu"), source("optimizer.cu"));
   }
 
   private static KernelSource source(String name) {

@@ -22,7 +22,7 @@ final class KernelNames {
 
   static Set<String> all() {
     Set<String> result =
-        new TreeSet<>(Set.of("adamw", "int8Clear", "int8Product", "parts", "settle"));
+        new TreeSet<>(Set.of("adamw", "int8Clear", "int8Product", "parts", "partsOfTwo", "settle"));
     Stream.of(
             "fourBitDequantize",
             "fourBitQuantize",
@@ -47,6 +47,8 @@ final class KernelNames {
             "decodeAttention1",
             "decodeAttention4",
             "dropout",
+            "lowRankDown",
+            "lowRankUp",
             "rotate",
             "crossEntropy",
             "siluProduct",

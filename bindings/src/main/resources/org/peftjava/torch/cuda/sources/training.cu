@@ -1,5 +1,5 @@
 // What a training step computes between the matrix products: dropout, the product of a gated feed-forward block, the rotation of
-// queries and keys, the loss of logits, and float32 matrices cut into bfloat16 parts for products on tensor cores.
+// queries and keys, and the loss of logits.
 #include "element.cuh"
 
 /// One of Philox4x32-10's four words for a counter and a key: dropout.inl says which word an element takes.
@@ -172,35 +172,6 @@ __device__ __forceinline__ void crossEntropy(T* logits, const i64* labels, float
 KERNELS(float, F32)
 KERNELS(f16, F16)
 KERNELS(bf16, BF16)
-
-/// A number is the sum of three bfloat16 numbers, but for what is below 2^-24 of it. What is not finite is its first part.
-///
-/// `in` is (rows, inBlocks * columns): a number is the sum of its blocks, times scale. It goes to `sum`, (rows, columns), if there is
-/// one, and its parts to `out`, (rows, outBlocks * columns): block b holds part number (pattern >> 2 b) & 3.
-extern "C" __global__ void parts(const float* in, int inBlocks, float scale, float* sum, bf16* out, int outBlocks, u32 pattern,
-                                 i64 rows, i64 columns) {
-  const i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i >= rows * columns) return;
-  const i64 row = i / columns, column = i - row * columns;
-  const float* from = in + row * inBlocks * columns + column;
-  float value = 0.0f;
-  for (int b = inBlocks - 1; b >= 0; b--) value += from[b * columns];
-  value *= scale;
-  if (sum) sum[i] = value;
-  if (!out) return;
-  float part[3];
-  float rest = value;
-#pragma unroll
-  for (int p = 0; p < 3; p++) {
-    part[p] = rounded<bf16>(rest);
-    rest = magnitudeBits(part[p]) < 0x7f800000u ? rest - part[p] : 0.0f;
-  }
-  bf16* to = out + row * outBlocks * columns + column;
-  for (int b = 0; b < outBlocks; b++) {
-    const u32 number = (pattern >> (2 * b)) & 3;
-    put(to + b * columns, number == 0 ? part[0] : number == 1 ? part[1] : part[2]);
-  }
-}
 
 /// out = mask(in), or out + mask(in), rounded once. Elements and masks as in drop.
 extern "C" __global__ void settle(const float* in, bf16* out, i64 n, u64 seed, u32 threshold, int add) {
