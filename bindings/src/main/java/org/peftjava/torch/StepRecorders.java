@@ -36,7 +36,8 @@ public final class StepRecorders {
   }
 
   private static Optional<StepRecorder> open(int card) {
-    try {
+    try (TensorScope scope = TensorScope.open("first tensor")) {
+      Creation.empty(DType.INT64, Device.cuda(card), 1); // before it there is no allocator
       return Optional.of(new CardRecorder(card));
     } catch (LinkageError | RuntimeException e) {
       LOG.info(
