@@ -58,8 +58,8 @@ final class RecordedSteps implements AutoCloseable {
 
   private static boolean isOn(CausalLanguageModel model, Device device) {
     return model.module().namedState().values().stream()
-        .map(parameter -> parameter.tensor().device())
-        .allMatch(device::equals);
+        .allMatch(
+            parameter -> parameter.isMaterialized() && parameter.tensor().device().equals(device));
   }
 
   /**
