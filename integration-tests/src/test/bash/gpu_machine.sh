@@ -114,7 +114,7 @@ class_path() {
 }
 
 console() {
-  timeout "${limit:-600}" "$home/base/jre/bin/java" -Xmx4g -Dpeftjava.strict=true -cp "$(class_path ${tested:-$modules}):$(echo "$home"/base/junit-platform-console-standalone-*.jar)" \
+  timeout "${limit:-600}" "$home/base/jre/bin/java" -Xmx4g -Dpeftjava.strict=true -Dpeftjava.cuda.graphs=on -cp "$(class_path ${tested:-$modules}):$(echo "$home"/base/junit-platform-console-standalone-*.jar)" \
     org.junit.platform.console.ConsoleLauncher execute --disable-banner --disable-ansi-colors "$@"
 }
 
@@ -185,7 +185,7 @@ profile() {
 
 bench() {
   local java
-  java="$home/base/jre/bin/java -Xmx8g -Dpeftjava.device=${BENCH_DEVICE:-cuda:0} -cp $(class_path $modules)"
+  java="$home/base/jre/bin/java -Xmx8g -Dpeftjava.cuda.graphs=${BENCH_GRAPHS:-on} -Dpeftjava.device=${BENCH_DEVICE:-cuda:0} -cp $(class_path $modules)"
   # shellcheck disable=SC2086 # options are words
   python3 "$home/ours/tree/integration-tests/src/test/python/gpu_bench.py" compare ${BENCH_OPTIONS:-} --java "$java" \
     --limit "${BENCH_LIMIT:-600}" --out "$results/bench" > "$results/bench.txt" 2> "$results/bench.err" || status=$?

@@ -10,8 +10,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The devices that can record their work: NVIDIA cards. {@code -Dpeftjava.cuda.graphs=off} leaves
- * them out.
+ * The devices that can record their work: NVIDIA cards, with {@code -Dpeftjava.cuda.graphs=on}. It is
+ * off otherwise until it has run on a card.
  */
 public final class StepRecorders {
   private static final String SWITCH = "peftjava.cuda.graphs";
@@ -30,7 +30,7 @@ public final class StepRecorders {
     if (instead != null && instead.device.equals(device)) {
       return Optional.of(instead.recorder);
     }
-    return device.isCuda() && !"off".equals(System.getProperty(SWITCH))
+    return device.isCuda() && "on".equals(System.getProperty(SWITCH))
         ? CARDS.computeIfAbsent(device.index(), StepRecorders::open)
         : Optional.empty();
   }
