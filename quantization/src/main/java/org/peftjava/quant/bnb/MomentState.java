@@ -85,11 +85,6 @@ final class MomentState implements AutoCloseable {
     return state1.numel() == parameter.numel() && state1.device().equals(parameter.device());
   }
 
-  /** Whether the moments are in codes. */
-  boolean isCoded() {
-    return absmax1 != null;
-  }
-
   /** Where the tensors are; 0 for scales of a state without codes. */
   record Addresses(long state1, long state2, long absmax1, long absmax2) {}
 
