@@ -10,8 +10,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The devices that can record their work: NVIDIA cards, with {@code -Dpeftjava.cuda.graphs=on}. It is
- * off otherwise until it has run on a card.
+ * The devices that can record their work: NVIDIA cards, with {@code -Dpeftjava.cuda.graphs=on}. It
+ * is off otherwise until it has run on a card.
  */
 public final class StepRecorders {
   private static final String SWITCH = "peftjava.cuda.graphs";
