@@ -63,6 +63,9 @@ def products(seconds, shapes):
             bytes_each = out * width * (0.516 if kind == "nf4" else 1)
             trained = [layer.train() for layer in rotation(lambda: quantized(kind, dense.clone(), dtype), bytes_each)]
             evaluated = [layer.eval() for layer in rotation(lambda: quantized(kind, dense.clone(), dtype), bytes_each)]
+            with torch.no_grad():
+                for layer in evaluated:
+                    layer(torch.ones(1, width, dtype=dtype))  # repacks its weight
             for m in (1, 8, 128, 512):
                 x, g = torch.randn(m, width).to(dtype), torch.randn(m, out).to(dtype)
                 needing = x.clone().requires_grad_()
