@@ -140,14 +140,14 @@ public final class DecodeAttention {
         "decodeAttention" + together + CardTensors.suffix(q.dtype()).orElseThrow(),
         new LaunchGrid(Math.toIntExact(blocks), Math.toIntExact(groups), THREADS),
         q.address(),
-        stride(q, 0),
-        stride(q, 1),
+        q.stride(0),
+        q.stride(1),
         x.key.address(),
-        stride(x.key, 0),
-        stride(x.key, 1),
+        x.key.stride(0),
+        x.key.stride(1),
         x.value.address(),
-        stride(x.value, 0),
-        stride(x.value, 1),
+        x.value.stride(0),
+        x.value.stride(1),
         x.cos.address(),
         x.sin.address(),
         x.cos.size(3),
@@ -173,9 +173,5 @@ public final class DecodeAttention {
     long tokens = window > 0 ? Math.min(window, capacity) : capacity;
     long useful = (tokens + TOKENS_OF_BLOCK - 1) / TOKENS_OF_BLOCK;
     return Math.max(1, Math.min(useful, BLOCKS / groups));
-  }
-
-  private static long stride(Tensor x, int dimension) {
-    return x.stride(dimension);
   }
 }

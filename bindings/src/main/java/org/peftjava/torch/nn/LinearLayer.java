@@ -38,8 +38,8 @@ public interface LinearLayer extends Layer {
   }
 
   /**
-   * For a layer whose weight is not dense: a dense one of this type with copies of its values, to
-   * be trained in its place. Empty for others.
+   * For a layer that does not keep what replaces its weight: a dense one of this type with copies
+   * of its values, to be trained in its place. Empty for others.
    */
   default Optional<Module> denseCopy(DType type) {
     return Optional.empty();

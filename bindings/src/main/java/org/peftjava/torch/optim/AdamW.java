@@ -148,11 +148,10 @@ public final class AdamW implements Optimizer {
       Map<Long, FusedAdamW> fused) {
     State state = states.computeIfAbsent(name, key -> freshState(p));
     state.steps++;
-    if (form != Form.TORCH) {
-      update(p, gradient, state);
-    } else if (cards.add(p, gradient, state.mean, state.square, state.steps)) {
+    if (form == Form.TORCH && cards.add(p, gradient, state.mean, state.square, state.steps)) {
       return;
-    } else if (FusedAdamW.covers(p, gradient)) {
+    }
+    if (form == Form.TORCH && FusedAdamW.covers(p, gradient)) {
       fused
           .computeIfAbsent(state.steps, key -> new FusedAdamW())
           .add(p, gradient, state.mean, state.square);

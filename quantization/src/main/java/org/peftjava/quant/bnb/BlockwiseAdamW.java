@@ -198,33 +198,51 @@ abstract class BlockwiseAdamW implements Optimizer {
 
   @Override
   public final void loadStateDict(Map<String, Tensor> saved) {
-    parameters.forEach(
-        (name, parameter) -> {
-          if (saved.keySet().stream().noneMatch(key -> key.startsWith(name + "."))) {
-            return;
-          }
-          try (TensorScope scope = TensorScope.open("optimizer state")) {
-            MomentState state = state(name, parameter);
+    try (TensorScope scope = TensorScope.open("optimizer state")) {
+      Map<String, MomentState> loaded = new LinkedHashMap<>();
+      parameters.forEach(
+          (name, parameter) -> {
+            if (saved.keySet().stream().anyMatch(key -> key.startsWith(name + "."))) {
+              loaded.put(name, state(name, parameter));
+            }
+          });
+      loaded.forEach((name, state) -> check(saved, name, state)); // nothing has changed before
+      loaded.forEach(
+          (name, state) -> {
             state
                 .tensors()
                 .forEach((part, tensor) -> tensor.copyInPlace(present(saved, name, part, tensor)));
             state.steps(present(saved, name, "step", null).toLong());
-            state.checkScales(name);
-          }
-        });
+          });
+    }
+  }
+
+  private static void check(Map<String, Tensor> saved, String name, MomentState state) {
+    present(saved, name, "step", null);
+    state
+        .tensors()
+        .forEach(
+            (part, tensor) -> {
+              Tensor given = present(saved, name, part, tensor);
+              if (part.startsWith("absmax")) {
+                MomentState.checkScales(name, given);
+              }
+            });
   }
 
   private static Tensor present(
       Map<String, Tensor> saved, String name, String part, @Nullable Tensor like) {
     Tensor tensor = saved.get(name + "." + part);
-    if (tensor == null || (like != null && !like.shape().equals(tensor.shape()))) {
+    if (tensor == null
+        || (like != null
+            && (!like.shape().equals(tensor.shape()) || like.dtype() != tensor.dtype()))) {
       throw new IllegalArgumentException(
           "The optimizer state of '"
               + name
               + "' has "
-              + (tensor == null ? "no " + part : part + " of shape " + tensor.shape())
+              + (tensor == null ? "no " + part : part + " of " + tensor.dtype() + tensor.shape())
               + ". Expected "
-              + (like == null ? "it" : "shape " + like.shape())
+              + (like == null ? "it" : like.dtype() + "" + like.shape())
               + ". Was the checkpoint written by another optimizer?");
     }
     return tensor;

@@ -1,7 +1,6 @@
 package org.peftjava.quant.bnb;
 
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
@@ -121,19 +120,14 @@ final class MomentState implements AutoCloseable {
     return paged;
   }
 
-  /** Throws if a scale cannot be one: the state is a file's. */
-  void checkScales(String parameter) {
-    if (absmax1 == null || absmax2 == null) {
-      return;
-    }
-    for (Tensor scales : List.of(absmax1, absmax2)) {
-      if (!scales.isFinite() || scales.min().toDouble() < 0) {
-        throw new IllegalArgumentException(
-            "The optimizer state of '"
-                + parameter
-                + "' has scales that are negative, NaN or infinite. Expected max |x| of each"
-                + " block. The checkpoint is damaged.");
-      }
+  /** Throws if scales cannot be those of a parameter's moments: they are a file's. */
+  static void checkScales(String parameter, Tensor scales) {
+    if (!scales.isFinite() || scales.min().toDouble() < 0) {
+      throw new IllegalArgumentException(
+          "The optimizer state of '"
+              + parameter
+              + "' has scales that are negative, NaN or infinite. Expected max |x| of each"
+              + " block. The checkpoint is damaged.");
     }
   }
 

@@ -106,11 +106,12 @@ final class RowwiseInt8 {
       Tensor x, Tensor codes, Tensor absmax, @Nullable Tensor bias, double threshold) {
     try (TensorScope scope = TensorScope.open("int8 product");
         GradMode off = GradMode.noGrad()) {
-      Optional<Tensor> onCard = CudaInt8.product(x.contiguous(), codes, absmax, bias, threshold);
+      Tensor gapless = x.contiguous();
+      Optional<Tensor> onCard = CudaInt8.product(gapless, codes, absmax, bias, threshold);
       if (onCard.isPresent()) {
         return scope.keep(onCard.get());
       }
-      Tensor rows = x.detach().reshape(-1, x.size(-1)).contiguous();
+      Tensor rows = gapless.detach().reshape(-1, x.size(-1));
       Tensor y =
           NativeInt8.product(rows, codes, absmax, bias, threshold)
               .orElseGet(() -> portableProduct(rows, codes, absmax, bias, threshold));

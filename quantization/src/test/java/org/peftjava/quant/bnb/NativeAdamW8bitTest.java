@@ -1,5 +1,6 @@
 package org.peftjava.quant.bnb;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -15,6 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.peftjava.quant.ScopedTest;
 import org.peftjava.torch.Creation;
 import org.peftjava.torch.DType;
+import org.peftjava.torch.Device;
 import org.peftjava.torch.Randomness;
 import org.peftjava.torch.Tensor;
 import org.peftjava.torch.nn.Init;
@@ -78,6 +80,8 @@ class NativeAdamW8bitTest extends ScopedTest {
           (name, parameter) ->
               parameter.tensor().setGrad(Creation.randn(DType.FLOAT32, SIZES.get(name))));
       optimizer.step();
+      Map<String, byte[]> before = new LinkedHashMap<>();
+      optimizer.stateDict().forEach((name, tensor) -> before.put(name, tensor.toBytes()));
       for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, -1}) {
         Map<String, Tensor> state = new LinkedHashMap<>(optimizer.stateDict());
         Tensor scales = state.get("coded.absmax2").copy();
@@ -88,8 +92,22 @@ class NativeAdamW8bitTest extends ScopedTest {
                 .getMessage();
         assertTrue(message.contains("'coded' has scales"), message);
       }
+      assertSameBytes(before, optimizer.stateDict());
+      Map<String, Tensor> other = new LinkedHashMap<>(optimizer.stateDict());
+      other.put("wide.state1", Creation.zeros(DType.UINT8, Device.CPU, SIZES.get("wide")));
+      String message =
+          assertThrows(IllegalArgumentException.class, () -> optimizer.loadStateDict(other))
+              .getMessage();
+      assertTrue(
+          message.contains("'wide' has state1 of uint8[5000]. Expected float32[5000]"), message);
+      assertSameBytes(before, optimizer.stateDict());
     }
     parameters.values().forEach(Parameter::close);
+  }
+
+  private static void assertSameBytes(Map<String, byte[]> expected, Map<String, Tensor> actual) {
+    assertEquals(expected.keySet(), actual.keySet());
+    actual.forEach((name, tensor) -> assertArrayEquals(expected.get(name), tensor.toBytes(), name));
   }
 
   /** Later steps carry on where a code was another one. */
