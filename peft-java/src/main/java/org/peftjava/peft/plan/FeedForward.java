@@ -1,5 +1,7 @@
 package org.peftjava.peft.plan;
 
+import org.peftjava.torch.DType;
+
 /**
  * The feed-forward blocks of a model, in whose backward pass most gradients exist at once.
  *
@@ -17,22 +19,28 @@ record FeedForward(long width, boolean gated, boolean gatedInOnePass, boolean ad
    */
   long bytes(long tokens, long hidden, int size, long dense, StepKernels kernels) {
     long products = tokens * projection(size, hidden, kernels) + dense;
-    return Math.max(products, tokens * Math.max(activation(size), update(size, kernels)));
+    return Math.max(
+        products, tokens * Math.max(activation(size, hidden, kernels), update(size, kernels)));
   }
 
   /** The gradient that the adapter has given, that of the frozen projection, and float32 copies. */
   private long projection(int size, long hidden, StepKernels kernels) {
-    return width * size * (adaptsLast ? 2 : 1) + (kernels.widens ? 4 * (width + hidden) : 0);
+    return width * size * (adaptsLast ? 2 : 1) + copies(hidden, kernels);
+  }
+
+  /** Of gradient and result of a product whose operands are widened. */
+  private long copies(long hidden, StepKernels kernels) {
+    return kernels.widens ? DType.FLOAT32.byteSize() * (width + hidden) : 0;
   }
 
   /**
    * The gradient of the activation's output; without a gate, one of the two that it is the sum of,
    * which is let go when the next function of ours runs; the gradients of gate and projection, or
-   * of the projection alone.
+   * of the projection alone. All of them are still there when the first one is multiplied.
    */
-  private long activation(int size) {
+  private long activation(int size, long hidden, StepKernels kernels) {
     int gradients = gated ? (gatedInOnePass ? 3 : 4) : adaptsLast ? 3 : 2;
-    return width * size * gradients;
+    return width * size * gradients + copies(hidden, kernels);
   }
 
   /** The adapter's gradient of its input, on cards also in float32, and the input made again. */
